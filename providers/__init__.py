@@ -1,0 +1,1 @@
+"""Wire formats: each adapter turns a provider's protocol into Larder's chunks."""

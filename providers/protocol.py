@@ -1,0 +1,205 @@
+"""The one thing other layers know of a provider: requests in, chunks out, one family of errors.
+
+The request body is OpenAI's chat-completions shape, the field's common tongue; an adapter for
+another wire format translates from it and back to `Chunk`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+__all__ = [
+    "ChatRequest",
+    "Chunk",
+    "ChunkStream",
+    "ModelListing",
+    "Provider",
+    "ProviderAuthFailed",
+    "ProviderBroken",
+    "ProviderConfig",
+    "ProviderError",
+    "ProviderMalformed",
+    "ProviderRateLimited",
+    "ProviderRejected",
+    "ProviderTimeout",
+    "ProviderUnavailable",
+    "Usage",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """How to reach one provider. Times are seconds."""
+
+    provider_id: str
+    wire_format: str
+    base_url: str = ""
+    api_key: str = field(default="", repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    connect_timeout_s: float = 5.0
+    first_token_timeout_s: float = 120.0
+    between_tokens_timeout_s: float = 60.0
+    total_timeout_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat completion to be asked of a provider.
+
+    `body` is an OpenAI chat-completions body without `model` and `stream`; every field the
+    adapter does not know is passed on unchanged. `model` is the provider's own name.
+    """
+
+    model: str
+    body: Mapping[str, object]
+    stream: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, as the provider counted them.
+
+    `input_tokens` includes cached and cache-write tokens, `output_tokens` includes reasoning.
+    An explicit zero is a zero; a provider that said nothing gives no `Usage` at all.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of an answer. With `stream=False` the whole answer is one chunk.
+
+    `raw` is the provider's own JSON (an OpenAI chunk or completion object) where the wire format
+    is OpenAI's, so that `/v1` can relay it without parsing and writing it again; else `None`.
+    `tool_calls` are OpenAI tool-call deltas as they arrived.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[Mapping[str, object], ...] = ()
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    raw: bytes | None = None
+
+
+class ChunkStream(Protocol):
+    """An iterator of chunks whose `close` ends the provider's connection at once, from any thread."""
+
+    def __iter__(self) -> Iterator[Chunk]: ...
+
+    def __next__(self) -> Chunk: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelListing:
+    """One model as a provider lists it; `None` where the provider does not say."""
+
+    name: str
+    display_name: str | None = None
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: tuple[str, ...] | None = None
+
+
+class Provider(Protocol):
+    """What an adapter offers. Both methods raise `ProviderError` and its children only."""
+
+    def stream(self, request: ChatRequest) -> ChunkStream:
+        """Ask for a completion; returns once the provider accepted (status and headers are in)."""
+        ...
+
+    def list_models(self) -> Sequence[ModelListing]:
+        """The provider's own model list."""
+        ...
+
+
+class ProviderError(Exception):
+    """A call to a provider failed. The message is safe to show: no secret, no upstream body.
+
+    `code` is a stable word for clients, `status` the upstream's HTTP status where there was one,
+    `retryable` says whether the same call may succeed later, `retry_after_s` when.
+
+    ProviderError
+    ├── ProviderUnavailable   refused, unreachable, 5xx
+    ├── ProviderTimeout       no connection, no first token, or a pause beyond its limit
+    ├── ProviderRateLimited   429
+    ├── ProviderAuthFailed    401, 403: Larder's own key is wrong, never the caller's
+    ├── ProviderRejected      another 4xx: the request itself is at fault; shows the upstream's words
+    ├── ProviderMalformed     an answer that is not of the wire format
+    └── ProviderBroken        the stream ended before its end
+    """
+
+    code = "provider_error"
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        param: str | None = None,
+        upstream_code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.param = param
+        self.upstream_code = upstream_code
+
+
+class ProviderUnavailable(ProviderError):
+    """Refused, unreachable, or a 5xx."""
+
+    code = "provider_unavailable"
+    retryable = True
+
+
+class ProviderTimeout(ProviderError):
+    """A time limit ran out."""
+
+    code = "provider_timeout"
+    retryable = True
+
+
+class ProviderRateLimited(ProviderError):
+    """The provider answered 429."""
+
+    code = "provider_rate_limited"
+    retryable = True
+
+
+class ProviderAuthFailed(ProviderError):
+    """The provider refused Larder's own credentials."""
+
+    code = "provider_auth_failed"
+
+
+class ProviderRejected(ProviderError):
+    """The provider found the request itself at fault."""
+
+    code = "provider_rejected"
+
+
+class ProviderMalformed(ProviderError):
+    """The provider's answer is not of its wire format."""
+
+    code = "provider_malformed"
+    retryable = True
+
+
+class ProviderBroken(ProviderError):
+    """The provider's stream ended before its end."""
+
+    code = "provider_broken"
+    retryable = True

@@ -1,0 +1,1 @@
+"""What everybody may use and what knows nobody: clocks, logs, metrics."""

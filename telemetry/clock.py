@@ -1,0 +1,42 @@
+"""Time as a port, so that tests move it by hand instead of sleeping."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """Where everything reads the time."""
+
+    def now(self) -> datetime:
+        """The instant, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only differences mean anything."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Pause for `seconds`."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """The instant, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary point."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Pause for `seconds`."""
+        time.sleep(seconds)
+
+
+SYSTEM_CLOCK = SystemClock()

@@ -1,0 +1,1 @@
+"""The test suite; the package keeps `tests.cache` from hiding `cache`."""
