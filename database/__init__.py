@@ -1,0 +1,1 @@
+"""Tables, sessions and the generations that say what is fresh."""

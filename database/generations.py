@@ -1,0 +1,92 @@
+"""Generations: one number a scope, raised in the transaction of every write to it.
+
+They decide what the cache may serve (`docs/caching.md`). A new generation is the larger of
+old + 1 and the clock in microseconds, so that none ever comes back, not even after a restore.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import BigInteger, String, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from database.session import Base, autocommit_connection
+from telemetry.clock import Clock
+
+__all__ = ["CacheGeneration", "GenerationsOutOfReach", "SqlGenerations", "bump"]
+
+STRIPE = "#"
+
+
+class CacheGeneration(Base):
+    """The generation of one scope; a missing row reads as 0."""
+
+    __tablename__ = "cache_generations"
+    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012 (SQLAlchemy's own form)
+
+    scope: Mapped[str] = mapped_column(String(200), primary_key=True)
+    generation: Mapped[int] = mapped_column(BigInteger)
+    bumped_us: Mapped[int] = mapped_column(BigInteger)
+
+
+class GenerationsOutOfReach(Exception):
+    """The database could not say what is fresh."""
+
+
+_CURRENT = select(CacheGeneration.scope, CacheGeneration.generation).where(
+    CacheGeneration.scope.in_(bindparam("scopes", expanding=True))
+)
+
+
+class SqlGenerations:
+    """The table's side of the cache's `GenerationStore`."""
+
+    def current(self, scopes: Sequence[str]) -> Mapping[str, int]:
+        """The committed generation of each of `scopes`, on a snapshot that begins now.
+
+        Raises:
+            GenerationsOutOfReach: the database did not answer.
+        """
+        found = dict.fromkeys(scopes, 0)
+        try:
+            with autocommit_connection() as connection:
+                for scope, generation in connection.execute(_CURRENT, {"scopes": list(found)}):
+                    found[scope] = generation
+        except SQLAlchemyError as fault:
+            raise GenerationsOutOfReach("the database did not answer") from fault
+        return found
+
+
+def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:
+    """Raise the generation of each scope, in `session`'s transaction, in sorted order.
+
+    Args:
+        session: the writing session; these are to be its last statements.
+        scopes: names with their number of stripes; of a striped scope one row is raised.
+        clock: gives the floor of the new generations, in microseconds.
+    """
+    if not scopes:
+        return
+    now_us = int(clock.now().timestamp() * 1_000_000)
+    names = sorted(
+        name if stripes == 1 else f"{name}{STRIPE}{random.randrange(stripes)}"  # noqa: S311
+        for name, stripes in scopes.items()
+    )
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    larger = func.greatest if dialect == "postgresql" else func.max
+    rows = [{"scope": name, "generation": now_us, "bumped_us": now_us} for name in names]
+    statement = insert(CacheGeneration).values(rows)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[CacheGeneration.scope],
+            set_={
+                "generation": larger(
+                    CacheGeneration.generation + 1, statement.excluded.generation
+                ),
+                "bumped_us": statement.excluded.bumped_us,
+            },
+        )
+    )

@@ -1,0 +1,1 @@
+"""Full text, one file a database."""

@@ -1,0 +1,99 @@
+"""The database's door: one extension, fresh sessions to read, one kind of session to write.
+
+SQLite runs in WAL mode; a writing session takes the write lock when it begins, so that a
+transaction never fails half-way for having read first.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.orm import DeclarativeBase, Session
+
+__all__ = ["Base", "autocommit_connection", "db", "init_database", "read_session", "write_session"]
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+class Base(DeclarativeBase):
+    """What every table derives from; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+def init_database(app: Flask, url: str, *, pool_size: int) -> None:
+    """Bind the extension to `app` and prepare its engine for `url`."""
+    options: dict[str, Any] = {"pool_pre_ping": False}
+    if not url.startswith("sqlite"):
+        options |= {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": 10,
+                    "pool_recycle": 1800}
+    else:
+        options |= {"pool_size": 20, "max_overflow": 200,
+                    "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db.init_app(app)
+    if url.startswith("sqlite"):
+        with app.app_context():
+            _prepare_sqlite(db.engine)
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    event.listen(engine, "connect", _on_sqlite_connect)
+    event.listen(engine, "begin", _on_sqlite_begin)
+
+
+def _on_sqlite_connect(connection: Any, record: object) -> None:
+    del record
+    connection.isolation_level = None  # transactions are begun below, not by the driver's guess
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_sqlite_begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
+
+
+@contextmanager
+def read_session() -> Iterator[Session]:
+    """A fresh session for one read; its snapshot begins with its first statement."""
+    with Session(db.engine, autoflush=False, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def write_session() -> Iterator[Session]:
+    """A session for one transaction; only the unit of work opens it, and only it commits."""
+    engine = db.engine.execution_options(writes=True)
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def autocommit_connection() -> Iterator[Connection]:
+    """A connection without a transaction: every statement sees what was committed before it."""
+    with db.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        yield connection

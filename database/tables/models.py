@@ -1,0 +1,51 @@
+"""The catalogue: providers and the AI models they offer."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from database.session import Base
+from database.types import Json, UtcDateTime
+
+__all__ = ["CatalogueModel", "CatalogueProvider"]
+
+
+class CatalogueProvider(Base):
+    """Where models come from. The secret is encrypted; nothing ever shows it."""
+
+    __tablename__ = "providers"
+    cached_in = ("providers",)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    wire_format: Mapped[str] = mapped_column(String(32))
+    base_url: Mapped[str] = mapped_column(String(2000))
+    encrypted_secret: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(20), default="active")
+    origin: Mapped[str] = mapped_column(String(20))
+    synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sync_error: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CatalogueModel(Base):
+    """An AI model of the catalogue; its id is `provider/name`."""
+
+    __tablename__ = "models"
+    cached_in = ("models",)
+
+    id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    provider_id: Mapped[str] = mapped_column(
+        ForeignKey("providers.id", ondelete="CASCADE"), index=True
+    )
+    name: Mapped[str] = mapped_column(String(235))
+    display_name: Mapped[str] = mapped_column(String(300))
+    status: Mapped[str] = mapped_column(String(20), default="active")
+    capabilities: Mapped[list[str]] = mapped_column(Json)
+    context_window: Mapped[int | None]
+    max_output_tokens: Mapped[int | None]
+    origin: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,1 @@
+"""What Larder does: one module a capability. Owns transactions, names what a write changes."""

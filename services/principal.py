@@ -1,0 +1,39 @@
+"""Who asks: a user through a key, perhaps in a workspace, with what they may do."""
+
+import msgspec
+
+from cache.scopes import KeyHash, UserId, WorkspaceId
+from services.errors import Forbidden
+
+__all__ = ["Principal"]
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller of one request, as authentication found them.
+
+    `permissions` is what the user's role grants, cut down to what the key's scopes allow.
+    """
+
+    user_id: UserId
+    user_name: str
+    role: str
+    key_id: str
+    key_hash: KeyHash
+    workspace_id: WorkspaceId | None = None
+    permissions: frozenset[str]
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    expires_at_s: float | None = None
+
+    def may(self, permission: str) -> bool:
+        """Whether the caller has `permission`."""
+        return permission in self.permissions
+
+    def must(self, permission: str) -> None:
+        """Refuse a caller without `permission`.
+
+        Raises:
+            Forbidden: naming the permission that is missing.
+        """
+        if permission not in self.permissions:
+            raise Forbidden(f"This needs the permission {permission}.")
