@@ -1,0 +1,65 @@
+"""Authentication and authorisation: every route says what it needs, in one line.
+
+`@require(permission)` turns the key of the request into a `Principal` and hands it to the view as
+its first argument; `@public` says that a route needs none. A test walks all routes for one of both.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import g, request
+
+from services import keys
+from services.errors import Unauthenticated
+from services.principal import Principal
+
+__all__ = ["PUBLIC", "bearer_key", "public", "require"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+PUBLIC = "public"
+MAX_KEY_CHARS = 200
+
+
+def bearer_key() -> str:
+    """The API key of the request, from `Authorization: Bearer …` or, as Anthropic's, `x-api-key`.
+
+    Raises:
+        Unauthenticated: there is none, or it cannot be one.
+    """
+    header = request.headers.get("Authorization", "")
+    scheme, _, key = header.partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        key = request.headers.get("X-Api-Key", "")
+    key = key.strip()
+    if not key:
+        raise Unauthenticated("Send your API key as «Authorization: Bearer <key>».")
+    if len(key) > MAX_KEY_CHARS or not key.isascii():
+        raise Unauthenticated("This API key is not valid.", code="invalid_api_key")
+    return key
+
+
+def require(permission: str) -> Callable[[View], View]:
+    """Let only callers with `permission` in; the view gets their `Principal` first."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            principal: Principal = keys.authenticate(bearer_key())
+            principal.must(permission)
+            g.principal = principal
+            return view(principal, *args, **kwargs)
+
+        guarded.permission = permission  # type: ignore[attr-defined] (read by the route test)
+        document = dict(getattr(guarded, "_apidoc", {}))
+        document["permission"] = {"permission": permission}
+        guarded._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001 (flask-smorest's)
+        return guarded  # type: ignore[return-value] (same signature, seen from outside)
+
+    return decorate
+
+
+def public(view: View) -> View:
+    """Say that `view` needs no key."""
+    view.permission = PUBLIC  # type: ignore[attr-defined] (read by the route test)
+    return view

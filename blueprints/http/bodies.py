@@ -1,0 +1,134 @@
+"""What goes in and out of an end point, checked and documented in one line each.
+
+`@body(Schema)` and `@query(Schema)` hand the loaded values to the view after the principal;
+`@returns(Schema)` writes what the view gives back as JSON with a strong ETag.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from flask import Request, Response, request
+from flask_smorest import Blueprint
+from marshmallow import Schema, ValidationError
+from webargs import missing
+from webargs.flaskparser import FlaskParser
+
+from cache.results import encode_body, etag_of
+from services.errors import Invalid, Malformed, Unsupported
+
+__all__ = ["Routes", "body", "if_match", "json_response", "query", "read_json", "returns"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class StrictParser(FlaskParser):
+    """Reads JSON strictly and turns every fault into an error that names the field."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": "raise", "query": "raise", "form": "raise",  # noqa: RUF012
+                                   "files": "raise", "headers": "exclude", "path": "raise"}
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """The body, parsed; no body at all counts as missing."""
+        del schema
+        return read_json(req)
+
+    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
+        """Every fault of one request, by field."""
+        del args, kwargs
+        raise Invalid(dict(_flat(error.normalized_messages()))) from error
+
+
+def read_json(req: Request) -> Any:
+    """The JSON body of `req`, or `missing` for an empty one.
+
+    Raises:
+        Malformed: it is not JSON, or nested too deep.
+        Unsupported: its media type is not JSON.
+    """
+    raw = req.get_data(cache=True)
+    if not raw:
+        return missing
+    if req.mimetype and not req.is_json:
+        raise Unsupported("Send the body as application/json.")
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise Malformed(f"The body is not JSON: {str(fault)[:200]}.", code="invalid_json") from None
+    except RecursionError:
+        raise Malformed("The body is nested too deep.", code="invalid_json") from None
+
+
+def _flat(messages: Any, path: str = "") -> Any:
+    """marshmallow's nested messages as (dotted field, messages); the location is left out."""
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            hidden = (not path and name in {"json", "query", "form", "files"}) or name == "_schema"
+            yield from _flat(inner, path if hidden else f"{path}.{name}".lstrip("."))
+    else:
+        listed = messages if isinstance(messages, list) else [messages]
+        yield path or "body", [str(each) for each in listed]
+
+
+class Routes(Blueprint):  # type: ignore[misc] (flask-smorest has no types)
+    """A blueprint whose routes document themselves."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+    def __init__(self, name: str, url_prefix: str, description: str = "") -> None:
+        super().__init__(name, name, url_prefix=url_prefix, description=description)
+
+
+_DOCUMENT = Routes("document", "/")
+
+
+def body(schema: type[Schema] | Schema, *, required: bool = True) -> Callable[[View], View]:
+    """Load the JSON body with `schema` and hand it to the view."""
+    return _DOCUMENT.arguments(schema, location="json", required=required)  # type: ignore[no-any-return]
+
+
+def query(schema: type[Schema] | Schema) -> Callable[[View], View]:
+    """Load the query string with `schema` and hand it to the view."""
+    return _DOCUMENT.arguments(schema, location="query")  # type: ignore[no-any-return]
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """`value` as JSON, with the ETag that a GET of the same resource has."""
+    raw = encode_body(value)
+    response = Response(raw, status=status, mimetype="application/json")
+    if isinstance(value, Mapping):
+        response.headers["ETag"] = etag_of(raw)
+    return response
+
+
+def returns(
+    schema: type[Schema] | Schema | None = None,
+    status: int = 200,
+    *,
+    description: str | None = None,
+    media_type: str | None = None,
+) -> Callable[[View], View]:
+    """Write what the view returns as JSON with `status`; a `Response` goes out as it is."""
+    document = _DOCUMENT.response(
+        status, schema, description=description, content_type=media_type
+    )
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def written(*args: Any, **kwargs: Any) -> Response:
+            result = view(*args, **kwargs)
+            if isinstance(result, Response):
+                return result
+            if result is None:
+                return Response(status=status)
+            return json_response(result, status)
+
+        return document(written)  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def if_match() -> str | None:
+    """The request's `If-Match`, if it has one."""
+    return request.headers.get("If-Match")

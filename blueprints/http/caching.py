@@ -1,0 +1,57 @@
+"""Cached responses: stored bytes out, with ETag, 304 and Cache-Status (RFC 9110, 9111, 9211)."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Response, request
+
+from cache.results import CachedResult, ReadPolicy, reading
+
+__all__ = ["cached_response", "uncached"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def cached_response(view: View) -> View:
+    """Send the `CachedResult` that `view` returns.
+
+    The request's `Cache-Control: no-cache` reads through and refills, `no-store` bypasses.
+    """
+
+    @wraps(view)
+    def sent(*args: Any, **kwargs: Any) -> Response:
+        with reading(_policy()):
+            result: CachedResult[Any] = view(*args, **kwargs)
+            return send(result)
+
+    sent.is_cached = True  # type: ignore[attr-defined] (read by the route test)
+    return sent  # type: ignore[return-value] (same signature, seen from outside)
+
+
+def uncached(reason: str) -> Callable[[View], View]:
+    """Say why a GET under `/api` is not cached; a test wants one or the other."""
+
+    def decorate(view: View) -> View:
+        view.uncached = reason  # type: ignore[attr-defined] (read by the route test)
+        return view
+
+    return decorate
+
+
+def send(result: CachedResult[Any]) -> Response:
+    """The response of one cached result, or 304 where the caller has it already."""
+    response = Response(result.body, mimetype="application/json")
+    response.headers["ETag"] = result.etag
+    response.headers["Cache-Status"] = result.cache_status
+    # Private and revalidated: whose answer it is depends on the key, and a write may change it.
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization, X-Api-Key"
+    return response.make_conditional(request)  # type: ignore[return-value]
+
+
+def _policy() -> ReadPolicy:
+    asked = request.cache_control
+    if asked.no_store:
+        return ReadPolicy.BYPASS
+    return ReadPolicy.REFRESH if asked.no_cache else ReadPolicy.NORMAL

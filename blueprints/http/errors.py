@@ -1,0 +1,118 @@
+"""Errors as clients see them: one table from service error to status, problem+json (RFC 9457).
+
+Under `/v1` the same errors take OpenAI's shape (`blueprints/openai/errors.py`).
+"""
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from msgspec import json
+from werkzeug.exceptions import HTTPException
+
+from services import errors
+
+__all__ = ["STATUS", "problem", "register_errors", "status_of"]
+
+log = structlog.get_logger(__name__)
+
+STATUS: dict[type[errors.LarderError], tuple[int, str]] = {
+    errors.Unauthenticated: (401, "Not authenticated"),
+    errors.Forbidden: (403, "Not allowed"),
+    errors.NotFound: (404, "Not found"),
+    errors.Invalid: (422, "Invalid request"),
+    errors.Malformed: (400, "Malformed request"),
+    errors.Unsupported: (415, "Unsupported media type"),
+    errors.Conflict: (409, "Conflict"),
+    errors.PreconditionFailed: (412, "Precondition failed"),
+    errors.BudgetExceeded: (402, "Budget exceeded"),
+    errors.RateLimited: (429, "Too many requests"),
+    errors.UpstreamFailed: (502, "The model's provider failed"),
+    errors.Unavailable: (503, "Unavailable"),
+}
+UPSTREAM_STATUS = {
+    "provider_timeout": 504,
+    "provider_rate_limited": 429,
+    "provider_rejected": 400,
+}
+"""How a provider's failure looks from outside; everything else of it is a 502. Its 401 is Larder's
+own wrong key, never the caller's."""
+
+
+def status_of(fault: errors.LarderError) -> tuple[int, str]:
+    """The status and title of a service error."""
+    if isinstance(fault, errors.UpstreamFailed):
+        return UPSTREAM_STATUS.get(fault.code, 502), "The model's provider failed"
+    for kind in type(fault).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return 500, "Internal error"
+
+
+def problem(
+    status: int, title: str, detail: str, code: str, extra: dict[str, Any] | None = None
+) -> Response:
+    """A problem+json response."""
+    document: dict[str, Any] = {
+        "type": f"urn:larder:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **(extra or {}),
+        "request_id": g.get("request_id", ""),
+    }
+    return Response(json.encode(document), status=status, mimetype="application/problem+json")
+
+
+def _on_larder_error(fault: errors.LarderError) -> Response:
+    status, title = status_of(fault)
+    extra: dict[str, Any] = {}
+    if isinstance(fault, errors.Invalid):
+        extra["errors"] = fault.errors
+    if isinstance(fault, errors.UpstreamFailed):
+        extra["retryable"] = fault.retryable
+    response = problem(status, title, fault.detail, fault.code, extra)
+    after = getattr(fault, "retry_after_s", None)
+    if after is not None:
+        response.headers["Retry-After"] = str(max(0, round(after)))
+    if status == 401:  # noqa: PLR2004 (the status is the point)
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _on_http_error(fault: HTTPException) -> Response | HTTPException:
+    if fault.code is None or fault.code < 400:  # noqa: PLR2004 (redirects go on as they are)
+        return fault
+    code = fault.name.lower().replace(" ", "_")
+    response = problem(fault.code, fault.name, fault.description or fault.name, code)
+    for name, value in fault.get_headers():
+        if name.lower() in {"allow", "retry-after"}:
+            response.headers[name] = value
+    return response
+
+
+def _on_database_error(fault: Exception) -> Response:
+    log.exception("database_failed", path=request.path)
+    del fault
+    return problem(503, "Unavailable", "The database did not answer.", "database_unavailable")
+
+
+def _on_anything(fault: Exception) -> Response:
+    log.exception("unexpected_error", path=request.path)
+    del fault
+    return problem(500, "Internal error", "Something went wrong on our side.", "internal_error")
+
+
+def register_errors(app: Flask, database_faults: tuple[type[Exception], ...]) -> None:
+    """Have every error of `app` answered as its table says.
+
+    Args:
+        app: the application.
+        database_faults: what the database layer raises when it is away; the edge knows no SQL.
+    """
+    for kind in database_faults:
+        app.register_error_handler(kind, _on_database_error)
+    app.register_error_handler(errors.LarderError, _on_larder_error)
+    app.register_error_handler(HTTPException, _on_http_error)
+    app.register_error_handler(Exception, _on_anything)

@@ -1,0 +1,124 @@
+"""Fields that every schema shares: bounded text, exact money, UTC times."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+__all__ = ["Id", "Money", "StrictSchema", "Text", "UtcTime", "WholeNumber"]
+
+MAX_ID_CHARS = 300
+
+
+class StrictSchema(Schema):
+    """A schema that refuses unknown fields and keeps the order of its own."""
+
+    class Meta:
+        """marshmallow's options."""
+
+        unknown = "raise"
+
+
+class Text(fields.String):
+    """Text of bounded length without NUL or lone surrogates, which no database stores."""
+
+    def __init__(self, *, max_chars: int, min_chars: int = 0, **kwargs: Any) -> None:
+        length = validate.Length(min=min_chars, max=max_chars)
+        extra = kwargs.pop("validate", None)
+        checks = [length] if extra is None else [length, extra]
+        super().__init__(validate=checks, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if "\x00" in text:
+            raise ValidationError("Must not contain the NUL character.")
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise ValidationError("Must be valid Unicode text.")
+        return text
+
+
+class Id(Text):
+    """An opaque id."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_chars=1, max_chars=MAX_ID_CHARS, **kwargs)
+
+
+class WholeNumber(fields.Integer):
+    """A whole number between bounds; a boolean or a fraction is refused, not rounded."""
+
+    def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(min=low, max=high), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        if isinstance(value, str):
+            if not value.isascii() or not value.removeprefix("-").isdigit() or len(value) > 20:
+                raise self.make_error("invalid", input=value)
+            value = int(value)
+        number = super()._deserialize(value, attr, data, **kwargs)
+        assert number is not None  # noqa: S101 (marshmallow's type allows None it never gives)
+        return number
+
+
+class Money(fields.Field[Decimal]):
+    """US dollars as a decimal string; never a float."""
+
+    default_error_messages = {  # noqa: RUF012 (marshmallow's own form)
+        "invalid": 'Must be an amount in US dollars as a string, such as "0.25".',
+        "bounds": "Must be from 0 to 1000000 with at most 12 decimals.",
+    }
+
+    def _serialize(self, value: Decimal | None, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        del attr, obj, kwargs
+        return None if value is None else money_text(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        del attr, data, kwargs
+        plain = isinstance(value, str) and len(value) <= 30
+        if not plain or not value.isascii() or not value.replace(".", "", 1).isdigit():
+            raise self.make_error("invalid")
+        amount = Decimal(value)
+        exponent = amount.as_tuple().exponent
+        if amount > 1_000_000 or (isinstance(exponent, int) and exponent < -12):  # noqa: PLR2004
+            raise self.make_error("bounds")
+        return amount
+
+
+def money_text(amount: Decimal) -> str:
+    """An amount as API.md writes it: plain digits, no needless zeros, no exponent."""
+    text = format(amount, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text or "0"
+
+
+class UtcTime(fields.Field[datetime]):
+    """An RFC 3339 instant in UTC, written with `Z`."""
+
+    default_error_messages = {  # noqa: RUF012 (marshmallow's own form)
+        "invalid": "Must be an RFC 3339 time, such as 2026-01-31T12:00:00Z.",
+        "zone": "Must say its zone: end it with Z for UTC.",
+    }
+
+    def _serialize(self, value: datetime | None, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        del attr, obj, kwargs
+        if value is None:
+            return None
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        del attr, data, kwargs
+        if not isinstance(value, str) or len(value) > 40 or "T" not in value.upper():
+            raise self.make_error("invalid")
+        try:
+            instant = datetime.fromisoformat(value)
+            if instant.tzinfo is None:
+                raise self.make_error("zone")
+            return instant.astimezone(UTC)
+        except (ValueError, OverflowError) as wrong:
+            if isinstance(wrong, ValidationError):
+                raise
+            raise self.make_error("invalid") from wrong

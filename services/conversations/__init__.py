@@ -1,0 +1,1 @@
+"""Folders, conversations, and their messages."""

@@ -1,0 +1,70 @@
+"""The first start: a secret of the installation, an owner, and the key they come in with."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from cache.namespaces import USERS
+from cache.scopes import EVERYONE, UserId
+from config import Settings
+from database.session import read_session
+from database.tables.users import ApiKey, User
+from services import keys
+from services.runtime import runtime
+from services.unit_of_work import unit_of_work
+
+__all__ = ["ensure_admin", "master_secret"]
+
+SECRET_FILE = "secret_key"
+
+
+def master_secret(settings: Settings) -> str:
+    """The installation's secret: `LARDER_SECRET_KEY`, or one made once under `instance/`.
+
+    Several workers may start at once: the file is made by exactly one of them.
+    """
+    if settings.secret_key:
+        return settings.secret_key
+    path: Path = settings.instance_path / SECRET_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        made = path.with_name(f"{SECRET_FILE}.{secrets.token_hex(8)}")
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        with suppress(FileExistsError):  # another worker was first: its secret counts
+            os.link(made, path)
+        made.unlink()
+    return path.read_text(encoding="ascii").strip()
+
+
+def ensure_admin() -> str | None:
+    """Make the first owner and key where there are none.
+
+    Returns:
+        The secret of a key that was made up here, to be shown once; `None` if there was one, or if
+        `LARDER_ADMIN_KEY` gave it.
+    """
+    given = runtime().settings.admin_key
+    with read_session() as session:
+        known = session.scalar(select(func.count()).select_from(ApiKey))
+        digest = runtime().secrets.hash_api_key(given) if given else ""
+        has_given = session.scalar(select(ApiKey.id).where(ApiKey.secret_hash == digest))
+    if has_given or (known and not given):
+        return None
+    with unit_of_work() as work:
+        owner = work.session.scalar(
+            select(User).where(User.role == "owner").order_by(User.created_at).limit(1)
+        )
+        if owner is None:
+            now = runtime().clock.now()
+            owner = User(name="Admin", role="owner", created_at=now, updated_at=now)
+            work.session.add(owner)
+            work.session.flush()  # the key below needs the owner's id
+            work.invalidates(USERS.of(EVERYONE), USERS.of(UserId(owner.id)))
+        elif not given and work.session.scalar(select(func.count()).select_from(ApiKey)):
+            return None
+        _, secret = keys.add_key(work, UserId(owner.id), "First admin key", secret=given or None)
+    return None if given else secret

@@ -1,0 +1,121 @@
+"""One transaction a write: rows change, the scopes that changed are bumped, then one commit.
+
+Leaving the block by an error rolls all of it back. Only after the commit is a write acknowledged;
+what follows it is best effort. A table that was written without one of its namespaces named is a
+programming error and fails the write: no read could be trusted to see it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import ORMExecuteState, Session
+
+from cache.extension import cache
+from cache.scopes import Scope
+from database.generations import bump
+from database.session import write_session
+from services.errors import Conflict
+from services.runtime import runtime
+
+__all__ = ["ForgottenInvalidation", "UnitOfWork", "unit_of_work"]
+
+log = structlog.get_logger(__name__)
+
+
+class ForgottenInvalidation(RuntimeError):
+    """A table was written, but no scope of a namespace it is read through was named."""
+
+
+class UnitOfWork:
+    """What a service holds while it writes."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._scopes: dict[str, int] = {}
+        self._callbacks: list[Callable[[], None]] = []
+        self._written: dict[str, tuple[str, ...]] = {}
+
+    def invalidates(self, *scopes: Scope) -> None:
+        """Name scopes that this write changes; they are bumped in its transaction."""
+        for scope in scopes:
+            self._scopes[scope.name] = scope.stripes
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Run `callback` once the write is durable; its failure is logged and changes nothing."""
+        self._callbacks.append(callback)
+
+    def wrote(self, table: str, namespaces: tuple[str, ...]) -> None:
+        """Note that a table was written; the session's events call this."""
+        self._written[table] = namespaces
+
+    def _check(self) -> None:
+        named = {scope.partition(":")[0] for scope in self._scopes}
+        named |= {scope.removeprefix("ns:") for scope in self._scopes if scope.startswith("ns:")}
+        for table, namespaces in self._written.items():
+            missing = [each for each in namespaces if each not in named]
+            if missing and "*" not in self._scopes:
+                raise ForgottenInvalidation(f"{table} was written, {missing} not invalidated")
+
+    def _finish(self) -> None:
+        self.session.flush()  # so that every written table is known before the check
+        self._check()
+        bump(self.session, self._scopes, runtime().clock)
+        self.session.commit()
+
+    def _follow(self) -> None:
+        cache.forget_generations()
+        if self._scopes:
+            cache.invalidated(list(self._scopes))
+        for callback in self._callbacks:
+            try:
+                callback()
+            except Exception:
+                log.exception("after_commit_failed")
+
+
+@contextmanager
+def unit_of_work() -> Iterator[UnitOfWork]:
+    """Open the transaction of one write; commit at the block's end, roll back on any error.
+
+    Raises:
+        Conflict: the database's own constraints refuse the change.
+        ForgottenInvalidation: a table was written without its namespace named.
+    """
+    with write_session() as session:
+        work = UnitOfWork(session)
+        _watch(work)
+        try:
+            yield work
+            work._finish()  # noqa: SLF001 (the two are one)
+        except IntegrityError as fault:
+            raise Conflict("The change contradicts what is stored.") from fault
+    work._follow()  # noqa: SLF001
+
+
+def _watch(work: UnitOfWork) -> None:
+    """Have the session report every table it writes: by objects, and by bulk statements."""
+
+    def on_flush(session: Session, context: Any, instances: Any) -> None:
+        del context, instances
+        for row in (*session.new, *session.dirty, *session.deleted):
+            if row in session.dirty and not session.is_modified(row):
+                continue
+            _note(work, type(row))
+
+    def on_execute(state: ORMExecuteState) -> None:
+        if state.is_insert or state.is_update or state.is_delete:
+            for mapper in state.all_mappers:
+                _note(work, mapper.class_)
+
+    event.listen(work.session, "before_flush", on_flush)
+    event.listen(work.session, "do_orm_execute", on_execute)
+
+
+def _note(work: UnitOfWork, table: type) -> None:
+    namespaces = getattr(table, "cached_in", None)
+    if namespaces is not None:
+        work.wrote(table.__name__, namespaces)
