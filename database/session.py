@@ -10,10 +10,19 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy import Connection, Engine, MetaData, event, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-__all__ = ["Base", "autocommit_connection", "db", "init_database", "read_session", "write_session"]
+__all__ = [
+    "Base",
+    "autocommit_connection",
+    "database_answers",
+    "db",
+    "init_database",
+    "read_session",
+    "write_session",
+]
 
 BUSY_TIMEOUT_MS = 10_000
 
@@ -97,3 +106,13 @@ def autocommit_connection() -> Iterator[Connection]:
     """A connection without a transaction: every statement sees what was committed before it."""
     with db.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         yield connection
+
+
+def database_answers() -> bool:
+    """Whether the database answers a statement."""
+    try:
+        with autocommit_connection() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        return False
+    return True

@@ -116,7 +116,11 @@ def _dump(row: Folder) -> dict[str, Any]:
 
 
 def _owned(session: Session, owner: UserId, folder_id: str) -> Folder:
-    row = session.scalar(select(Folder).where(Folder.user_id == owner, Folder.id == folder_id))
+    row = session.scalar(
+        select(Folder)
+        .where(Folder.user_id == owner, Folder.id == folder_id)
+        .with_for_update()
+    )
     if row is None:
         raise NotFound.of("folder", folder_id)
     return row

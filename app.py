@@ -1,0 +1,64 @@
+"""The application factory: settings, then extensions, then blueprints, then commands.
+
+Importing anything opens nothing; `create_app` puts the parts together, in one place.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+
+from flask import Flask, current_app
+from flask_migrate import Migrate
+from flask_smorest import Api
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from blueprints import BLUEPRINTS
+from blueprints.http.errors import register_errors
+from blueprints.http.requests import register_request_hooks
+from cache.extension import cache
+from cache.settings import CacheSettings
+from cli import COMMANDS
+from config import Settings
+from database.generations import GenerationsOutOfReach, SqlGenerations
+from database.session import db, init_database
+from providers.registry import ProviderRegistry
+from services import runtime as services_runtime
+from services.installation import master_secret
+from services.runtime import Runtime
+from services.secrets import SecretBox
+from streams.engine import StreamEngine, StreamLimits
+from streams.logs.both import StreamLogs
+from telemetry.clock import SYSTEM_CLOCK, Clock
+from telemetry.logs import configure_logs
+
+__all__ = ["create_app"]
+
+EXTENSION = "larder"
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Flask:
+    """Make the application.
+
+    Args:
+        settings: what it runs with; the environment's by default.
+        clock: where it reads the time.
+
+    Raises:
+        SettingsError: the environment holds something that cannot be.
+        CacheUnreachable: `CACHE_BACKEND=redis`, and Redis does not answer.
+    """
+    settings = settings or Settings.from_env()
+    app = Flask(__name__, static_folder=None, instance_path=str(settings.instance_path))
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.strict_slashes = False
+    configure_logs(level=settings.log_level, style=settings.log_format)
+    settings.instance_path.mkdir(parents=True, exist_ok=True)
+    init_database(app, settings.sqlalchemy_url, pool_size=settings.database_pool_size)
+    Migrate(app, db, directory=str(settings.root / "migrations"), render_as_batch=True)
+    secrets = SecretBox(master_secret(settings), settings.secret_key_before)
+    _init_cache(app, settings, secrets, clock)
+    _init_runtime(app, settings, secrets, clock)
+    _register(app)
+    return app

@@ -1,0 +1,12 @@
+"""HTTP in and out: parse, authorise, call one service, serialise."""
+
+from blueprints import operations
+from blueprints.conversations import folders
+from blueprints.http.bodies import Routes
+
+__all__ = ["BLUEPRINTS"]
+
+BLUEPRINTS: tuple[Routes, ...] = (
+    operations.routes,
+    folders.routes,
+)
