@@ -62,3 +62,62 @@ def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK)
     _init_runtime(app, settings, secrets, clock)
     _register(app)
     return app
+
+
+def _init_cache(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock) -> None:
+    cache.init_app(
+        app,
+        settings=CacheSettings(
+            backend=settings.cache_backend,
+            redis_url=settings.redis_url,
+            key_prefix=settings.cache_key_prefix,
+            memory_bytes=settings.cache_memory_bytes,
+            memory_first=settings.cache_memory_first,
+            entry_bytes=settings.cache_entry_bytes,
+            connect_timeout_s=settings.cache_redis_connect_timeout_s,
+            timeout_s=settings.cache_redis_timeout_s,
+            ttls=settings.cache_ttls,
+            signing_keys=secrets.cache_keys,
+        ),
+        generations=SqlGenerations(),
+        clock=clock,
+    )
+
+
+def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock) -> None:
+    def in_context(work: Callable[[], None]) -> None:
+        with app.app_context():
+            work()
+
+    streams = StreamEngine(
+        logs=StreamLogs(redis=cache.redis_client),
+        clock=clock,
+        run_in_context=in_context,
+        limits=StreamLimits(
+            heartbeat_s=settings.stream_heartbeat_s, log_ttl_s=settings.stream_log_ttl_s
+        ),
+    )
+    app.extensions[EXTENSION] = Runtime(
+        settings=settings,
+        clock=clock,
+        secrets=secrets,
+        providers=ProviderRegistry(),
+        streams=streams,
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+    services_runtime.bind(lambda: current_app.extensions[EXTENSION])
+
+
+def _register(app: Flask) -> None:
+    register_request_hooks(app)
+    app.config |= {
+        "API_TITLE": "Larder",
+        "API_VERSION": "v1",
+        "OPENAPI_VERSION": "3.1.0",
+    }
+    api = Api(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    register_errors(app, (DBAPIError, PoolTimeout, GenerationsOutOfReach))
+    for commands in COMMANDS:
+        app.register_blueprint(commands)

@@ -255,6 +255,11 @@ class Settings:
         return cls(**values)
 
     @property
+    def root(self) -> Path:
+        """The folder that Larder's code stands in."""
+        return ROOT
+
+    @property
     def sqlalchemy_url(self) -> str:
         """The database's URL, with the SQLite file in place of an empty one."""
         if self.database_url:

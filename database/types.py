@@ -1,20 +1,14 @@
-"""Column types that keep Larder's promises: time in UTC, money exact, ids opaque and ordered."""
+"""Column types that keep Larder's promises: time in UTC, money exact, JSON without a null of its own."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import uuid_utils
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, String, TypeDecorator
 
-__all__ = ["PICO", "ExactDecimal", "Json", "Money", "UtcDateTime", "new_id"]
+__all__ = ["PICO", "ExactDecimal", "Json", "Money", "UtcDateTime"]
 
 PICO = Decimal(10) ** 12
-
-
-def new_id() -> str:
-    """A new id: UUIDv7 text, so that ids sort by the time they were made (RFC 9562)."""
-    return str(uuid_utils.uuid7())
 
 
 class UtcDateTime(TypeDecorator[datetime]):

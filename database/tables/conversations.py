@@ -8,7 +8,8 @@ from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database.session import Base
-from database.types import Json, Money, UtcDateTime, new_id
+from database.types import Json, Money, UtcDateTime
+from telemetry.ids import new_id
 
 __all__ = ["Conversation", "Folder", "Message", "Stream"]
 

@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database.session import Base
-from database.types import Json, Money, UtcDateTime, new_id
+from database.types import Json, Money, UtcDateTime
+from telemetry.ids import new_id
 
 __all__ = ["Budget", "LedgerRecord", "Price", "UsageRollup"]
 

@@ -6,7 +6,8 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database.session import Base
-from database.types import Json, UtcDateTime, new_id
+from database.types import Json, UtcDateTime
+from telemetry.ids import new_id
 
 __all__ = ["ApiKey", "User", "Workspace", "WorkspaceMember"]
 

@@ -1,0 +1,38 @@
+"""What happens around every request: its id, and headers that keep browsers careful."""
+
+import re
+
+import structlog
+from flask import Flask, Response, g, request
+
+from telemetry.ids import new_id
+
+__all__ = ["register_request_hooks"]
+
+SANE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-site",
+}
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if SANE_ID.fullmatch(given) else new_id()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id") or new_id()
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def register_request_hooks(app: Flask) -> None:
+    """Have every request of `app` begin and end so."""
+    app.before_request(_begin)
+    app.after_request(_end)
