@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["CACHE_BACKENDS", "SettingsError", "Settings"]
+__all__ = ["CACHE_BACKENDS", "Settings", "SettingsError"]
 
 CACHE_BACKENDS = ("auto", "redis", "memory")
 REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster")
@@ -105,67 +105,92 @@ class Settings:
         "LARDER_INSTANCE_PATH", ROOT / "instance", _path, "Folder of the SQLite file and made keys."
     )
     database_url: str = setting(
-        "DATABASE_URL", "", about="SQLAlchemy URL; empty: a SQLite file under `instance/`.",
+        "DATABASE_URL",
+        "",
+        about="SQLAlchemy URL; empty: a SQLite file under `instance/`.",
         secret=True,
     )
     database_pool_size: int = setting(
         "DATABASE_POOL_SIZE", 10, _whole(1, 200), "Connections a worker keeps (not SQLite)."
     )
     redis_url: str = setting(
-        "REDIS_URL", "redis://localhost:6379/0", _redis_url,
+        "REDIS_URL",
+        "redis://localhost:6379/0",
+        _redis_url,
         "`redis://`, `rediss://`, `redis+sentinel://h:p,h:p/service/db`, `redis+cluster://h:p,h:p`.",
         secret=True,
     )
     cache_backend: str = setting(
-        "CACHE_BACKEND", "auto", _one_of(*CACHE_BACKENDS),
+        "CACHE_BACKEND",
+        "auto",
+        _one_of(*CACHE_BACKENDS),
         "`auto` (Redis, else memory), `redis` (refuse to start without), `memory`.",
     )
     cache_key_prefix: str = setting(
         "CACHE_KEY_PREFIX", "larder", about="What every Redis key begins with."
     )
     cache_memory_bytes: int = setting(
-        "CACHE_MEMORY_BYTES", 64 * 2**20, _whole(2**20, 2**36),
+        "CACHE_MEMORY_BYTES",
+        64 * 2**20,
+        _whole(2**20, 2**36),
         "Byte budget of a worker's memory tier.",
     )
     cache_memory_first: bool = setting(
-        "CACHE_MEMORY_FIRST", True, _flag,
+        "CACHE_MEMORY_FIRST",
+        True,
+        _flag,
         "Whether memory stands in front of Redis; off: it serves only while Redis is away.",
     )
     cache_entry_bytes: int = setting(
-        "CACHE_ENTRY_BYTES", 2 * 2**20, _whole(1024, 2**28),
+        "CACHE_ENTRY_BYTES",
+        2 * 2**20,
+        _whole(1024, 2**28),
         "A larger value is served, not stored.",
     )
     cache_redis_connect_timeout_s: float = setting(
-        "CACHE_REDIS_CONNECT_TIMEOUT", 0.1, _seconds(0.01, 5), "Limit of a connect to Redis, seconds."
+        "CACHE_REDIS_CONNECT_TIMEOUT",
+        0.1,
+        _seconds(0.01, 5),
+        "Limit of a connect to Redis, seconds.",
     )
     cache_redis_timeout_s: float = setting(
         "CACHE_REDIS_TIMEOUT", 0.2, _seconds(0.01, 5), "Limit of one answer of Redis, seconds."
     )
     cache_audit_share: float = setting(
-        "CACHE_AUDIT_SHARE", 0.0, _seconds(0, 1),
+        "CACHE_AUDIT_SHARE",
+        0.0,
+        _seconds(0, 1),
         "Share of hits that are reloaded and compared, 0 to 1.",
     )
     cache_warm_at_start: tuple[str, ...] = setting(
-        "CACHE_WARM_AT_START", (), _words,
+        "CACHE_WARM_AT_START",
+        (),
+        _words,
         "Warming strategies run once at start, comma-separated; `all` for all.",
     )
     cache_ttls: Mapping[str, int] = field(
         default_factory=dict,
         metadata={
             "variable": "CACHE_TTL_<NAME>",
-            "about": "Any TTL of the table of namespaces, seconds, such as `CACHE_TTL_MODELS_LIST`.",
+            "about": "Any TTL of the namespaces, seconds, such as `CACHE_TTL_MODELS_LIST`.",
         },
     )
     admin_key: str = setting(
-        "LARDER_ADMIN_KEY", "", secret=True,
+        "LARDER_ADMIN_KEY",
+        "",
+        secret=True,
         about="The first admin's API key, set up at first start; unset: made and printed once.",
     )
     secret_key: str = setting(
-        "LARDER_SECRET_KEY", "", secret=True,
+        "LARDER_SECRET_KEY",
+        "",
+        secret=True,
         about="Encrypts provider secrets and signs; unset: made once under `instance/`.",
     )
     secret_key_before: str = setting(
-        "LARDER_SECRET_KEY_BEFORE", "", secret=True,
+        "LARDER_SECRET_KEY_BEFORE",
+        "",
+        secret=True,
         about="The key before a rotation: still read, never written with.",
     )
     openai_api_key: str = setting(
@@ -187,11 +212,15 @@ class Settings:
         "PROVIDER_CONNECT_TIMEOUT", 5.0, _seconds(0.05, 120), "Limit of a connect, seconds."
     )
     provider_first_token_timeout_s: float = setting(
-        "PROVIDER_FIRST_TOKEN_TIMEOUT", 120.0, _seconds(0.05, 3600),
+        "PROVIDER_FIRST_TOKEN_TIMEOUT",
+        120.0,
+        _seconds(0.05, 3600),
         "Limit until a provider's first token, seconds.",
     )
     provider_between_tokens_timeout_s: float = setting(
-        "PROVIDER_BETWEEN_TOKENS_TIMEOUT", 60.0, _seconds(0.05, 3600),
+        "PROVIDER_BETWEEN_TOKENS_TIMEOUT",
+        60.0,
+        _seconds(0.05, 3600),
         "Limit of a pause between tokens, seconds.",
     )
     provider_total_timeout_s: float = setting(
@@ -201,10 +230,15 @@ class Settings:
         "STREAM_HEARTBEAT", 15.0, _seconds(0.05, 15), "Longest silence on a stream, seconds."
     )
     stream_log_ttl_s: int = setting(
-        "STREAM_LOG_TTL", 300, _whole(1, 86400), "How long an ended stream can be read again, seconds."
+        "STREAM_LOG_TTL",
+        300,
+        _whole(1, 86400),
+        "How long an ended stream can be read again, s.",
     )
     shutdown_grace_s: float = setting(
-        "SHUTDOWN_GRACE", 25.0, _seconds(0, 3600),
+        "SHUTDOWN_GRACE",
+        25.0,
+        _seconds(0, 3600),
         "How long running streams may finish at a shutdown, seconds.",
     )
     max_body_bytes: int = setting(
@@ -226,7 +260,9 @@ class Settings:
         "LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "Lowest level logged."
     )
     log_format: str = setting(
-        "LOG_FORMAT", "auto", _one_of("auto", "json", "console"),
+        "LOG_FORMAT",
+        "auto",
+        _one_of("auto", "json", "console"),
         "`json`, `console`, or `auto`: console on a terminal.",
     )
 

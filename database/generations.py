@@ -83,9 +83,7 @@ def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:
         statement.on_conflict_do_update(
             index_elements=[CacheGeneration.scope],
             set_={
-                "generation": larger(
-                    CacheGeneration.generation + 1, statement.excluded.generation
-                ),
+                "generation": larger(CacheGeneration.generation + 1, statement.excluded.generation),
                 "bumped_us": statement.excluded.bumped_us,
             },
         )

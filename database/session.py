@@ -28,7 +28,7 @@ BUSY_TIMEOUT_MS = 10_000
 
 
 class Base(DeclarativeBase):
-    """What every table derives from; constraint names are fixed so that migrations can name them."""
+    """What every table derives from; constraints have fixed names, for migrations."""
 
     metadata = MetaData(
         naming_convention={
@@ -48,11 +48,18 @@ def init_database(app: Flask, url: str, *, pool_size: int) -> None:
     """Bind the extension to `app` and prepare its engine for `url`."""
     options: dict[str, Any] = {"pool_pre_ping": False}
     if not url.startswith("sqlite"):
-        options |= {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": 10,
-                    "pool_recycle": 1800}
+        options |= {
+            "pool_size": pool_size,
+            "max_overflow": pool_size,
+            "pool_timeout": 10,
+            "pool_recycle": 1800,
+        }
     else:
-        options |= {"pool_size": 20, "max_overflow": 200,
-                    "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
+        options |= {
+            "pool_size": 20,
+            "max_overflow": 200,
+            "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000},
+        }
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)

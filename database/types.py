@@ -1,4 +1,4 @@
-"""Column types that keep Larder's promises: time in UTC, money exact, JSON without a null of its own."""
+"""Column types that keep promises: time in UTC, money exact, JSON null as SQL null."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

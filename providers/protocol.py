@@ -90,13 +90,15 @@ class Chunk:
 
 
 class ChunkStream(Protocol):
-    """An iterator of chunks whose `close` ends the provider's connection at once, from any thread."""
+    """Chunks as they come; `close` ends the provider's connection at once, from any thread."""
 
     def __iter__(self) -> Iterator[Chunk]: ...
 
     def __next__(self) -> Chunk: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the call; nothing more comes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class ProviderError(Exception):
     ├── ProviderUnavailable   refused, unreachable, 5xx
     ├── ProviderTimeout       no connection, no first token, or a pause beyond its limit
     ├── ProviderRateLimited   429
-    ├── ProviderAuthFailed    401, 403: Larder's own key is wrong, never the caller's
+    ├── ProviderAuthFailed    401, 403: Larder's own key is wrong
     ├── ProviderRejected      another 4xx: the request itself is at fault; shows the upstream's words
     ├── ProviderMalformed     an answer that is not of the wire format
     └── ProviderBroken        the stream ended before its end

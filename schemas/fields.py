@@ -9,6 +9,8 @@ from marshmallow import Schema, ValidationError, fields, validate
 __all__ = ["Id", "Money", "StrictSchema", "Text", "UtcTime", "WholeNumber"]
 
 MAX_ID_CHARS = 300
+MAX_NUMBER_CHARS = 30
+MAX_TIME_CHARS = 40
 
 
 class StrictSchema(Schema):
@@ -55,7 +57,11 @@ class WholeNumber(fields.Integer):
         if isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         if isinstance(value, str):
-            if not value.isascii() or not value.removeprefix("-").isdigit() or len(value) > 20:
+            if (
+                not value.isascii()
+                or not value.removeprefix("-").isdigit()
+                or len(value) > MAX_NUMBER_CHARS
+            ):
                 raise self.make_error("invalid", input=value)
             value = int(value)
         number = super()._deserialize(value, attr, data, **kwargs)
@@ -77,7 +83,7 @@ class Money(fields.Field[Decimal]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         del attr, data, kwargs
-        plain = isinstance(value, str) and len(value) <= 30
+        plain = isinstance(value, str) and len(value) <= MAX_NUMBER_CHARS
         if not plain or not value.isascii() or not value.replace(".", "", 1).isdigit():
             raise self.make_error("invalid")
         amount = Decimal(value)
@@ -111,7 +117,7 @@ class UtcTime(fields.Field[datetime]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         del attr, data, kwargs
-        if not isinstance(value, str) or len(value) > 40 or "T" not in value.upper():
+        if not isinstance(value, str) or len(value) > MAX_TIME_CHARS or "T" not in value.upper():
             raise self.make_error("invalid")
         try:
             instant = datetime.fromisoformat(value)

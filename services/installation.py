@@ -18,7 +18,7 @@ from services.unit_of_work import unit_of_work
 
 __all__ = ["ensure_admin", "master_secret"]
 
-SECRET_FILE = "secret_key"
+SECRET_FILE = "secret_key"  # noqa: S105 (a file name)
 
 
 def master_secret(settings: Settings) -> str:

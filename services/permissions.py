@@ -9,16 +9,35 @@ __all__ = ["PERMISSIONS", "ROLES", "granted", "is_scope"]
 
 VIEWER = frozenset(
     {
-        "me:read", "models:read", "conversations:read", "streams:read", "costs:read", "files:read",
-        "workspaces:read", "keys:read",
+        "me:read",
+        "models:read",
+        "conversations:read",
+        "streams:read",
+        "costs:read",
+        "files:read",
+        "workspaces:read",
+        "keys:read",
     }
 )
 MEMBER = VIEWER | {
-    "conversations:write", "streams:write", "chat:write", "files:write", "keys:write",
+    "conversations:write",
+    "streams:write",
+    "chat:write",
+    "files:write",
+    "keys:write",
 }
 ADMIN = MEMBER | {
-    "models:write", "providers:read", "providers:write", "costs:read_all", "costs:write",
-    "cache:read", "cache:write", "users:read", "users:write", "keys:write_all", "workspaces:write",
+    "models:write",
+    "providers:read",
+    "providers:write",
+    "costs:read_all",
+    "costs:write",
+    "cache:read",
+    "cache:write",
+    "users:read",
+    "users:write",
+    "keys:write_all",
+    "workspaces:write",
     "audit_logs:read",
 }
 OWNER = ADMIN | {"users:write_admins"}

@@ -9,7 +9,7 @@ __all__ = ["check"]
 
 
 def check() -> dict[str, Any]:
-    """`status` (`ready` or `unready`), `database` (`ok` or `away`), `cache` (`redis` or `memory`)."""
+    """State in words: `status` ready|unready, `database` ok|away, `cache` redis|memory."""
     answers = database_answers()
     return {
         "status": "ready" if answers else "unready",

@@ -6,7 +6,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import msgspec
 from flask import Request, Response, request
@@ -26,8 +26,14 @@ View = TypeVar("View", bound=Callable[..., Any])
 class StrictParser(FlaskParser):
     """Reads JSON strictly and turns every fault into an error that names the field."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION = {"json": "raise", "query": "raise", "form": "raise",  # noqa: RUF012
-                                   "files": "raise", "headers": "exclude", "path": "raise"}
+    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str]] = {
+        "json": "raise",
+        "query": "raise",
+        "form": "raise",
+        "files": "raise",
+        "headers": "exclude",
+        "path": "raise",
+    }
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body, parsed; no body at all counts as missing."""
@@ -61,7 +67,7 @@ def read_json(req: Request) -> Any:
 
 
 def _flat(messages: Any, path: str = "") -> Any:
-    """marshmallow's nested messages as (dotted field, messages); the location is left out."""
+    """Marshmallow's nested messages as (dotted field, messages); the location is left out."""
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
             hidden = (not path and name in {"json", "query", "form", "files"}) or name == "_schema"
@@ -110,9 +116,7 @@ def returns(
     media_type: str | None = None,
 ) -> Callable[[View], View]:
     """Write what the view returns as JSON with `status`; a `Response` goes out as it is."""
-    document = _DOCUMENT.response(
-        status, schema, description=description, content_type=media_type
-    )
+    document = _DOCUMENT.response(status, schema, description=description, content_type=media_type)
 
     def decorate(view: View) -> View:
         @wraps(view)

@@ -93,14 +93,12 @@ def _on_http_error(fault: HTTPException) -> Response | HTTPException:
 
 
 def _on_database_error(fault: Exception) -> Response:
-    log.exception("database_failed", path=request.path)
-    del fault
+    log.error("database_failed", path=request.path, exc_info=fault)
     return problem(503, "Unavailable", "The database did not answer.", "database_unavailable")
 
 
 def _on_anything(fault: Exception) -> Response:
-    log.exception("unexpected_error", path=request.path)
-    del fault
+    log.error("unexpected_error", path=request.path, exc_info=fault)
     return problem(500, "Internal error", "Something went wrong on our side.", "internal_error")
 
 

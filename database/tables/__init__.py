@@ -1,1 +1,1 @@
-"""The tables, one file a capability. Each names the cache namespaces that its rows are read through."""
+"""The tables, one file a capability; each names the namespaces its rows are read through."""

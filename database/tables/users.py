@@ -56,7 +56,7 @@ class WorkspaceMember(Base):
 
 
 class ApiKey(Base):
-    """An API key: only a keyed hash of the secret is kept, and the few letters people know it by."""
+    """An API key: a keyed hash of the secret, and the few letters people know it by."""
 
     __tablename__ = "api_keys"
     cached_in = ("permissions",)

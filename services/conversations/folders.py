@@ -117,9 +117,7 @@ def _dump(row: Folder) -> dict[str, Any]:
 
 def _owned(session: Session, owner: UserId, folder_id: str) -> Folder:
     row = session.scalar(
-        select(Folder)
-        .where(Folder.user_id == owner, Folder.id == folder_id)
-        .with_for_update()
+        select(Folder).where(Folder.user_id == owner, Folder.id == folder_id).with_for_update()
     )
     if row is None:
         raise NotFound.of("folder", folder_id)
@@ -140,9 +138,7 @@ def _parents(session: Session, owner: UserId) -> dict[str, str | None]:
     return {row.id: row.parent_id for row in rows}
 
 
-def _check_no_cycle(
-    session: Session, owner: UserId, folder_id: str, parent_id: str | None
-) -> None:
+def _check_no_cycle(session: Session, owner: UserId, folder_id: str, parent_id: str | None) -> None:
     parents = _parents(session, owner)
     above = parent_id
     while above is not None:
