@@ -135,7 +135,7 @@ class ProviderError(Exception):
     ├── ProviderTimeout       no connection, no first token, or a pause beyond its limit
     ├── ProviderRateLimited   429
     ├── ProviderAuthFailed    401, 403: Larder's own key is wrong
-    ├── ProviderRejected      another 4xx: the request itself is at fault; shows the upstream's words
+    ├── ProviderRejected      another 4xx: the request is at fault; shows the upstream's words
     ├── ProviderMalformed     an answer that is not of the wire format
     └── ProviderBroken        the stream ended before its end
     """
