@@ -1,0 +1,302 @@
+"""The stream engine: each answer is produced once, by nobody's connection, and read by anybody.
+
+`start` runs a `StreamPlan` on a thread of its own; `join` reads a stream from any position, in any
+worker; `stop` ends one from any worker. Threads begin lazily, so an engine made before a fork works
+after it; under gevent's patches they are greenlets.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from streams.counters import StreamCounters
+from streams.errors import InternalFailure, ProducerLost, ServerShutdown, StreamGone
+from streams.limits import StreamLimits, TimeLimits
+from streams.logs.both import StreamLogs
+from streams.logs.following import Follower
+from streams.logs.memory import MemoryLog
+from streams.logs.mirror import Mirror, MirrorSignals
+from streams.logs.protocol import OutOfReach
+from streams.logs.shelf import LogShelf
+from streams.plan import StreamHooks, StreamPlan
+from streams.producer import CANCELLED, Interruption, Production
+from streams.reading import Reader
+from streams.running import RunningStream
+from streams.watch import Watch
+from telemetry.clock import Clock
+
+__all__ = [
+    "Reader",
+    "RunningStream",
+    "StreamEngine",
+    "StreamGone",
+    "StreamHooks",
+    "StreamLimits",
+    "StreamPlan",
+    "TimeLimits",
+]
+
+# How long a join waits for a stream that nobody knows yet: it may have begun a moment ago.
+PATIENCE_S = 0.25
+PATIENCE_IF_EXPECTED_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class StreamEngine:
+    """Runs this worker's streams and reads everybody's.
+
+    Args:
+        logs: where events are kept.
+        clock: where the time is read.
+        run_in_context: runs a function with whatever context the plans and hooks need.
+        limits: how long and how large things may get.
+        hooks: what the service is told and asked; `bind` sets them later.
+    """
+
+    def __init__(
+        self,
+        *,
+        logs: StreamLogs,
+        clock: Clock,
+        run_in_context: Callable[[Callable[[], None]], None],
+        limits: StreamLimits | None = None,
+        hooks: StreamHooks | None = None,
+    ) -> None:
+        self._clock = clock
+        self._in_context = run_in_context
+        self._limits = limits = limits or StreamLimits()
+        self._hooks = hooks or StreamHooks()
+        self.counters = StreamCounters()
+        self._lock = threading.Lock()
+        self._running: dict[str, Production] = {}
+        self._is_draining = False
+        self._worker_id: str | None = None
+        self._shelf = LogShelf(clock=clock, ttl_s=limits.log_ttl_s, max_bytes=limits.finished_bytes)
+        self._watch = Watch(
+            running=self._productions,
+            take_over=self._take_over,
+            stops_requested=self._stops_requested,
+            clock=clock,
+            limits=limits,
+        )
+        self._shared = logs.shared(limits)
+        self._mirror: Mirror | None = None
+        self._follower: Follower | None = None
+        if self._shared is not None:
+            signals = MirrorSignals(on_stop=self._stop_here, on_declared_lost=self._declared_lost)
+            self._mirror = Mirror(
+                self._shared, clock=clock, limits=limits, signals=signals, counters=self.counters
+            )
+            self._follower = Follower(
+                self._shared,
+                clock=clock,
+                limits=limits,
+                on_lost=self._found_lost,
+                counters=self.counters,
+            )
+
+    def bind(self, hooks: StreamHooks) -> None:
+        """Set what the service is told and asked."""
+        self._hooks = hooks
+
+    def start(self, plan: StreamPlan) -> RunningStream:
+        """Produce an answer; returns when its first chunk is there, or it has ended.
+
+        Raises:
+            ProviderError: the call failed before the first chunk, or the engine is shutting down.
+                The plan's `finish` has been called with the same error.
+            ValueError: the stream was started before; `finish` is not called.
+        """
+        production = self._begin(plan)
+        stream = RunningStream(production, self._reader)
+        stream.wait_begun()
+        return stream
+
+    def find(self, stream_id: str) -> RunningStream | None:
+        """The stream, when this worker is producing it."""
+        with self._lock:
+            production = self._running.get(stream_id)
+        return RunningStream(production, self._reader) if production else None
+
+    def join(self, stream_id: str, *, after: int = -1, is_expected: bool = False) -> Reader:
+        """Read a stream, wherever it is produced.
+
+        Args:
+            stream_id: the stream.
+            after: the id of the last event the reader has had; -1 for none.
+            is_expected: the caller knows that it runs, so it is worth waiting for.
+
+        Raises:
+            StreamGone: there is nothing to read; its `reason` says why.
+        """
+        found = self._shelf.find(stream_id)
+        if found is None:
+            if self._follower is None:
+                raise StreamGone(stream_id, "unreachable")
+            patience_s = PATIENCE_IF_EXPECTED_S if is_expected else PATIENCE_S
+            found = self._follower.follow(stream_id, patience_s=patience_s)
+        if found.has_shown_end(after):
+            raise StreamGone(stream_id, "ended")
+        return self._reader(found, after)
+
+    def stop(self, stream_id: str) -> bool:
+        """End a stream; what was generated is kept and booked.
+
+        Returns:
+            Whether it runs here, or a living worker was told. If not, and the database says that it
+            runs, `StreamHooks.stops_requested` is the way to reach its worker.
+        """
+        if self._stop_here(stream_id):
+            return True
+        if self._shared is None:
+            return False
+        try:
+            return self._shared.request_stop(stream_id)
+        except OutOfReach:
+            return False
+
+    def is_alive(self, stream_id: str) -> bool | None:
+        """Whether some worker is producing the stream; `None` when that cannot be known."""
+        with self._lock:
+            if stream_id in self._running:
+                return True
+        if self._shared is None:
+            return None
+        try:
+            (fetched,) = self._shared.fetch([(stream_id, -1)])
+        except OutOfReach:
+            return None
+        return fetched.owner is not None and not fetched.lost
+
+    def running(self) -> Sequence[str]:
+        """The streams that this worker is producing."""
+        with self._lock:
+            return list(self._running)
+
+    def shutdown(self, grace_s: float) -> None:
+        """Take no new streams, let the running ones finish, and end what is left.
+
+        Args:
+            grace_s: how long they may take. The rest ends with `server_shutdown`, booked.
+        """
+        with self._lock:
+            self._is_draining = True
+        self._wait_for_end(grace_s)
+        for production in self._productions():
+            production.interrupt(Interruption(ServerShutdown()))
+        if self._productions():
+            self._watch.wake()
+            self._wait_for_end(self._limits.settle_s)
+        if self._mirror is not None:
+            self._mirror.drain(min(2.0, self._limits.settle_s))
+
+    def _begin(self, plan: StreamPlan) -> Production:
+        production = Production(
+            plan,
+            self._shelf.open(plan.stream_id),
+            clock=self._clock,
+            max_bytes=self._limits.stream_bytes,
+            on_end=self._retire,
+        )
+        with self._lock:
+            is_refused = self._is_draining
+            self._running[plan.stream_id] = production
+        if is_refused:
+            production.end(ServerShutdown())
+            return production
+        self.counters.add("started")
+        if self._mirror is not None:
+            self._mirror.track(production.log, worker_id=self._own_id())
+        self._watch.wake()
+        thread = threading.Thread(
+            target=self._produce, args=(production,), name="larder-stream", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            log.exception("stream_thread_refused")
+            production.end(InternalFailure())
+        return production
+
+    def _produce(self, production: Production) -> None:
+        self._guarded(production.run)
+        production.end(InternalFailure())  # unless it ran: then this does nothing
+
+    def _take_over(self, production: Production) -> None:
+        threading.Thread(
+            target=self._guarded, args=(production.end,), name="larder-stream-end", daemon=True
+        ).start()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Run `work` in context; what it, or the context, raises is logged and goes no further."""
+        try:
+            self._in_context(work)
+        except Exception:
+            log.exception("stream_work_failed")
+
+    def _retire(self, production: Production) -> None:
+        with self._lock:
+            self._running.pop(production.plan.stream_id, None)
+        self._shelf.retire(production.plan.stream_id)
+        outcome = production.outcome
+        is_failed = outcome is None or outcome.error is not None
+        is_stopped = outcome is not None and outcome.finish_reason == "cancelled"
+        self.counters.add("failed" if is_failed else "cancelled" if is_stopped else "done")
+
+    def _productions(self) -> Sequence[Production]:
+        with self._lock:
+            return list(self._running.values())
+
+    def _wait_for_end(self, timeout_s: float) -> None:
+        deadline = self._clock.monotonic() + timeout_s
+        for production in self._productions():
+            if not production.has_ended.wait(max(0.0, deadline - self._clock.monotonic())):
+                return
+
+    def _own_id(self) -> str:
+        # Made at the first stream, so that workers forked from one engine differ.
+        with self._lock:
+            if self._worker_id is None:
+                self._worker_id = uuid.uuid4().hex
+            return self._worker_id
+
+    def _stop_here(self, stream_id: str) -> bool:
+        return self._interrupt_here(stream_id, CANCELLED)
+
+    def _declared_lost(self, stream_id: str) -> None:
+        self._interrupt_here(stream_id, Interruption(ProducerLost()))
+
+    def _interrupt_here(self, stream_id: str, interruption: Interruption) -> bool:
+        with self._lock:
+            production = self._running.get(stream_id)
+        return production is not None and production.interrupt(interruption)
+
+    def _found_lost(self, stream_id: str) -> None:
+        hook = self._hooks.on_lost
+        if hook is not None:
+            self._guarded(lambda: hook(stream_id))
+
+    def _stops_requested(self, stream_ids: Sequence[str]) -> Sequence[str]:
+        hook = self._hooks.stops_requested
+        requested: list[str] = []
+        if hook is not None:
+            self._guarded(lambda: requested.extend(hook(stream_ids)))
+        return requested
+
+    def _reader(self, found: MemoryLog, after: int) -> Reader:
+        return Reader(
+            found,
+            after=after,
+            heartbeat_s=self._limits.heartbeat_s,
+            on_end_of_lost=self._mark_end,
+        )
+
+    def _mark_end(self, stream_id: str, event_id: int) -> None:
+        if self._shared is not None:
+            try:
+                self._shared.mark_end(stream_id, event_id)
+            except OutOfReach:
+                log.warning("stream_end_not_marked", stream_id=stream_id)

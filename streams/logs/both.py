@@ -1,0 +1,27 @@
+"""Where a worker keeps its streams: always in memory, and in Redis when there is one."""
+
+from streams.limits import StreamLimits
+from streams.logs.protocol import SharedLogs
+from streams.logs.redis import RedisLogs, RedisSource
+
+__all__ = ["StreamLogs"]
+
+
+class StreamLogs:
+    """The places of the logs.
+
+    Args:
+        redis: gives the current client, or `None` while Redis is not to be spoken to. Without it
+            streams are known to their own worker only.
+        prefix: begins every Redis key.
+    """
+
+    def __init__(self, *, redis: RedisSource | None = None, prefix: str = "larder") -> None:
+        self._redis = redis
+        self._prefix = prefix
+
+    def shared(self, limits: StreamLimits) -> SharedLogs | None:
+        """The logs that cross workers, if there are any."""
+        if self._redis is None:
+            return None
+        return RedisLogs(self._redis, limits=limits, prefix=self._prefix)

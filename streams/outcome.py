@@ -1,0 +1,175 @@
+"""What came of a provider call: the pieces of an answer put together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from providers.protocol import Chunk, ProviderError, Usage
+
+__all__ = ["Outcome", "Tally"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a producer saw when the provider's part was over. Times are seconds.
+
+    `finish_reason` is the provider's own word, or `cancelled` after a stop, or `None` with an
+    `error`. `usage` is the provider's last word on it, `None` when it said nothing. `raw` is the
+    body of an answer that came in one piece.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    error: ProviderError | None = None
+    first_token_s: float | None = None
+    duration_s: float = 0.0
+    raw: bytes | None = None
+
+
+class Tally:
+    """Collects chunks into an `Outcome`; belongs to one producer."""
+
+    __slots__ = (
+        "_calls",
+        "_chunks",
+        "_finish_reason",
+        "_raw",
+        "_reasoning",
+        "_text",
+        "_usage",
+        "size",
+    )
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._chunks = 0
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: list[_ToolCall] = []
+        self._finish_reason: str | None = None
+        self._usage: Usage | None = None
+        self._raw: bytes | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        """Take one more piece. `size` grows by the characters it brings."""
+        self._chunks += 1
+        if chunk.text:
+            self._text.append(chunk.text)
+            self.size += len(chunk.text)
+        if chunk.reasoning:
+            self._reasoning.append(chunk.reasoning)
+            self.size += len(chunk.reasoning)
+        for delta in chunk.tool_calls:
+            self._merge(delta)
+        if chunk.finish_reason is not None:
+            self._finish_reason = chunk.finish_reason
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        self._raw = chunk.raw if self._chunks == 1 else None
+
+    def outcome(
+        self,
+        *,
+        error: ProviderError | None,
+        cancelled: bool,
+        first_token_s: float | None,
+        duration_s: float,
+    ) -> Outcome:
+        """What has come so far, as the end of it."""
+        finish_reason = "cancelled" if cancelled else self._finish_reason
+        return Outcome(
+            text=_whole(self._text),
+            reasoning=_whole(self._reasoning),
+            tool_calls=[call.whole() for call in self._calls],
+            finish_reason=None if error else finish_reason,
+            usage=self._usage,
+            error=error,
+            first_token_s=first_token_s,
+            duration_s=duration_s,
+            raw=self._raw,
+        )
+
+    def _merge(self, delta: Mapping[str, object]) -> None:
+        call_id, index = delta.get("id") or None, delta.get("index")
+        call = self._call_of(call_id, index)
+        if call is None:
+            call = _ToolCall(index)
+            self._calls.append(call)
+        self.size += call.add(delta)
+
+    def _call_of(self, call_id: object, index: object) -> "_ToolCall | None":
+        # Some providers give every call the index 0, others no index at all: a new id under an
+        # old index is a new call, and a piece with neither belongs to the latest one.
+        for call in reversed(self._calls):
+            if index is not None and call.index != index:
+                continue
+            if call_id is None or call.id is None or call.id == call_id:
+                return call
+            if index is None:
+                continue
+            return None
+        return None
+
+
+class _ToolCall:
+    """One tool call in the making."""
+
+    __slots__ = ("_arguments", "_function", "_rest", "id", "index")
+
+    def __init__(self, index: object) -> None:
+        self.index = index
+        self.id: object = None
+        self._arguments: list[str] = []
+        self._function: dict[str, object] = {}
+        self._rest: dict[str, object] = {}
+
+    def add(self, delta: Mapping[str, object]) -> int:
+        """Take a delta; returns how many characters of arguments it brought."""
+        for name, value in delta.items():
+            if name not in ("index", "id", "function") and value is not None:
+                self._rest.setdefault(name, value)
+        self.id = self.id or delta.get("id") or None
+        function = delta.get("function")
+        if not isinstance(function, Mapping):
+            return 0
+        for name, value in function.items():
+            if name != "arguments" and value:
+                self._function.setdefault(name, value)
+        return self._add_arguments(function.get("arguments"))
+
+    def _add_arguments(self, arguments: object) -> int:
+        if arguments is None:
+            return 0
+        text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+        self._arguments.append(text)
+        return len(text)
+
+    def whole(self) -> dict[str, Any]:
+        """The call as OpenAI's message format has it."""
+        return {
+            "id": self.id,
+            "type": "function",
+            **self._rest,
+            "function": {
+                "name": "",
+                **self._function,
+                "arguments": _whole(self._arguments),
+            },
+        }
+
+
+def _whole(pieces: list[str]) -> str:
+    """The pieces joined; halves of a code point that came in two pieces are put together."""
+    text = "".join(pieces)
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

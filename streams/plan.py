@@ -1,0 +1,49 @@
+"""What the engine is handed: how to produce one answer, and whom to tell."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from providers.protocol import Chunk, ChunkStream
+from streams.events import Draft
+from streams.limits import TimeLimits
+from streams.outcome import Outcome
+
+__all__ = ["StreamHooks", "StreamPlan"]
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """How one answer is produced.
+
+    Attributes:
+        stream_id: names the stream everywhere; never used twice.
+        opening: logged before the first chunk, once that has come.
+        pull: opens the provider's call; may raise `ProviderError`.
+        encode: a chunk's events, possibly none.
+        finish: books the answer and returns the closing events, the last of which is terminal.
+            Called exactly once, whatever happens, in the engine's context. If it raises, or returns
+            nothing, the engine closes the stream with `internal_error`.
+        time_limits: how long the provider may take.
+    """
+
+    stream_id: str
+    opening: Sequence[Draft]
+    pull: Callable[[], ChunkStream]
+    encode: Callable[[Chunk], Sequence[Draft]]
+    finish: Callable[[Outcome], Sequence[Draft]]
+    time_limits: TimeLimits = field(default_factory=TimeLimits)
+
+
+@dataclass(frozen=True)
+class StreamHooks:
+    """What the engine asks and tells the service. All are called in the engine's context.
+
+    Attributes:
+        on_lost: another worker's stream was found dead; called before its readers hear of it,
+            possibly by several workers, so it must not matter how often.
+        stops_requested: which of these streams of this worker are to be stopped, for stops that
+            could not come through Redis. `None` asks nobody.
+    """
+
+    on_lost: Callable[[str], None] | None = None
+    stops_requested: Callable[[Sequence[str]], Collection[str]] | None = None

@@ -1,0 +1,199 @@
+"""The producer of one stream: pulls the provider, fills the log, books the answer, ends the log.
+
+Whoever comes first ends it: the provider's end, a failure, a stop, a time limit. The end is claimed
+once, under a lock; so the answer is booked once and the log has one terminal event, even where the
+provider's thread hangs and the end is made on another thread.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import structlog
+
+from providers.protocol import Chunk, ChunkStream, ProviderError, ProviderTimeout
+from streams.errors import AnswerTooLarge, InternalFailure
+from streams.events import Draft, problem_draft
+from streams.logs.memory import MemoryLog
+from streams.outcome import Outcome, Tally
+from streams.plan import StreamPlan
+from telemetry.clock import Clock
+
+__all__ = ["CANCELLED", "Interruption", "Production"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Why a stream is ended from outside: a stop, or with an `error` something worse."""
+
+    error: ProviderError | None = None
+
+
+CANCELLED = Interruption()
+
+
+class Production:
+    """One stream while it is made.
+
+    Args:
+        plan: what to do.
+        log: where the events go.
+        max_bytes: what the log, or the text, may take.
+        on_end: called when the log is closed, whatever happened.
+    """
+
+    def __init__(
+        self,
+        plan: StreamPlan,
+        log: MemoryLog,
+        *,
+        clock: Clock,
+        max_bytes: int,
+        on_end: Callable[["Production"], None],
+    ) -> None:
+        self.plan = plan
+        self.log = log
+        self.has_begun = threading.Event()
+        self.has_ended = threading.Event()
+        self.outcome: Outcome | None = None
+        self.interrupted_at: float | None = None
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._tally = Tally()
+        self._chunks: ChunkStream | None = None
+        self._interruption: Interruption | None = None
+        self._is_claimed = False
+        self._is_opened = False
+        self._started_at = self._last_chunk_at = clock.monotonic()
+        self._first_token_s: float | None = None
+
+    @property
+    def failed_unopened(self) -> ProviderError | None:
+        """The failure of a stream that ended before its first chunk."""
+        return self.outcome.error if self.outcome and not self._is_opened else None
+
+    def run(self) -> None:
+        """Produce the answer to its end."""
+        failure: ProviderError | None = None
+        try:
+            self._relay()
+        except ProviderError as error:
+            failure = error
+        except BaseException:  # a killed greenlet too must leave a booked, ended stream
+            if self._interruption is None:
+                log.exception("stream_production_failed", stream_id=self.plan.stream_id)
+            failure = InternalFailure()
+        self.end(failure)
+
+    def interrupt(self, interruption: Interruption) -> bool:
+        """End the stream from outside; returns whether it was still running.
+
+        The provider's connection is closed at once. What has come so far is kept and booked.
+        """
+        with self._lock:
+            if self._is_claimed or self._interruption is not None:
+                return not self._is_claimed
+            self._interruption = interruption
+            self.interrupted_at = self._clock.monotonic()
+            chunks = self._chunks
+        _close(chunks)
+        return True
+
+    def overstayed(self, now: float) -> ProviderTimeout | None:
+        """Which of the plan's time limits has run out at the instant `now`, if one has."""
+        limits = self.plan.time_limits
+        if limits.total_s is not None and now - self._started_at > limits.total_s:
+            return ProviderTimeout("The answer took longer than it may.")
+        if not self._is_opened:
+            if limits.first_chunk_s is not None and now - self._started_at > limits.first_chunk_s:
+                return ProviderTimeout("The provider sent nothing in time.")
+            return None
+        pause_s = now - self._last_chunk_at
+        if limits.between_chunks_s is not None and pause_s > limits.between_chunks_s:
+            return ProviderTimeout("The provider paused for too long.")
+        return None
+
+    def end(self, failure: ProviderError | None = None) -> None:
+        """Book what has come and close the log; only the first call does."""
+        with self._lock:
+            if self._is_claimed:
+                return
+            self._is_claimed = True
+            interruption = self._interruption
+            outcome = self._tally.outcome(
+                error=interruption.error if interruption else failure,
+                cancelled=interruption is not None,
+                first_token_s=self._first_token_s,
+                duration_s=self._clock.monotonic() - self._started_at,
+            )
+        if not self._is_opened and outcome.error is None:
+            self.log.append(self.plan.opening)
+        outcome, closing = self._book(outcome)
+        self.outcome = outcome
+        self.log.close(closing)
+        try:
+            self._on_end(self)
+        finally:
+            self.has_ended.set()
+            self.has_begun.set()
+
+    def _relay(self) -> None:
+        chunks = self.plan.pull()
+        with self._lock:
+            self._chunks = chunks
+            is_wanted = self._interruption is None and not self._is_claimed
+        if not is_wanted:
+            _close(chunks)
+            return
+        try:
+            for chunk in chunks:
+                if not self._take(chunk):
+                    _close(chunks)
+                    return
+        except BaseException:
+            _close(chunks)
+            raise
+
+    def _take(self, chunk: Chunk) -> bool:
+        """Log a chunk; false when the stream is not to go on."""
+        drafts = self.plan.encode(chunk)
+        now = self._clock.monotonic()
+        with self._lock:
+            if self._is_claimed or self._interruption is not None:
+                return False
+            self._last_chunk_at = now
+            if self._first_token_s is None and (chunk.text or chunk.reasoning or chunk.tool_calls):
+                self._first_token_s = now - self._started_at
+            self._tally.add(chunk)
+            if self._is_opened:
+                if drafts:
+                    self.log.append(drafts)
+            else:
+                self._is_opened = True
+                self.log.append([*self.plan.opening, *drafts])
+                self.has_begun.set()
+        if self.log.size_bytes > self._max_bytes or self._tally.size > self._max_bytes:
+            raise AnswerTooLarge
+        return True
+
+    def _book(self, outcome: Outcome) -> tuple[Outcome, Sequence[Draft]]:
+        try:
+            if closing := self.plan.finish(outcome):
+                return outcome, closing
+            log.error("stream_finish_without_events", stream_id=self.plan.stream_id)
+        except BaseException:  # the log must be closed, whatever the booking does
+            log.exception("stream_finish_failed", stream_id=self.plan.stream_id)
+        error = InternalFailure()
+        draft = problem_draft(error.code, "Internal error", retryable=True, detail=error.message)
+        return replace(outcome, error=error, finish_reason=None), [draft]
+
+
+def _close(chunks: ChunkStream | None) -> None:
+    if chunks is not None:
+        with suppress(Exception):  # whatever closing does, the stream ends
+            chunks.close()

@@ -1,0 +1,1 @@
+"""The stream engine, file by file."""

@@ -1,0 +1,1 @@
+"""The logs, file by file."""

@@ -1,0 +1,323 @@
+"""The engine as services see it, in one worker."""
+
+import threading
+import time
+
+import pytest
+
+from providers.protocol import ProviderBroken, ProviderUnavailable
+from streams.engine import StreamGone, StreamHooks, StreamLimits
+from streams.errors import ServerShutdown
+from streams.events import HEARTBEAT, Event
+from tests.doubles.fake_clock import FakeClock
+from tests.streams.scripts import (
+    Answer,
+    Script,
+    code_of,
+    events_of,
+    make_engine,
+    names,
+    text_of,
+    wait_until,
+)
+
+
+def test_an_answer_is_logged_from_start_to_done():
+    """The wire format that clients rely on: start, deltas, usage, one done, ids without a gap."""
+    engine = make_engine()
+    answer = Answer(script=Script().say("Hel", "lo").finish())
+
+    stream = engine.start(answer.plan())
+    events = [e for e in stream.events() if isinstance(e, Event)]
+
+    assert names(events) == ["start", "delta", "delta", "usage", "done"]
+    assert [e.id for e in events] == [0, 1, 2, 3, 4]
+    assert [e.terminal for e in events] == [False] * 4 + [True]
+    assert answer.booked[0].text == "Hello"
+
+
+def test_start_returns_with_the_first_chunk_not_with_the_last():
+    """The response's head goes out when the first token is there."""
+    engine = make_engine()
+    script = Script().say("first")
+    answer = Answer(script=script)
+
+    stream = engine.start(answer.plan())
+
+    assert engine.running() == ["s"]
+    script.finish()
+    assert stream.wait(5).text == "first"
+    assert engine.running() == []
+
+
+def test_a_failure_before_the_first_chunk_is_booked_and_raised():
+    """Such a failure is a plain HTTP error, not a stream; it stands in the ledger all the same."""
+    engine = make_engine()
+    answer = Answer(script=Script().fail(ProviderUnavailable("down", status=503)))
+
+    with pytest.raises(ProviderUnavailable):
+        engine.start(answer.plan())
+
+    assert [code_of(outcome) for outcome in answer.booked] == ["provider_unavailable"]
+
+
+def test_whoever_shares_a_stream_that_fails_unopened_hears_of_it():
+    """Readers that joined before the first chunk get an end too."""
+    engine = make_engine()
+    answer = Answer(script=Script().fail(ProviderUnavailable("down")))
+
+    with pytest.raises(ProviderUnavailable):
+        engine.start(answer.plan())
+
+    assert names(events_of(engine)) == ["error"]
+
+
+def test_a_failure_in_mid_stream_ends_it_with_one_error():
+    """A provider that breaks off must not look like a complete answer."""
+    engine = make_engine()
+    answer = Answer(script=Script().say("par", "tial").fail(ProviderBroken("cut")))
+
+    engine.start(answer.plan())
+    events = events_of(engine)
+
+    assert names(events) == ["start", "delta", "delta", "error"]
+    assert b"provider_broken" in events[-1].data
+    assert answer.booked[0].text == "partial"
+
+
+def test_a_client_that_goes_away_stops_nothing():
+    """The answer is finished, kept and booked without readers."""
+    engine = make_engine()
+    script = Script().say("a")
+    answer = Answer(script=script)
+    reader = iter(engine.start(answer.plan()).events())
+    next(reader)
+    del reader
+
+    script.say("b", "c").finish()
+
+    wait_until(lambda: bool(answer.booked))
+    assert answer.booked[0].text == "abc"
+
+
+def test_a_stop_ends_at_once_and_keeps_what_came():
+    """A quarter of a second is what a person takes for at once."""
+    engine = make_engine()
+    script = Script().say("so far")
+    answer = Answer(script=script)
+    stream = engine.start(answer.plan())
+    begun = time.monotonic()
+
+    assert engine.stop("s")
+    outcome = stream.wait(5)
+
+    assert time.monotonic() - begun < 0.25
+    assert script.closed.is_set()
+    assert (outcome.text, outcome.finish_reason) == ("so far", "cancelled")
+    assert names(events_of(engine)) == ["start", "delta", "usage", "done"]
+
+
+def test_a_stop_works_on_a_provider_that_does_not_react():
+    """A hanging connection must neither keep the reader waiting nor the answer unbooked."""
+    engine = make_engine()
+    answer = Answer(script=Script(minds_close=False).say("so far"))
+    stream = engine.start(answer.plan())
+    begun = time.monotonic()
+
+    engine.stop("s")
+    outcome = stream.wait(5)
+
+    assert time.monotonic() - begun < 0.35
+    assert outcome.finish_reason == "cancelled"
+    assert len(answer.booked) == 1
+
+
+def test_a_stop_works_while_the_call_is_being_opened():
+    """A provider that has not answered yet is no reason to wait."""
+    engine = make_engine()
+    opened = threading.Event()
+    script = Script()
+
+    def pull() -> Script:
+        opened.wait(10)
+        return script
+
+    answer = Answer(pull=pull)
+    starter = threading.Thread(target=lambda: engine.start(answer.plan()))
+    starter.start()
+    wait_until(lambda: engine.running() == ["s"])
+
+    engine.stop("s")
+    starter.join(5)
+    opened.set()
+
+    assert [outcome.finish_reason for outcome in answer.booked] == ["cancelled"]
+    assert script.closed.wait(5)
+    assert names(events_of(engine)) == ["start", "usage", "done"]
+
+
+def test_stopping_what_does_not_run_here_says_so():
+    """Without Redis the service has to leave word in the database."""
+    assert not make_engine().stop("unknown")
+
+
+def test_a_stop_through_the_database_arrives():
+    """Workers without a common Redis stop each other by a flag that is polled."""
+    wanted: list[str] = []
+    engine = make_engine(hooks=StreamHooks(stops_requested=lambda _: wanted))
+    answer = Answer(script=Script().say("so far"))
+    stream = engine.start(answer.plan())
+
+    wanted.append("s")
+
+    assert stream.wait(1).finish_reason == "cancelled"
+
+
+def test_a_reader_may_begin_anywhere():
+    """What Last-Event-ID asks for."""
+    engine = make_engine()
+    engine.start(Answer(script=Script().say("a", "b", "c").finish()).plan()).wait(5)
+
+    assert [e.id for e in events_of(engine, after=2)] == [3, 4, 5]
+
+
+def test_a_reader_that_has_had_everything_is_sent_away():
+    """Else an EventSource reconnects for ever."""
+    engine = make_engine()
+    engine.start(Answer(script=Script().say("a").finish()).plan()).wait(5)
+
+    with pytest.raises(StreamGone) as gone:
+        engine.join("s", after=3)
+
+    assert gone.value.reason == "ended"
+
+
+def test_an_expired_log_is_gone():
+    """Memory is not kept for streams that nobody will come back to."""
+    clock = FakeClock()
+    engine = make_engine(clock=clock, limits=StreamLimits(log_ttl_s=60))
+    engine.start(Answer(script=Script().say("a").finish()).plan()).wait(5)
+    clock.advance(61)
+
+    with pytest.raises(StreamGone):
+        engine.join("s")
+
+
+def test_a_silent_stream_gives_heartbeats():
+    """A comment goes out at least every so often, which also finds out clients that went away."""
+    engine = make_engine(limits=StreamLimits(heartbeat_s=0.05))
+    script = Script().say("a")
+    reader = iter(engine.start(Answer(script=script).plan()).events(after=1))
+
+    assert next(reader) is HEARTBEAT
+    script.finish()
+    assert [e for e in reader if isinstance(e, Event)][-1].name == "done"
+
+
+def test_many_readers_get_the_same_from_one_call():
+    """Sharing a stream costs one provider call."""
+    engine = make_engine()
+    script = Script().say("0")
+    answer = Answer(script=script)
+    engine.start(answer.plan())
+    seen: list[str] = []
+    readers = [
+        threading.Thread(target=lambda: seen.append(text_of(events_of(engine)))) for _ in range(8)
+    ]
+    for reader in readers:
+        reader.start()
+
+    script.say(*"123456789").finish()
+    for reader in readers:
+        reader.join(5)
+
+    assert seen == ["0123456789"] * 8
+    assert len(answer.booked) == 1
+
+
+def test_an_answer_beyond_the_limit_is_ended_and_booked():
+    """One runaway answer must not take the worker's memory."""
+    engine = make_engine(limits=StreamLimits(stream_bytes=5_000))
+    answer = Answer(script=Script().say(*["x" * 100] * 200))
+
+    outcome = engine.start(answer.plan()).wait(5)
+
+    assert code_of(outcome) == "answer_too_large"
+    assert names(events_of(engine))[-1] == "error"
+    assert len(outcome.text) < 5_000
+
+
+def test_a_shutdown_lets_running_streams_finish():
+    """A graceful restart costs no answer."""
+    engine = make_engine()
+    script = Script().say("a")
+    answer = Answer(script=script)
+    stream = engine.start(answer.plan())
+    threading.Timer(0.1, script.finish).start()
+
+    engine.shutdown(grace_s=5)
+
+    assert stream.wait(0).finish_reason == "stop"
+
+
+def test_a_shutdown_ends_what_does_not_finish_in_time():
+    """What was produced, and paid for, is booked before the worker goes."""
+    engine = make_engine()
+    deaf, prompt = Script(minds_close=False).say("a"), Script().say("b")
+    answers = [Answer("deaf", script=deaf), Answer("prompt", script=prompt)]
+    for answer in answers:
+        engine.start(answer.plan())
+
+    engine.shutdown(grace_s=0.05)
+
+    assert [code_of(a.booked[0]) for a in answers] == ["server_shutdown"] * 2
+    assert [names(events_of(engine, a.stream_id))[-1] for a in answers] == ["error"] * 2
+
+
+def test_nothing_new_starts_during_a_shutdown():
+    """The refusal is booked like any failure, so nothing reserved stays reserved."""
+    engine = make_engine()
+    engine.shutdown(grace_s=0)
+    answer = Answer()
+
+    with pytest.raises(ServerShutdown):
+        engine.start(answer.plan())
+
+    assert [code_of(outcome) for outcome in answer.booked] == ["server_shutdown"]
+
+
+def test_a_stream_id_is_used_once():
+    """Two streams under one name could not be told apart by their readers."""
+    engine = make_engine()
+    engine.start(Answer(script=Script().say("a").finish()).plan()).wait(5)
+
+    with pytest.raises(ValueError, match="before"):
+        engine.start(Answer().plan())
+
+
+def test_two_hundred_streams_leave_no_threads():
+    """A thread that stays after each stream would end the worker within the day."""
+    engine = make_engine()
+    before = threading.active_count()
+    for number in range(200):
+        engine.start(Answer(f"s{number}", script=Script().say("a").finish()).plan()).wait(5)
+
+    wait_until(lambda: threading.active_count() <= before + 1)
+    assert engine.counters.snapshot() == {"started": 200, "done": 200}
+
+
+def test_a_context_that_cannot_be_entered_still_ends_the_stream():
+    """Whatever fails around the producer, readers get an end and the answer is booked."""
+
+    def broken(work):
+        raise RuntimeError("no context")
+
+    engine = make_engine()
+    engine._in_context = broken  # noqa: SLF001 - the one collaborator that make_engine fixes
+    answer = Answer(script=Script().say("a").finish())
+
+    with pytest.raises(Exception, match="internal error"):
+        engine.start(answer.plan())
+
+    assert len(answer.booked) == 1
+    assert names(events_of(engine)) == ["error"]
