@@ -1,0 +1,83 @@
+"""Statements that a ledger needs and that each database words in its own way.
+
+A row is inserted once whoever races for it; figures are added to a row in one statement, so that
+no reader's old sum can be written back over a newer one.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Table, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from database.session import Base
+
+__all__ = ["add_up", "hold_table", "insert_once"]
+
+
+def insert_once(session: Session, table: type[Base], key: str, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless one with the same `key` stands there.
+
+    A racing insert of the same key is waited for: after a `False` the other's row can be read.
+
+    Args:
+        session: the writing session.
+        table: where to.
+        key: the column that has to be unique.
+        values: the row, by attribute.
+
+    Returns:
+        Whether this call inserted it.
+    """
+    statement = (
+        _insert(session)(table)
+        .values(dict(values))
+        .on_conflict_do_nothing(index_elements=[key])
+        .returning(_columns(table)[key])
+    )
+    return session.execute(statement).first() is not None
+
+
+def add_up(
+    session: Session,
+    table: type[Base],
+    keys: Mapping[str, Any],
+    amounts: Mapping[str, Any],
+) -> None:
+    """Add `amounts` to the row of `keys`, or begin it with them.
+
+    Args:
+        session: the writing session.
+        table: where to; `keys` are its primary key.
+        keys: which row.
+        amounts: what to add, by column.
+    """
+    statement = _insert(session)(table).values({**keys, **amounts})
+    columns = _columns(table)
+    raised = {name: columns[name] + statement.excluded[name] for name in amounts}
+    session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=raised))
+
+
+def hold_table(session: Session, table: type[Base]) -> None:
+    """Keep others from writing `table` until this transaction ends; readers go on.
+
+    SQLite's one writer holds the whole database already.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        name = _table(table).name
+        session.execute(text(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def _insert(session: Session) -> Any:
+    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+
+
+def _table(table: type[Base]) -> Table:
+    found = table.__table__
+    assert isinstance(found, Table)  # noqa: S101 (mapped classes may stand for joins; ours do not)
+    return found
+
+
+def _columns(table: type[Base]) -> Any:
+    return _table(table).columns

@@ -1,0 +1,1 @@
+"""What is spent: prices, the ledger, its rollup, and the limits on it."""

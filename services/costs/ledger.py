@@ -1,0 +1,153 @@
+"""The ledger: one row for each provider call, booked exactly once, in the caller's transaction.
+
+The row is never changed. It keeps the rates it was priced by, so that later prices rewrite no
+history. The rollup that usage is read from is raised in the same transaction, by adding.
+"""
+
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+
+from cache.namespaces import ANALYTICS
+from cache.scopes import EVERYONE, UserId, WorkspaceId
+from database.bookkeeping import add_up, insert_once
+from database.tables.costs import LedgerRecord, UsageRollup
+from providers.protocol import Usage
+from services.costs.pricing import PriceQuote, cost_of, price_at
+from services.runtime import runtime
+from services.unit_of_work import UnitOfWork
+from telemetry.ids import new_id
+
+__all__ = ["MAX_TOKENS", "STATUSES", "ProviderCall", "book", "estimate_tokens"]
+
+log = structlog.get_logger(__name__)
+
+STATUSES = ("ok", "error", "cancelled", "broken")
+"""`error`: failed before the first token. `broken`: failed after it."""
+BYTES_PER_TOKEN = 4
+MAX_TOKENS = 100_000_000
+"""Ten times the largest context there is; a count beyond it is a provider's mistake."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderCall:
+    """One call to a provider, as it went. Times are milliseconds.
+
+    `usage` is what the provider counted, or the caller's estimate, marked `is_estimated`. An
+    explicit zero is a zero. `None` says that nobody counted: no tokens, and marked as estimated.
+    """
+
+    call_id: str
+    user_id: str
+    key_id: str
+    workspace_id: str | None
+    provider_id: str
+    model_id: str
+    endpoint: str
+    conversation_id: str | None = None
+    message_id: str | None = None
+    status: str
+    error_code: str | None = None
+    usage: Usage | None
+    is_estimated: bool = False
+    is_streamed: bool
+    first_token_ms: int | None = None
+    duration_ms: int
+    called_at: datetime
+
+
+def estimate_tokens(text: str) -> int:
+    """The tokens of a text whose provider never counts them: a quarter of its bytes, rounded up."""
+    size_bytes = len(text.encode("utf-8", "surrogatepass"))
+    return -(-size_bytes // BYTES_PER_TOKEN)
+
+
+def book(work: UnitOfWork, call: ProviderCall) -> LedgerRecord:
+    """Book `call` within `work`: its row, and what that adds to the day's rollup.
+
+    Booking a call again changes nothing, whoever does it and however close behind.
+
+    Args:
+        work: the transaction; the row is there when it commits, and not before.
+        call: what was done.
+
+    Returns:
+        The row that stands in the ledger for the call, with its cost.
+    """
+    usage, is_estimated = _counted(call)
+    quote = price_at(call.model_id, call.called_at)
+    row = _row(call, usage, quote) | {"is_estimated": is_estimated}
+    if insert_once(work.session, LedgerRecord, "call_id", row):
+        add_up(work.session, UsageRollup, _place(row), _amounts(row))
+        work.invalidates(ANALYTICS.of(UserId(call.user_id)), ANALYTICS.of(EVERYONE))
+        if call.workspace_id:
+            work.invalidates(ANALYTICS.of(WorkspaceId(call.workspace_id)))
+    return work.session.scalars(
+        select(LedgerRecord).where(LedgerRecord.call_id == call.call_id)
+    ).one()
+
+
+def _counted(call: ProviderCall) -> tuple[Usage, bool]:
+    """The call's tokens within what can be true, and whether they are estimated."""
+    if call.usage is None:
+        return Usage(0, 0), True
+    counts = {each.name: getattr(call.usage, each.name) for each in fields(Usage)}
+    sane = {name: min(max(0, count), MAX_TOKENS) for name, count in counts.items()}
+    if sane != counts:
+        log.error("usage_beyond_belief", call_id=call.call_id, model_id=call.model_id, **counts)
+    return replace(call.usage, **sane), call.is_estimated
+
+
+def _row(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> dict[str, Any]:
+    """The row of a call, by column."""
+    row = {each.name: getattr(call, each.name) for each in fields(call) if each.name != "usage"}
+    return {
+        **row,
+        **asdict(usage),
+        "id": new_id(),
+        "cost_usd": _cost(call, usage, quote),
+        "price_id": quote.price_id if quote else None,
+        "rates": quote.rates_for(usage).written() if quote else None,
+        "booked_at": runtime().clock.now(),
+    }
+
+
+def _cost(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> Decimal | None:
+    """What the call cost. One that was refused cost nothing, whether its model has a price or not;
+    of one whose tokens nobody counted nothing is known.
+    """
+    if call.status == "error" and not any(asdict(usage).values()):
+        return Decimal(0)
+    return None if call.usage is None else cost_of(usage, quote)
+
+
+def _place(row: dict[str, Any]) -> dict[str, Any]:
+    """Which row of the rollup a ledger row is added to: the day it was called on, in UTC."""
+    return {
+        "day": row["called_at"].astimezone(UTC).date(),
+        "user_id": row["user_id"],
+        "key_id": row["key_id"],
+        "workspace_id": row["workspace_id"] or "",
+        "provider_id": row["provider_id"],
+        "model_id": row["model_id"],
+    }
+
+
+def _amounts(row: dict[str, Any]) -> dict[str, Any]:
+    """What a ledger row adds to the rollup."""
+    return {
+        "calls": 1,
+        "failed_calls": int(row["status"] in {"error", "broken"}),
+        "unpriced_calls": int(row["cost_usd"] is None),
+        "estimated_calls": int(row["is_estimated"]),
+        "input_tokens": row["input_tokens"],
+        "output_tokens": row["output_tokens"],
+        "cached_tokens": row["cached_tokens"],
+        "cache_write_tokens": row["cache_write_tokens"],
+        "reasoning_tokens": row["reasoning_tokens"],
+        "cost_usd": row["cost_usd"] or Decimal(0),
+    }
