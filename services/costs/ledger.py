@@ -117,8 +117,9 @@ def _row(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> dict[str
 
 
 def _cost(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> Decimal | None:
-    """What the call cost. One that was refused cost nothing, whether its model has a price or not;
-    of one whose tokens nobody counted nothing is known.
+    """What the call cost; `None` for one without a price, or whose tokens nobody counted.
+
+    One that was refused cost nothing, whether its model has a price or not.
     """
     if call.status == "error" and not any(asdict(usage).values()):
         return Decimal(0)

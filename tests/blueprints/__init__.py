@@ -1,0 +1,1 @@
+"""The end points, file by file."""

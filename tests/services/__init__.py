@@ -1,0 +1,1 @@
+"""Services, file by file."""

@@ -1,0 +1,1 @@
+"""The end points of costs, file by file."""

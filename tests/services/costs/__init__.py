@@ -1,0 +1,1 @@
+"""What is spent, file by file."""

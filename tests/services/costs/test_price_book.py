@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 from genai_prices import Usage as BookUsage
 from genai_prices import data_snapshot
+from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, Provider
 
 from providers.protocol import Usage
 from services.costs.price_book import EPOCH, find_prices
-from services.costs.rates import cost_of_usage
+from services.costs.rates import Rates, cost_of_usage
 
 PRICED_BY_TOKEN = {
     "input_mtok",
@@ -22,7 +23,7 @@ PRICED_BY_TOKEN = {
 PROVIDERS = data_snapshot.get_snapshot().providers
 
 
-def _is_ours(prices):
+def _is_ours(prices: ModelPrice | list[ConditionalPrice]) -> bool:
     listed = prices if isinstance(prices, list) else None
     every = [each.prices for each in listed] if listed else [prices]
     return all(
@@ -33,7 +34,7 @@ def _is_ours(prices):
     )
 
 
-def _theirs(model, provider, usage, instant):
+def _theirs(model: ModelInfo, provider: Provider, usage: Usage, instant: datetime) -> Decimal:
     counted = BookUsage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -44,7 +45,7 @@ def _theirs(model, provider, usage, instant):
     return model.calc_price(counted, provider, genai_request_timestamp=instant).total_price
 
 
-def _ours(prices, usage, instant):
+def _ours(prices: dict[datetime, Rates], usage: Usage, instant: datetime) -> Decimal | None:
     begun = max(start for start in prices if start <= instant)
     return cost_of_usage(usage, prices[begun].applied(usage.input_tokens, instant))
 
@@ -52,7 +53,7 @@ def _ours(prices, usage, instant):
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda each: each.id)
 def test_every_model_of_the_book_costs_what_the_book_says(provider):
     """A misread date, tier or hour would misprice calls in silence."""
-    dice = random.Random(provider.id)
+    dice = random.Random(provider.id)  # noqa: S311 (the same cases every time)
     for model in provider.models:
         if not _is_ours(model.prices) or provider.find_model(model.id) is not model:
             continue
