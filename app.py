@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from blueprints import BLUEPRINTS
 from blueprints.http.errors import register_errors
 from blueprints.http.requests import register_request_hooks
+from blueprints.openai.errors import openai_error
 from cache.extension import cache
 from cache.settings import CacheSettings
 from cli import COMMANDS
@@ -118,6 +119,8 @@ def _register(app: Flask) -> None:
     api = Api(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    register_errors(app, (DBAPIError, PoolTimeout, GenerationsOutOfReach))
+    register_errors(
+        app, (DBAPIError, PoolTimeout, GenerationsOutOfReach), shapes={"/v1": openai_error}
+    )
     for commands in COMMANDS:
         app.register_blueprint(commands)

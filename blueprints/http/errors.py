@@ -3,18 +3,20 @@
 Under `/v1` the same errors take OpenAI's shape (`blueprints/openai/errors.py`).
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from msgspec import json
 from werkzeug.exceptions import HTTPException
 
 from services import errors
 
-__all__ = ["STATUS", "problem", "register_errors", "status_of"]
+__all__ = ["STATUS", "Shape", "problem", "register_errors", "status_of"]
 
 log = structlog.get_logger(__name__)
+SHAPES = "larder_error_shapes"
 
 STATUS: dict[type[errors.LarderError], tuple[int, str]] = {
     errors.Unauthenticated: (401, "Not authenticated"),
@@ -49,10 +51,22 @@ def status_of(fault: errors.LarderError) -> tuple[int, str]:
     return 500, "Internal error"
 
 
+Shape = Callable[[int, str, str, Exception | None], Response]
+"""An error's look where it is not problem+json: status, detail, code, service error."""
+
+
 def problem(
-    status: int, title: str, detail: str, code: str, extra: dict[str, Any] | None = None
+    status: int,
+    title: str,
+    detail: str,
+    code: str,
+    extra: dict[str, Any] | None = None,
+    fault: Exception | None = None,
 ) -> Response:
-    """A problem+json response."""
+    """A problem+json response, or the shape that the request's path has for errors."""
+    for prefix, shape in current_app.extensions[SHAPES].items():
+        if request.path.startswith(prefix):
+            return shape(status, detail, code, fault)
     document: dict[str, Any] = {
         "type": f"urn:larder:problem:{code}",
         "title": title,
@@ -72,7 +86,7 @@ def _on_larder_error(fault: errors.LarderError) -> Response:
         extra["errors"] = fault.errors
     if isinstance(fault, errors.UpstreamFailed):
         extra["retryable"] = fault.retryable
-    response = problem(status, title, fault.detail, fault.code, extra)
+    response = problem(status, title, fault.detail, fault.code, extra, fault)
     after = getattr(fault, "retry_after_s", None)
     if after is not None:
         response.headers["Retry-After"] = str(max(0, round(after)))
@@ -102,13 +116,19 @@ def _on_anything(fault: Exception) -> Response:
     return problem(500, "Internal error", "Something went wrong on our side.", "internal_error")
 
 
-def register_errors(app: Flask, database_faults: tuple[type[Exception], ...]) -> None:
+def register_errors(
+    app: Flask,
+    database_faults: tuple[type[Exception], ...],
+    shapes: Mapping[str, Shape],
+) -> None:
     """Have every error of `app` answered as its table says.
 
     Args:
         app: the application.
         database_faults: what the database layer raises when it is away; the edge knows no SQL.
+        shapes: paths whose errors look otherwise, by prefix.
     """
+    app.extensions[SHAPES] = dict(shapes)
     for kind in database_faults:
         app.register_error_handler(kind, _on_database_error)
     app.register_error_handler(errors.LarderError, _on_larder_error)

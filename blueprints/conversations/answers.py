@@ -1,0 +1,44 @@
+"""Asking a model within a conversation: as a stream of events, or as the finished message."""
+
+from flask import Response
+
+from blueprints.http.auth import require
+from blueprints.http.bodies import Routes, body, json_response, returns
+from blueprints.http.event_stream import event_stream
+from schemas.answers import Question, QuestionSchema, Regenerate, RegenerateSchema
+from schemas.messages import MessageSchema
+from services import answers
+from services.principal import Principal
+from streams import sse
+
+__all__ = ["routes"]
+
+routes = Routes("answers", "/api/conversations", "Asking a model within a conversation.")
+
+
+@routes.post("/<conversation_id>/messages")
+@require("chat:write")
+@body(QuestionSchema)
+@returns(MessageSchema, description="The finished message; with `stream`, the events instead.")
+def ask(principal: Principal, question: Question, conversation_id: str) -> Response:
+    """Say something and have it answered."""
+    return _sent(answers.ask(principal, conversation_id, question), question.stream)
+
+
+@routes.post("/<conversation_id>/messages/<message_id>/regenerate")
+@require("chat:write")
+@body(RegenerateSchema, required=False)
+@returns(MessageSchema, description="The finished message; with `stream`, the events instead.")
+def regenerate(
+    principal: Principal, again: Regenerate, conversation_id: str, message_id: str
+) -> Response:
+    """Have a question answered once more, as a sibling branch."""
+    answer = answers.regenerate(principal, conversation_id, message_id, again)
+    return _sent(answer, again.stream)
+
+
+def _sent(answer: answers.Answer, streamed: bool) -> Response:
+    if not streamed:
+        return json_response(answers.finished_message(answer))
+    frames = sse.encode_stream(answer.stream.batches())
+    return event_stream(frames, {"X-Larder-Stream-Id": answer.stream.stream_id})

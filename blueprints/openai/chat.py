@@ -1,0 +1,49 @@
+"""`POST /v1/chat/completions`: streamed or whole."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from flask import Response
+
+from blueprints.http.auth import require
+from blueprints.http.bodies import Routes, body, returns
+from blueprints.http.event_stream import event_stream
+from schemas.openai import ChatCall, ChatCompletionSchema
+from services import completions
+from services.completions import Line
+from services.principal import Principal
+
+__all__ = ["routes"]
+
+routes = Routes("openai_chat", "/v1", "OpenAI-compatible chat completions.")
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+@routes.post("/chat/completions")
+@require("chat:write")
+@body(ChatCompletionSchema)
+@returns(description="The completion; with `stream`, its chunks as server-sent events.")
+def create_completion(principal: Principal, asked: ChatCall) -> Response:
+    """Complete a chat."""
+    if asked.stream:
+        stream = completions.start(principal, asked)
+        return event_stream(
+            _frames(stream.batches()),
+            {"X-Larder-Stream-Id": stream.stream_id, "X-Larder-Cache": "bypass"},
+        )
+    done = completions.complete(principal, asked)
+    response = Response(done.body, mimetype="application/json")
+    response.headers["X-Larder-Stream-Id"] = done.stream_id
+    response.headers["X-Larder-Cache"] = "bypass"
+    if done.cost_usd is not None:
+        response.headers["X-Larder-Cost-Usd"] = done.cost_usd
+    return response
+
+
+def _frames(batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
+    """What is ready together goes out in one write; an empty batch is a sign of life."""
+    for batch in batches:
+        if batch:
+            yield b"".join(b"data: %b\n\n" % event.data for event in batch)
+        else:
+            yield KEEP_ALIVE

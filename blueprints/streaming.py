@@ -1,0 +1,65 @@
+"""Streams over SSE: read on from any event, list what runs, stop."""
+
+from typing import Any
+
+from flask import Response, request
+
+from blueprints.http.auth import require
+from blueprints.http.bodies import Routes, query, returns
+from blueprints.http.caching import cached_response, uncached
+from blueprints.http.event_stream import event_stream
+from cache.results import CachedResult
+from schemas.streams import ActiveQuerySchema, ResumeQuerySchema, StreamsSchema
+from services import streams
+from services.errors import Invalid
+from services.principal import Principal
+from streams import sse
+
+__all__ = ["routes"]
+
+routes = Routes("streams", "/api/streams", "Answers on their way.")
+
+MAX_ID_DIGITS = 15
+
+
+@routes.get("")
+@require("streams:read")
+@query(ActiveQuerySchema)
+@returns(StreamsSchema)
+@cached_response
+def list_streams(principal: Principal, asked: dict[str, Any]) -> CachedResult[dict[str, Any]]:
+    """List the caller's running streams."""
+    if not asked["active"]:
+        raise Invalid.field("active", "Only running streams are listed: leave it out or say true.")
+    return streams.list_active(principal.user_id)
+
+
+@routes.get("/<stream_id>")
+@uncached("a live stream of events")
+@require("streams:read")
+@query(ResumeQuerySchema)
+@returns(media_type="text/event-stream", description="The events after the one named.")
+def join_stream(principal: Principal, asked: dict[str, Any], stream_id: str) -> Response:
+    """Read a stream on, from any worker; 204 when there is nothing more to come."""
+    reader = streams.join_stream(principal.user_id, stream_id, after=_after(asked["after"]))
+    if reader is None:
+        return Response(status=204)
+    return event_stream(sse.encode_stream(reader.batches()))
+
+
+@routes.delete("/<stream_id>")
+@require("streams:write")
+@returns(status=204)
+def stop_stream(principal: Principal, stream_id: str) -> None:
+    """Stop an answer; what was generated stays and is booked."""
+    streams.stop_stream(principal.user_id, stream_id)
+
+
+def _after(asked: int | None) -> int:
+    """The last event the client has: `Last-Event-ID` where it is sent, else `?after=`."""
+    header = request.headers.get("Last-Event-ID", "").strip()
+    if not header:
+        return -1 if asked is None else asked
+    if not (header.isascii() and header.isdigit() and len(header) <= MAX_ID_DIGITS):
+        raise Invalid.field("Last-Event-ID", "Must be the id of an event of this stream.")
+    return int(header)

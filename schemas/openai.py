@@ -1,0 +1,125 @@
+"""OpenAI's shapes: chat requests in, completions, chunks and errors out.
+
+https://platform.openai.com/docs/api-reference/chat
+
+Fields that Larder does not know are passed to the provider, as OpenAI clients expect.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from marshmallow import INCLUDE, Schema, fields, post_load, validate
+
+from schemas.fields import Id
+
+__all__ = [
+    "ChatCall",
+    "ChatCompletionSchema",
+    "chunk_json",
+    "completion_json",
+    "error_json",
+    "usage_chunk_json",
+]
+
+MAX_MESSAGES = 10_000
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCall:
+    """A chat request: what Larder decides by, and the body that goes to the provider."""
+
+    model: str
+    stream: bool
+    include_usage: bool
+    body: Mapping[str, Any]
+
+
+class _MessageSchema(Schema):
+    class Meta:
+        """marshmallow's options."""
+
+        unknown = INCLUDE
+
+    role = fields.String(required=True, validate=validate.Length(min=1, max=40))
+
+
+class _StreamOptionsSchema(Schema):
+    class Meta:
+        """marshmallow's options."""
+
+        unknown = INCLUDE
+
+    include_usage = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class ChatCompletionSchema(Schema):
+    """The body of `POST /v1/chat/completions`."""
+
+    class Meta:
+        """marshmallow's options."""
+
+        unknown = INCLUDE
+
+    model = Id(required=True)
+    messages = fields.List(
+        fields.Nested(_MessageSchema),
+        required=True,
+        validate=validate.Length(min=1, max=MAX_MESSAGES),
+    )
+    stream = fields.Boolean(load_default=False, truthy={True}, falsy={False}, allow_none=True)
+    stream_options = fields.Nested(_StreamOptionsSchema, load_default=None, allow_none=True)
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> ChatCall:
+        """The loaded fields as one value."""
+        body = dict(loaded)
+        model, stream = body.pop("model"), bool(body.pop("stream", False))
+        options = body.pop("stream_options") or {}
+        body.pop("cache", None)  # Larder's own word, never the provider's
+        return ChatCall(model, stream, bool(options.get("include_usage")), body)
+
+
+def chunk_json(call_id: str, model: str, created_s: int, choice: Mapping[str, Any]) -> bytes:
+    """A chunk of one choice (`delta`, `finish_reason`), for providers of another format."""
+    whole = {"index": 0, "logprobs": None, **choice}
+    return _encode(_envelope("chat.completion.chunk", call_id, model, created_s, [whole]))
+
+
+def usage_chunk_json(call_id: str, model: str, created_s: int, usage: Mapping[str, Any]) -> bytes:
+    """The last chunk of a stream with `include_usage`: no choices, the usage."""
+    envelope = _envelope("chat.completion.chunk", call_id, model, created_s, [])
+    return _encode({**envelope, "usage": usage})
+
+
+def completion_json(
+    call_id: str,
+    model: str,
+    created_s: int,
+    choice: Mapping[str, Any],
+    usage: Mapping[str, Any],
+) -> bytes:
+    """A whole completion of one choice (`message`, `finish_reason`)."""
+    whole = {"index": 0, "logprobs": None, **choice}
+    envelope = _envelope("chat.completion", call_id, model, created_s, [whole])
+    return _encode({**envelope, "usage": usage})
+
+
+def error_json(message: str, kind: str, param: str | None, code: str | None) -> bytes:
+    """OpenAI's error object."""
+    error = {"message": message, "type": kind, "param": param, "code": code}
+    return _encode({"error": error})
+
+
+def _envelope(
+    kind: str, call_id: str, model: str, created_s: int, choices: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{call_id}",
+        "object": kind,
+        "created": created_s,
+        "model": model,
+        "choices": choices,
+    }

@@ -1,0 +1,38 @@
+"""The shapes of streams."""
+
+from marshmallow import Schema, fields
+
+from schemas.fields import StrictSchema, UtcTime, WholeNumber
+
+__all__ = ["ActiveQuerySchema", "ResumeQuerySchema", "StreamSchema", "StreamsSchema"]
+
+
+class StreamSchema(Schema):
+    """A stream as its owner sees it."""
+
+    id = fields.String(required=True)
+    conversation_id = fields.String(required=True, allow_none=True)
+    message_id = fields.String(required=True, allow_none=True)
+    model = fields.String(required=True, attribute="model_id")
+    status = fields.String(required=True)
+    started_at = UtcTime(required=True)
+    ended_at = UtcTime(required=True, allow_none=True)
+
+
+class StreamsSchema(Schema):
+    """The caller's running streams."""
+
+    items = fields.List(fields.Nested(StreamSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class ActiveQuerySchema(StrictSchema):
+    """Only running streams are listed; the parameter says so."""
+
+    active = fields.Boolean(load_default=True)
+
+
+class ResumeQuerySchema(StrictSchema):
+    """Where to read on, for clients that cannot send `Last-Event-ID`."""
+
+    after = WholeNumber(low=-1, high=2**53, load_default=None, allow_none=True)

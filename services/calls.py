@@ -1,0 +1,221 @@
+"""One call to a model's provider: started in the stream engine, priced, and booked exactly once.
+
+Answers within conversations and `/v1` completions differ in what they keep and in how their events
+look; what they owe the ledger is the same and stands here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from cache.namespaces import CONVERSATIONS
+from database.tables.conversations import Stream
+from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
+from services import models
+from services.costs import budgets, ledger, pricing
+from services.costs.ledger import ProviderCall, estimate_tokens
+from services.errors import UpstreamFailed
+from services.models import ModelRoute
+from services.principal import Principal
+from services.runtime import runtime
+from services.unit_of_work import UnitOfWork
+from streams.limits import TimeLimits
+from streams.outcome import Outcome
+from telemetry.ids import new_id
+
+__all__ = ["Bill", "ModelCall", "plan_call", "problem_of", "raise_upstream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a call came to. A cost of `None` is unpriced."""
+
+    usage: Usage
+    cost_usd: Decimal | None
+    is_estimated: bool
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A call about to be made: who asks which model for what. `call_id` is the stream's id too."""
+
+    call_id: str
+    principal: Principal
+    route: ModelRoute
+    request: ChatRequest
+    endpoint: str
+    called_at: datetime
+    conversation_id: str | None = None
+    message_id: str | None = None
+
+    def pull(self) -> ChunkStream:
+        """Open the call.
+
+        Raises:
+            ProviderError: the provider did not accept it.
+        """
+        provider = runtime().providers.get(models.provider_config(self.route))
+        return provider.stream(self.request)
+
+    def open(self, work: UnitOfWork) -> None:
+        """Note the running stream, so that any worker knows whose it is."""
+        work.session.add(
+            Stream(
+                id=self.call_id,
+                user_id=self.principal.user_id,
+                key_id=self.principal.key_id,
+                workspace_id=self.principal.workspace_id,
+                conversation_id=self.conversation_id,
+                message_id=self.message_id,
+                model_id=self.route.model_id,
+                endpoint=self.endpoint,
+                worker=runtime().worker,
+                status="running",
+                input_estimate=self.input_estimate(),
+                started_at=self.called_at,
+            )
+        )
+        work.invalidates(CONVERSATIONS.of(self.principal.user_id))
+
+    def close(self, work: UnitOfWork, outcome: Outcome) -> Bill:
+        """Book the call and end its stream, within `work`."""
+        bill = self._bill(outcome)
+        ledger.book(work, self._ledger_call(outcome, bill))
+        stream = work.session.get(Stream, self.call_id)
+        if stream is not None:
+            stream.status = "ended"
+            stream.ended_at = runtime().clock.now()
+            work.invalidates(CONVERSATIONS.of(self.principal.user_id))
+        return bill
+
+    def time_limits(self) -> TimeLimits:
+        """How long the provider may take, by the settings."""
+        settings = runtime().settings
+        return TimeLimits(
+            first_chunk_s=settings.provider_first_token_timeout_s,
+            between_chunks_s=settings.provider_between_tokens_timeout_s,
+            total_s=settings.provider_total_timeout_s,
+        )
+
+    def input_estimate(self) -> int:
+        """The prompt's tokens by its size, for calls whose provider never says."""
+        return estimate_tokens(_text_of(self.request.body.get("messages")))
+
+    def _bill(self, outcome: Outcome) -> Bill:
+        usage, is_estimated = outcome.usage, False
+        if usage is None:
+            usage, is_estimated = self._estimated(outcome), True
+            if _nothing_came(outcome) and outcome.error is not None:
+                usage, is_estimated = Usage(0, 0), False
+        quote = pricing.price_at(self.route.model_id, self.called_at)
+        cost = pricing.cost_of(usage, quote)
+        if cost is None and _nothing_came(outcome) and outcome.error is not None:
+            cost = Decimal(0)  # a refused call costs nothing, whatever its price is
+        return Bill(usage, cost, is_estimated, _status(outcome))
+
+    def _estimated(self, outcome: Outcome) -> Usage:
+        written = outcome.text + outcome.reasoning + _text_of(outcome.tool_calls)
+        return Usage(self.input_estimate(), estimate_tokens(written))
+
+    def _ledger_call(self, outcome: Outcome, bill: Bill) -> ProviderCall:
+        first_s = outcome.first_token_s
+        return ProviderCall(
+            call_id=self.call_id,
+            user_id=self.principal.user_id,
+            key_id=self.principal.key_id,
+            workspace_id=self.principal.workspace_id,
+            provider_id=self.route.provider_id,
+            model_id=self.route.model_id,
+            endpoint=self.endpoint,
+            conversation_id=self.conversation_id,
+            message_id=self.message_id,
+            status=bill.status,
+            error_code=outcome.error.code if outcome.error else None,
+            usage=bill.usage,
+            is_estimated=bill.is_estimated,
+            is_streamed=self.request.stream,
+            first_token_ms=None if first_s is None else round(first_s * 1000),
+            duration_ms=round(outcome.duration_s * 1000),
+            called_at=self.called_at,
+        )
+
+
+def plan_call(
+    principal: Principal,
+    model_id: str,
+    body: Mapping[str, Any],
+    *,
+    endpoint: str,
+    stream: bool,
+    conversation_id: str | None = None,
+    message_id: str | None = None,
+) -> ModelCall:
+    """Make a call ready, reading only through the cache.
+
+    Raises:
+        NotFound: the caller has no such model.
+        BudgetExceeded: a hard limit is reached.
+    """
+    route = models.route(model_id).value
+    budgets.check_budget(principal)
+    return ModelCall(
+        call_id=new_id(),
+        principal=principal,
+        route=route,
+        request=ChatRequest(model=route.name, body=body, stream=stream),
+        endpoint=endpoint,
+        called_at=runtime().clock.now(),
+        conversation_id=conversation_id,
+        message_id=message_id,
+    )
+
+
+def problem_of(fault: ProviderError) -> dict[str, Any]:
+    """A failure in mid-stream as the problem object of the `error` event."""
+    return {
+        "type": f"urn:larder:problem:{fault.code}",
+        "title": "The model's provider failed",
+        "detail": fault.message,
+        "code": fault.code,
+        "retryable": fault.retryable,
+    }
+
+
+def raise_upstream(fault: ProviderError) -> NoReturn:
+    """A provider's failure as the error that clients see.
+
+    Raises:
+        UpstreamFailed: always.
+    """
+    raise UpstreamFailed(
+        fault.message,
+        code=fault.code,
+        retryable=fault.retryable,
+        status=fault.status,
+        retry_after_s=fault.retry_after_s,
+        param=fault.param,
+    ) from fault
+
+
+def _nothing_came(outcome: Outcome) -> bool:
+    return outcome.first_token_s is None
+
+
+def _status(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return "error" if _nothing_came(outcome) else "broken"
+    return "cancelled" if outcome.finish_reason == "cancelled" else "ok"
+
+
+def _text_of(value: object) -> str:
+    """All the text in a message list, however it is nested; images and the like count nothing."""
+    if isinstance(value, str):
+        return "" if value.startswith("data:") else value
+    if isinstance(value, Mapping):
+        return "".join(_text_of(each) for each in value.values())
+    if isinstance(value, list | tuple):
+        return "".join(_text_of(each) for each in value)
+    return ""

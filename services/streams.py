@@ -1,0 +1,105 @@
+"""Streams as their owners see them: which run, read on from any event, stop.
+
+A stream belongs to its user; anybody else's is not there.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+
+from cache.namespaces import CONVERSATIONS
+from cache.scopes import UserId
+from database.session import read_session
+from database.tables.conversations import Stream
+from schemas.streams import StreamSchema
+from services.errors import Conflict, NotFound, Unavailable
+from services.runtime import runtime
+from services.unit_of_work import unit_of_work
+from streams.engine import Reader
+from streams.errors import StreamGone
+
+__all__ = ["get_stream", "join_stream", "list_active", "stop_stream", "stops_requested"]
+
+MAX_LISTED = 200
+
+
+@CONVERSATIONS.read("streams")
+def list_active(owner: UserId) -> dict[str, Any]:
+    """The running streams of `owner`, newest first."""
+    with read_session() as session:
+        rows = session.scalars(
+            select(Stream)
+            .where(Stream.user_id == owner, Stream.status == "running")
+            .order_by(Stream.started_at.desc())
+            .limit(MAX_LISTED)
+        ).all()
+        return {"items": StreamSchema(many=True).dump(rows), "next_cursor": None}
+
+
+@CONVERSATIONS.read("streams")
+def get_stream(owner: UserId, stream_id: str) -> dict[str, Any]:
+    """One stream of `owner`.
+
+    Raises:
+        NotFound: `owner` has no such stream.
+    """
+    with read_session() as session:
+        row = session.scalar(select(Stream).where(Stream.user_id == owner, Stream.id == stream_id))
+        if row is None:
+            raise NotFound.of("stream", stream_id)
+        dumped: dict[str, Any] = StreamSchema().dump(row)
+        return dumped
+
+
+def join_stream(owner: UserId, stream_id: str, *, after: int) -> Reader | None:
+    """Read a stream on from the event after `after` (-1: from its start).
+
+    Returns:
+        A reader of what came and what comes, or `None` when the stream has ended and its log is
+        gone or was read to its end.
+
+    Raises:
+        NotFound: `owner` has no such stream.
+        Unavailable: another worker writes it, and without Redis it cannot be followed from here.
+    """
+    stream = get_stream(owner, stream_id).value
+    try:
+        return runtime().streams.join(stream_id, after=after)
+    except StreamGone as gone:
+        if stream["status"] == "running" and gone.reason == "unreachable":
+            raise Unavailable(
+                "Another worker writes this stream, and Redis is away: read the message itself.",
+                code="stream_elsewhere",
+            ) from gone
+        return None
+
+
+def stop_stream(owner: UserId, stream_id: str) -> None:
+    """Stop a stream; what was generated stays and is booked.
+
+    Raises:
+        NotFound: `owner` has no such stream.
+        Conflict: it has ended already.
+    """
+    stream = get_stream(owner, stream_id).value
+    if stream["status"] != "running":
+        raise Conflict("This stream has ended.", code="stream_ended")
+    if runtime().streams.stop(stream_id):
+        return
+    # Neither here nor through Redis: the worker that writes it looks at this mark.
+    with unit_of_work() as work:
+        work.session.execute(
+            update(Stream)
+            .where(Stream.id == stream_id, Stream.user_id == owner)
+            .values(is_stop_requested=True)
+        )
+        work.invalidates(CONVERSATIONS.of(owner))
+
+
+def stops_requested(stream_ids: Sequence[str]) -> Collection[str]:
+    """Which of these streams are to be stopped, by the marks of other workers."""
+    with read_session() as session:
+        return session.scalars(
+            select(Stream.id).where(Stream.id.in_(stream_ids), Stream.is_stop_requested)
+        ).all()
