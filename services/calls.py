@@ -150,8 +150,6 @@ def plan_call(
     *,
     endpoint: str,
     stream: bool,
-    conversation_id: str | None = None,
-    message_id: str | None = None,
 ) -> ModelCall:
     """Make a call ready, reading only through the cache.
 
@@ -168,8 +166,6 @@ def plan_call(
         request=ChatRequest(model=route.name, body=body, stream=stream),
         endpoint=endpoint,
         called_at=runtime().clock.now(),
-        conversation_id=conversation_id,
-        message_id=message_id,
     )
 
 

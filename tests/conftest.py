@@ -1,0 +1,73 @@
+"""The application under test, its clients, and its clock; nothing else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from config import Settings
+from database.session import db
+from services.startup import prepare
+from tests.doubles.api_client import ApiClient
+from tests.doubles.fake_clock import FakeClock
+from tests.factories.users import make_user
+
+ADMIN_KEY = "lk-admin-key-of-the-test-suite"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that moves by hand."""
+    return FakeClock()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of one test: its own SQLite file, memory as the cache, no environment."""
+    return Settings(
+        instance_path=tmp_path / "instance",
+        database_url=f"sqlite:///{tmp_path / 'test.sqlite3'}",
+        cache_backend="memory",
+        secret_key="the suite's secret, of no worth",
+        admin_key=ADMIN_KEY,
+        log_level="error",
+        log_format="json",
+    )
+
+
+@pytest.fixture
+def app(settings: Settings, clock: FakeClock) -> Iterator[Flask]:
+    """A fresh application with its tables, an owner and `demo/echo`."""
+    app = create_app(settings, clock=clock)
+    with app.app_context():
+        db.create_all()
+        prepare()
+    yield app
+    app.extensions["larder_shutdown"](0.0)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client without a key."""
+    return app.test_client()
+
+
+@pytest.fixture
+def admin(app: Flask) -> ApiClient:
+    """The first admin, an owner."""
+    return ApiClient(app, ADMIN_KEY)
+
+
+@pytest.fixture
+def alice(app: Flask) -> ApiClient:
+    """A member."""
+    return make_user(app, "Alice")
+
+
+@pytest.fixture
+def bob(app: Flask) -> ApiClient:
+    """Another member, to whom nothing of Alice's is to be seen."""
+    return make_user(app, "Bob")
