@@ -80,7 +80,7 @@ def _init_cache(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock
             ttls=settings.cache_ttls,
             signing_keys=secrets.cache_keys,
         ),
-        generations=SqlGenerations(),
+        generations=SqlGenerations(clock),
         clock=clock,
     )
 

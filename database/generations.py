@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from database.session import Base, autocommit_connection
+from database.session import Base, autocommit_connection, write_session
 from telemetry.clock import Clock
 
 __all__ = ["CacheGeneration", "GenerationsOutOfReach", "SqlGenerations", "bump"]
@@ -43,6 +43,9 @@ _CURRENT = select(CacheGeneration.scope, CacheGeneration.generation).where(
 class SqlGenerations:
     """The table's side of the cache's `GenerationStore`."""
 
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
     def current(self, scopes: Sequence[str]) -> Mapping[str, int]:
         """The committed generation of each of `scopes`, on a snapshot that begins now.
 
@@ -57,6 +60,12 @@ class SqlGenerations:
         except SQLAlchemyError as fault:
             raise GenerationsOutOfReach("the database did not answer") from fault
         return found
+
+    def bump(self, scopes: Sequence[str]) -> None:
+        """Raise these rows in a transaction of its own."""
+        with write_session() as session:
+            bump(session, dict.fromkeys(scopes, 1), self._clock)
+            session.commit()
 
 
 def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:

@@ -1,0 +1,1 @@
+"""The tiers that hold bytes, and the backend that Flask-Caching sees."""

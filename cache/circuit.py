@@ -1,0 +1,124 @@
+"""The circuit breaker in front of Redis.
+
+The first failure opens it: from then on nobody touches a socket, so Redis being away costs one
+request at most one time-out, and all others nothing. A background probe, one a worker, tries again
+with growing pauses and closes it. Every opening is kept with its reason and length.
+"""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from telemetry.clock import Clock
+
+__all__ = ["Circuit", "Outage"]
+
+log = structlog.get_logger(__name__)
+KEPT_OUTAGES = 50
+LONGEST_PAUSE_S = 10.0
+GROWTH = 1.5
+
+
+@dataclass(slots=True)
+class Outage:
+    """One time that Redis was away; `ended_at` is `None` while it lasts."""
+
+    began_at: datetime
+    reason: str
+    ended_at: datetime | None = None
+
+
+class Circuit:
+    """Closed: Redis is spoken to. Open: it is not, until a probe has succeeded.
+
+    Args:
+        probe: asks Redis for a sign of life; raises when there is none.
+        pause_s: the first pause before a probe.
+        clock: where times are read.
+        on_close: called when Redis is back.
+    """
+
+    def __init__(
+        self,
+        *,
+        probe: Callable[[], Any],
+        pause_s: float,
+        clock: Clock,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._probe = probe
+        self._pause_s = pause_s
+        self._clock = clock
+        self._on_close = on_close
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._is_stopped = False
+        self.is_open = False
+        self.opened_count = 0
+        self.outages: deque[Outage] = deque(maxlen=KEPT_OUTAGES)
+
+    @property
+    def state(self) -> str:
+        """`open` or `closed`."""
+        return "open" if self.is_open else "closed"
+
+    def fail(self, fault: BaseException) -> None:
+        """Redis failed: open, and have it probed."""
+        with self._lock:
+            if self.is_open or self._is_stopped:
+                return
+            self.is_open = True
+            self.opened_count += 1
+            reason = type(fault).__name__
+            self.outages.append(Outage(self._clock.now(), reason))
+            self._wake.clear()
+            threading.Thread(target=self._keep_probing, name="redis-probe", daemon=True).start()
+        log.warning("redis_away", reason=reason, detail=str(fault)[:200])
+
+    def try_now(self) -> bool:
+        """Probe at once; whether Redis is spoken to afterwards."""
+        try:
+            self._probe()
+        except Exception as fault:  # noqa: BLE001 (whatever it is, Redis is not to be used)
+            self.fail(fault)
+            return False
+        self._close()
+        return True
+
+    def stop(self) -> None:
+        """End the probing; the circuit stays as it is."""
+        with self._lock:
+            self._is_stopped = True
+        self._wake.set()
+
+    def _keep_probing(self) -> None:
+        pause_s = self._pause_s
+        while True:
+            self._wake.wait(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 (jitter, no secret)
+            if self._is_stopped:
+                return
+            try:
+                self._probe()
+            except Exception as fault:  # noqa: BLE001 (whatever it is, Redis is still away)
+                log.debug("redis_still_away", reason=type(fault).__name__)
+                pause_s = min(pause_s * GROWTH, LONGEST_PAUSE_S)
+                continue
+            self._close()
+            return
+
+    def _close(self) -> None:
+        with self._lock:
+            if not self.is_open:
+                return
+            outage = self.outages[-1]
+            outage.ended_at = self._clock.now()
+            self.is_open = False
+        lasted_s = (outage.ended_at - outage.began_at).total_seconds()
+        log.info("redis_back", reason=outage.reason, lasted_s=round(lasted_s, 3))
+        self._on_close()

@@ -1,0 +1,216 @@
+"""The way of a cached read: generations, memory, Redis, one loader; never older than a write.
+
+A hit is served only if its stamp equals the generations read after the request began, so neither
+Redis nor memory nor their failures have a say in what is fresh (`docs/caching.md`).
+"""
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from cache.backends.memory import MemoryCache
+from cache.backends.redis import RedisTier
+from cache.entries import Entry, EntryCodec, EntryRefused
+from cache.generations import Generations, Stamp
+from cache.reads import ReadCall
+from cache.results import CachedResult, Outcome, ReadPolicy, encode_body, etag_of, read_policy
+from cache.scopes import Scope
+from cache.settings import CacheSettings
+from cache.singleflight import SingleFlight
+from cache.statistics import Statistics
+from telemetry.clock import Clock
+
+__all__ = ["EVERYTHING", "CacheEngine"]
+
+EVERYTHING = Scope("*")
+JITTER = 0.1
+MEMORY, REDIS, LOADER = "memory", "redis", "loader"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What looking for an entry came to: the entry and its tier, or why there is none."""
+
+    entry: Entry | None
+    detail: str
+
+
+class CacheEngine:
+    """The engine of one application in one process.
+
+    Args:
+        settings: its set-up.
+        generations: what is fresh.
+        memory: the memory tier.
+        redis: the Redis tier, or `None` for memory alone.
+        codec: entries to bytes and back.
+        statistics: where everything is counted.
+        clock: where times are read.
+    """
+
+    def __init__(  # noqa: PLR0913 (the parts, each named)
+        self,
+        *,
+        settings: CacheSettings,
+        generations: Generations,
+        memory: MemoryCache,
+        redis: RedisTier | None,
+        codec: EntryCodec,
+        statistics: Statistics,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.generations = generations
+        self.memory = memory
+        self.redis = redis
+        self.codec = codec
+        self.statistics = statistics
+        self.clock = clock
+        self._flights: SingleFlight[Entry] = SingleFlight(wait_s=settings.wait_s)
+
+    def read(self, call: ReadCall) -> CachedResult[Any]:
+        """Answer a cached read.
+
+        Raises:
+            Exception: whatever the loader or the generations' store raises.
+        """
+        spec, policy = call.spec, read_policy()
+        if policy is ReadPolicy.BYPASS:
+            return self._bypass(call)
+        stamp = self.generations.stamp(self.scopes(spec.namespace, call.scope))
+        began_s = time.perf_counter()
+        if policy is ReadPolicy.REFRESH:
+            found = _Found(None, "request")
+        else:
+            found = self.find(call.key, call.shape, stamp)
+        if found.entry is not None:
+            self.statistics.read(spec.namespace, spec.resource, Outcome.HIT, found.detail)
+            self.statistics.took(spec.namespace, found.detail, time.perf_counter() - began_s)
+            return self._result(call, found.entry, Outcome.HIT, found.detail)
+        return self._miss(call, stamp, found.detail)
+
+    @staticmethod
+    def scopes(namespace: str, scope: Scope) -> tuple[Scope, ...]:
+        """All that an entry depends on: its own scope, its namespace, everything."""
+        return (scope, Scope(f"ns:{namespace}"), EVERYTHING)
+
+    def storage_key(self, key: str) -> str:
+        """The key that Redis knows it by."""
+        return f"{self.settings.key_prefix}:{key}"
+
+    def find(
+        self, key: str, shape: str | None, stamp: Stamp | None, *, is_shared: bool = False
+    ) -> _Found:
+        """Look for a servable entry.
+
+        Args:
+            key: its logical key.
+            shape: the shape it must have; `None` for any.
+            stamp: the generations it must carry; `None` for any.
+            is_shared: ask Redis alone while it is up, so that all workers see the same.
+        """
+        memory_first = self.settings.memory_first and not is_shared
+        redis = self.redis if self.redis is not None and self.redis.is_up else None
+        detail = "absent"
+        if memory_first or redis is None:
+            entry: Entry | None = self.memory.get(key)
+            if entry is not None:
+                detail = self._fault(entry, shape, stamp)
+                if not detail:
+                    return _Found(entry, MEMORY)
+        if redis is None:
+            return _Found(None, detail)
+        raw = redis.get(self.storage_key(key))
+        if raw is None:
+            return _Found(None, detail)
+        try:
+            entry = self.codec.decode(key, raw, shape=shape)
+        except EntryRefused as refused:
+            return _Found(None, refused.reason)
+        detail = self._fault(entry, shape, stamp)
+        if detail:
+            return _Found(None, detail)
+        if memory_first:
+            self._remember(entry)
+        return _Found(entry, REDIS)
+
+    def store(self, entry: Entry) -> bool:
+        """Keep an entry in every tier that is there; `False` for one over the size limit."""
+        if len(entry.body) > self.settings.entry_bytes:
+            return False
+        self._remember(entry)
+        if self.redis is not None and self.redis.is_up:
+            ttl_s = entry.expires_s - self._now_s()
+            if ttl_s > 0:
+                self.redis.set(self.storage_key(entry.key), self.codec.encode(entry), ttl_s)
+        return True
+
+    def entry(self, key: str, shape: str, stamp: Stamp, body: bytes, ttl_s: float) -> Entry:
+        """A new entry that lives for about `ttl_s` seconds: spread, so that not all end at once."""
+        now_s = self._now_s()
+        spread = random.uniform(1 - JITTER, 1)  # noqa: S311 (jitter, no secret)
+        return Entry(key, shape, stamp, now_s, now_s + ttl_s * spread, etag_of(body), body)
+
+    def ttl_of(self, namespace: str, resource: str, default_s: int) -> int:
+        """The TTL of a resource with the operator's override."""
+        return self.settings.ttls.get(f"{namespace}_{resource}", default_s)
+
+    def _bypass(self, call: ReadCall) -> CachedResult[Any]:
+        value = call.load()
+        body = encode_body(value)
+        self.statistics.read(
+            call.spec.namespace, call.spec.resource, Outcome.BYPASS, "no-store"
+        )
+        return CachedResult(body, etag_of(body), Outcome.BYPASS, "no-store", 0, call.decode, [])
+
+    def _miss(self, call: ReadCall, stamp: Stamp, reason: str) -> CachedResult[Any]:
+        spec = call.spec
+        self.statistics.read(spec.namespace, spec.resource, Outcome.MISS, reason)
+        flight = (call.key, call.shape, tuple(sorted(stamp.items())))
+        entry, is_shared = self._flights.do(flight, lambda: self._load(call, stamp))
+        if is_shared:
+            self.statistics.count("coalesced", spec.namespace)
+        return self._result(call, entry, Outcome.MISS, reason)
+
+    def _load(self, call: ReadCall, stamp: Stamp) -> Entry:
+        """Load and keep. The stamp was read before: the value is never older than it says."""
+        spec = call.spec
+        began_s = time.perf_counter()
+        body = encode_body(call.load())
+        self.statistics.took(spec.namespace, LOADER, time.perf_counter() - began_s)
+        ttl_s = self.ttl_of(spec.namespace, spec.resource, spec.ttl_s)
+        entry = self.entry(call.key, call.shape, stamp, body, ttl_s)
+        if self.store(entry):
+            self.statistics.count("fills", spec.namespace, spec.resource)
+        else:
+            self.statistics.count("refused", spec.namespace)
+        return entry
+
+    def _fault(self, entry: Entry, shape: str | None, stamp: Stamp | None) -> str:
+        """Why `entry` cannot be served; empty if it can."""
+        if shape is not None and entry.shape != shape:
+            return "schema"
+        if entry.expires_s <= self._now_s():
+            return "expired"
+        if stamp is not None and entry.stamp != stamp:
+            return "stamp"
+        return ""
+
+    def _remember(self, entry: Entry) -> None:
+        ttl_s = entry.expires_s - self._now_s()
+        if ttl_s > 0:
+            self.memory.set(
+                entry.key, entry, max(1, int(ttl_s + 0.999)), size_bytes=entry.size_bytes
+            )
+
+    def _result(
+        self, call: ReadCall, entry: Entry, outcome: Outcome, detail: str
+    ) -> CachedResult[Any]:
+        ttl_s = max(0, int(entry.expires_s - self._now_s()))
+        return CachedResult(
+            entry.body, entry.etag, outcome, detail, ttl_s, call.decode, entry.kept
+        )
+
+    def _now_s(self) -> float:
+        return self.clock.now().timestamp()

@@ -1,0 +1,146 @@
+"""The parts of the cache put together for one application: `cache.init_app(app, …)`.
+
+`LarderCache` is a Flask-Caching `Cache`: `@cache.cached` and `@cache.memoize` work as they do there,
+under Larder's rules. One object serves any number of applications; what belongs to one of them is
+kept with it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from flask import Flask, current_app
+from flask_caching import Cache
+
+from cache.backends.memory import MemoryCache
+from cache.backends.redis import RedisTier
+from cache.backends.views import NAMESPACE as VIEWS_NAMESPACE
+from cache.connection import Connection
+from cache.engine import CacheEngine
+from cache.entries import EntryCodec
+from cache.generations import Generations, GenerationStore
+from cache.health import Health, health_of
+from cache.namespaces import NAMESPACES
+from cache.reads import ENGINE
+from cache.settings import CacheSettings, CacheUnreachable
+from cache.statistics import Statistics
+from telemetry.clock import SYSTEM_CLOCK, Clock
+
+__all__ = ["LarderCache", "cache"]
+
+log = structlog.get_logger(__name__)
+
+
+class LarderCache(Cache):
+    """Flask-Caching's `Cache` with Larder's engine behind it."""
+
+    def init_app(  # type: ignore[override] (more is needed than a config)
+        self,
+        app: Flask,
+        config: dict[str, Any] | None = None,
+        *,
+        settings: CacheSettings,
+        generations: GenerationStore,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Set the cache up for `app`.
+
+        Raises:
+            CacheUnreachable: the settings demand Redis, and it does not answer.
+            ValueError: a TTL is set for a resource that no namespace has.
+        """
+        _check_ttls(settings)
+        app.extensions[ENGINE] = _engine(settings, generations, clock)
+        backend = {"CACHE_TYPE": "cache.backends.views.ViewCache"}
+        super().init_app(app, {**(config or {}), **backend})
+
+    @property
+    def engine(self) -> CacheEngine:
+        """The engine of the running application."""
+        engine: CacheEngine = current_app.extensions[ENGINE]
+        return engine
+
+    def forget_generations(self) -> None:
+        """Have the rest of this request read anew: it has written."""
+        self.engine.generations.forget()
+
+    def invalidated(self, scopes: Iterable[str]) -> None:
+        """Count what a write has bumped. Freshness does not depend on this call."""
+        for scope in scopes:
+            name = scope.removeprefix("ns:").partition(":")[0]
+            self.engine.statistics.count("invalidations", name)
+
+    def redis_client(self) -> Any:
+        """The Redis client, or `None` while there is none to speak to."""
+        redis = self.engine.redis
+        return redis.client() if redis is not None and redis.is_up else None
+
+    def backend_in_use(self) -> str:
+        """What serves now: `redis` or `memory`."""
+        redis = self.engine.redis
+        return "redis" if redis is not None and redis.is_up else "memory"
+
+    def health(self) -> Health:
+        """How the cache stands, for people and alarms."""
+        return health_of(self.engine)
+
+    def shutdown(self) -> None:
+        """Close connections and end background work."""
+        if self.engine.redis is not None:
+            self.engine.redis.stop()
+
+
+def _check_ttls(settings: CacheSettings) -> None:
+    known = {f"{each.name}_{resource}" for each in NAMESPACES.values() for resource in each.ttls}
+    unknown = sorted(settings.ttls.keys() - known)
+    if unknown:
+        names = ", ".join(f"CACHE_TTL_{name.upper()}" for name in unknown)
+        raise ValueError(f"{names}: no such TTL; there are {', '.join(sorted(known)).upper()}")
+
+
+@dataclass
+class _Region:
+    """Drops what memory kept for Flask-Caching's verbs when Redis, which knows better, is back."""
+
+    memory: MemoryCache
+
+    def drop(self) -> None:
+        prefix = f"{VIEWS_NAMESPACE}:"
+        self.memory.drop_where(lambda entry: entry.key.startswith(prefix))
+
+
+def _engine(settings: CacheSettings, generations: GenerationStore, clock: Clock) -> CacheEngine:
+    statistics = Statistics()
+    memory = MemoryCache(max_bytes=settings.memory_bytes, clock=clock)
+    redis = None
+    if settings.backend != "memory":
+        redis = RedisTier(
+            Connection(settings),
+            clock=clock,
+            pause_s=settings.probe_s,
+            on_error=lambda error: statistics.count("errors", error),
+            on_back=_Region(memory).drop,
+        )
+        is_up = redis.circuit.try_now()
+        if settings.backend == "redis" and not is_up:
+            redis.stop()
+            raise CacheUnreachable("CACHE_BACKEND=redis, but Redis does not answer at REDIS_URL")
+        log.info("cache_ready", backend="redis" if is_up else "memory")
+    codec = EntryCodec(
+        settings.signing_keys,
+        max_bytes=settings.entry_bytes,
+        compress_bytes=settings.compress_bytes,
+    )
+    return CacheEngine(
+        settings=settings,
+        generations=Generations(generations),
+        memory=memory,
+        redis=redis,
+        codec=codec,
+        statistics=statistics,
+        clock=clock,
+    )
+
+
+cache = LarderCache(with_jinja2_ext=False)

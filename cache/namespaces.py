@@ -1,0 +1,211 @@
+"""The nine namespaces, each declared once: whose entries, how long, how fresh, who warms them.
+
+A new cached resource is one word here. A per-owner namespace can be neither read nor invalidated
+without its owner: leaving it out is a type error, and a `TypeError` at the call.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from cache.reads import ReadSpec, cached_read
+from cache.results import CachedResult
+from cache.scopes import EVERYONE, Everyone, KeyHash, Scope, UserId, WorkspaceId
+
+__all__ = [
+    "ANALYTICS",
+    "AUDIT_LOGS",
+    "CONVERSATIONS",
+    "FILES",
+    "MODELS",
+    "NAMESPACES",
+    "PERMISSIONS",
+    "PROVIDERS",
+    "USERS",
+    "WORKSPACES",
+    "Freshness",
+    "Namespace",
+    "PublicNamespace",
+    "ScopedNamespace",
+    "namespace_scope",
+]
+
+S = TypeVar("S", bound=str)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Freshness(enum.Enum):
+    """What a hit promises: `strict`, nothing older than a write acknowledged before the read."""
+
+    STRICT = "strict"
+
+
+def namespace_scope(name: str) -> Scope:
+    """The scope that every entry of a namespace depends on; bumping it clears the namespace."""
+    return Scope(f"ns:{name}")
+
+
+@dataclass(frozen=True, eq=False)
+class Namespace:
+    """One namespace.
+
+    Attributes:
+        name: its name.
+        ttls: seconds by resource.
+        owners: whose entries it holds, in words.
+        freshness: what a hit promises.
+        stripes: rows of the scope of views over everyone.
+        warmed_by: names of the warming strategies that fill it.
+    """
+
+    name: str
+    ttls: Mapping[str, int]
+    owners: str
+    freshness: Freshness = Freshness.STRICT
+    stripes: int = 1
+    warmed_by: tuple[str, ...] = ()
+
+    @property
+    def is_public(self) -> bool:
+        """Whether all who may ask get the same answer."""
+        return isinstance(self, PublicNamespace)
+
+    def _spec(self, resource: str, shape: int) -> ReadSpec:
+        if resource not in self.ttls:
+            raise LookupError(f"{self.name} has no resource {resource!r}: declare its TTL")
+        return ReadSpec(self.name, resource, self.ttls[resource], shape, self.scope_of)
+
+    def scope_of(self, owner: str) -> Scope:
+        """The scope of one owner, or of all for a public namespace (owner is empty)."""
+        raise NotImplementedError
+
+
+class PublicNamespace(Namespace):
+    """The same answer for everybody who may ask."""
+
+    def scope_of(self, owner: str) -> Scope:
+        """The namespace's one scope."""
+        if owner:
+            raise TypeError(f"{self.name} is public: it has no owners")
+        return Scope(f"{self.name}:all")
+
+    def all(self) -> Scope:
+        """What a write to it changes."""
+        return self.scope_of("")
+
+    def read(
+        self, resource: str, *, shape: int = 1
+    ) -> Callable[[Callable[P, R]], Callable[P, CachedResult[R]]]:
+        """Make a loader a cached read of `resource`.
+
+        Args:
+            resource: a name of the TTL table.
+            shape: raise it when the loader's answer changes its shape: old entries are misses.
+        """
+        spec = self._spec(resource, shape)
+
+        def decorate(loader: Callable[P, R]) -> Callable[P, CachedResult[R]]:
+            return cached_read(spec, loader, owned=False)
+
+        return decorate
+
+
+class ScopedNamespace(Namespace, Generic[S]):
+    """Each owner's own answers."""
+
+    def scope_of(self, owner: str) -> Scope:
+        """The scope of `owner`'s entries."""
+        if not isinstance(owner, str) or not owner:
+            raise TypeError(f"{self.name} needs an owner")
+        return Scope(f"{self.name}:{owner}", self.stripes if owner == EVERYONE else 1)
+
+    def of(self, owner: S) -> Scope:
+        """What a write to `owner`'s part changes."""
+        return self.scope_of(owner)
+
+    def read(
+        self, resource: str, *, shape: int = 1
+    ) -> Callable[
+        [Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], CachedResult[R]]
+    ]:
+        """Make a loader, whose first argument is the owner, a cached read of `resource`.
+
+        Args:
+            resource: a name of the TTL table.
+            shape: raise it when the loader's answer changes its shape: old entries are misses.
+        """
+        spec = self._spec(resource, shape)
+
+        def decorate(
+            loader: Callable[Concatenate[S, P], R],
+        ) -> Callable[Concatenate[S, P], CachedResult[R]]:
+            return cached_read(spec, loader, owned=True)
+
+        return decorate
+
+
+MODELS = PublicNamespace(
+    "models",
+    {"list": 300, "detail": 600, "route": 600},
+    owners="everyone alike",
+    warmed_by=("catalogue",),
+)
+PROVIDERS = PublicNamespace(
+    "providers",
+    {"list": 300, "detail": 600, "pricing": 86400, "price": 86400},
+    owners="everyone alike",
+    warmed_by=("catalogue", "prices"),
+)
+CONVERSATIONS: ScopedNamespace[UserId] = ScopedNamespace(
+    "conversations",
+    {
+        "folders": 300,
+        "list": 300,
+        "detail": 300,
+        "messages": 300,
+        "search": 120,
+        "streams": 60,
+    },
+    owners="a user",
+    warmed_by=("recent-users",),
+)
+USERS: ScopedNamespace[UserId | Everyone] = ScopedNamespace(
+    "users", {"list": 300, "detail": 300}, owners="a user, or everyone for admins"
+)
+WORKSPACES: ScopedNamespace[WorkspaceId | UserId] = ScopedNamespace(
+    "workspaces",
+    {"list": 300, "detail": 300, "members": 300},
+    owners="a workspace, or a user's own list",
+)
+AUDIT_LOGS: ScopedNamespace[Everyone] = ScopedNamespace(
+    "audit_logs", {"list": 60}, owners="everyone, for admins", stripes=4
+)
+PERMISSIONS: ScopedNamespace[KeyHash | UserId] = ScopedNamespace(
+    "permissions", {"principal": 300, "keys": 300, "key": 300}, owners="a key, or a user's list"
+)
+FILES: ScopedNamespace[UserId] = ScopedNamespace(
+    "files", {"list": 300, "detail": 600}, owners="a user"
+)
+ANALYTICS: ScopedNamespace[UserId | WorkspaceId | Everyone] = ScopedNamespace(
+    "analytics",
+    {"usage": 300, "daily": 3600, "records": 300, "budgets": 300, "spend": 60},
+    owners="a user, a workspace, or everyone for admins",
+    stripes=16,
+)
+
+NAMESPACES: Mapping[str, PublicNamespace | ScopedNamespace[Any]] = {
+    each.name: each
+    for each in (
+        MODELS,
+        PROVIDERS,
+        CONVERSATIONS,
+        USERS,
+        WORKSPACES,
+        AUDIT_LOGS,
+        PERMISSIONS,
+        FILES,
+        ANALYTICS,
+    )
+}

@@ -1,0 +1,101 @@
+"""`.read(resource)`: the decorator that makes a loader a cached read.
+
+The loader's annotated result decides how a hit is decoded: a `msgspec.Struct` into that struct, and
+a change of its fields makes old entries misses; anything else as plain JSON.
+"""
+
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from flask import current_app
+
+from cache.keys import KeyMaker
+from cache.results import CachedResult
+from cache.scopes import Scope
+
+__all__ = ["ENGINE", "ReadCall", "ReadSpec", "cached_read"]
+
+ENGINE = "larder_cache"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSpec:
+    """What a namespace says of one resource. `ttl_s` is before overrides."""
+
+    namespace: str
+    resource: str
+    ttl_s: int
+    shape: int
+    scope_of: Callable[[str], Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCall:
+    """One call of a cached read, ready for the engine."""
+
+    spec: ReadSpec
+    shape: str
+    key: str
+    scope: Scope
+    load: Callable[[], Any]
+    decode: Callable[[bytes], Any]
+
+
+def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> Callable[..., Any]:
+    """`loader` behind the cache of the running application.
+
+    Args:
+        spec: what the namespace says.
+        loader: loads the value; its exceptions reach the caller and are not cached.
+        owned: whether the first argument is the owner.
+    """
+    keys = KeyMaker(spec.namespace, spec.resource, loader)
+    typed: list[tuple[str, Callable[[bytes], Any]]] = []  # made at the first call: types resolve
+
+    @wraps(loader)
+    def read(*args: Any, **kwargs: Any) -> CachedResult[Any]:
+        if owned and not args:
+            raise TypeError(f"{loader.__name__}: the owner comes first, by position")
+        owner = args[0] if owned else ""
+        scope = spec.scope_of(owner)
+        if not typed:
+            typed.append(_typing(spec, loader))
+        shape, decode = typed[0]
+        call = ReadCall(
+            spec=spec,
+            shape=shape,
+            key=keys.key(owner, args, kwargs, owned=owned),
+            scope=scope,
+            load=lambda: loader(*args, **kwargs),
+            decode=decode,
+        )
+        result: CachedResult[Any] = current_app.extensions[ENGINE].read(call)
+        return result
+
+    read.cached_resource = (spec.namespace, spec.resource)  # type: ignore[attr-defined] (for tests)
+    return read
+
+
+def _typing(spec: ReadSpec, loader: Callable[..., Any]) -> tuple[str, Callable[[bytes], Any]]:
+    """The shape's name and the decoder that the loader's annotation asks for."""
+    annotation = typing.get_type_hints(loader).get("return", Any)
+    options = typing.get_args(annotation)
+    is_union = isinstance(annotation, types.UnionType) or (
+        typing.get_origin(annotation) is typing.Union
+    )
+    structs = [
+        each
+        for each in (options if is_union else (annotation,))
+        if isinstance(each, type) and issubclass(each, msgspec.Struct)
+    ]
+    if not structs:
+        return str(spec.shape), msgspec.json.Decoder().decode
+    fields = repr([(each.name, str(each.type)) for each in msgspec.structs.fields(structs[0])])
+    mark = blake2b(fields.encode(), digest_size=4).hexdigest()
+    return f"{spec.shape}.{mark}", msgspec.json.Decoder(annotation).decode
