@@ -110,7 +110,9 @@ class Connection:
         service = target.path[0] if target.path else "mymaster"
         database = int(target.path[1]) if len(target.path) > 1 else 0
         short = {key: options[key] for key in ("socket_connect_timeout", "socket_timeout")}
-        sentinel = Sentinel(list(target.hosts), sentinel_kwargs={**short, "retry": options["retry"]})
+        sentinel = Sentinel(
+            list(target.hosts), sentinel_kwargs={**short, "retry": options["retry"]}
+        )
         return sentinel.master_for(
             service,
             db=database,

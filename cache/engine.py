@@ -121,19 +121,23 @@ class CacheEngine:
                     return _Found(entry, MEMORY)
         if redis is None:
             return _Found(None, detail)
+        found = self._find_in_redis(redis, key, shape, stamp)
+        if found.entry is not None and memory_first:
+            self._remember(found.entry)
+        return found if found.detail != "absent" else _Found(None, detail)
+
+    def _find_in_redis(
+        self, redis: RedisTier, key: str, shape: str | None, stamp: Stamp | None
+    ) -> _Found:
         raw = redis.get(self.storage_key(key))
         if raw is None:
-            return _Found(None, detail)
+            return _Found(None, "absent")
         try:
             entry = self.codec.decode(key, raw, shape=shape)
         except EntryRefused as refused:
             return _Found(None, refused.reason)
         detail = self._fault(entry, shape, stamp)
-        if detail:
-            return _Found(None, detail)
-        if memory_first:
-            self._remember(entry)
-        return _Found(entry, REDIS)
+        return _Found(None, detail) if detail else _Found(entry, REDIS)
 
     def store(self, entry: Entry) -> bool:
         """Keep an entry in every tier that is there; `False` for one over the size limit."""
@@ -159,9 +163,7 @@ class CacheEngine:
     def _bypass(self, call: ReadCall) -> CachedResult[Any]:
         value = call.load()
         body = encode_body(value)
-        self.statistics.read(
-            call.spec.namespace, call.spec.resource, Outcome.BYPASS, "no-store"
-        )
+        self.statistics.read(call.spec.namespace, call.spec.resource, Outcome.BYPASS, "no-store")
         return CachedResult(body, etag_of(body), Outcome.BYPASS, "no-store", 0, call.decode, [])
 
     def _miss(self, call: ReadCall, stamp: Stamp, reason: str) -> CachedResult[Any]:
@@ -208,9 +210,7 @@ class CacheEngine:
         self, call: ReadCall, entry: Entry, outcome: Outcome, detail: str
     ) -> CachedResult[Any]:
         ttl_s = max(0, int(entry.expires_s - self._now_s()))
-        return CachedResult(
-            entry.body, entry.etag, outcome, detail, ttl_s, call.decode, entry.kept
-        )
+        return CachedResult(entry.body, entry.etag, outcome, detail, ttl_s, call.decode, entry.kept)
 
     def _now_s(self) -> float:
         return self.clock.now().timestamp()

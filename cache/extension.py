@@ -1,7 +1,7 @@
 """The parts of the cache put together for one application: `cache.init_app(app, …)`.
 
-`LarderCache` is a Flask-Caching `Cache`: `@cache.cached` and `@cache.memoize` work as they do there,
-under Larder's rules. One object serves any number of applications; what belongs to one of them is
+`LarderCache` is a Flask-Caching `Cache`: `@cache.cached` and `@cache.memoize` work as they do
+there, under Larder's rules. One object serves any number of applications; what belongs to one is
 kept with it.
 """
 
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 class LarderCache(Cache):
     """Flask-Caching's `Cache` with Larder's engine behind it."""
 
-    def init_app(  # type: ignore[override] (more is needed than a config)
+    def init_app(  # type: ignore[override]  # more is needed than a config
         self,
         app: Flask,
         config: dict[str, Any] | None = None,

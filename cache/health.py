@@ -84,7 +84,9 @@ def _latency_ms(redis: RedisTier) -> float | None:
 def _outages(redis: RedisTier | None) -> tuple[Outages, ...]:
     if redis is None:
         return ()
-    return tuple(Outages(each.began_at, each.ended_at, each.reason) for each in redis.circuit.outages)
+    return tuple(
+        Outages(each.began_at, each.ended_at, each.reason) for each in redis.circuit.outages
+    )
 
 
 def _warnings(
@@ -96,7 +98,5 @@ def _warnings(
     if reachable and maxmemory == 0:
         found.append("maxmemory is not set: Redis may grow until the machine has no memory left.")
     if reachable and maxmemory and policy not in GOOD_POLICIES:
-        found.append(
-            f"maxmemory-policy is {policy}: at the limit writes fail; set allkeys-lru or allkeys-lfu."
-        )
+        found.append(f"maxmemory-policy is {policy}: at the limit writes fail; set allkeys-lru.")
     return found

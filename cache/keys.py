@@ -28,38 +28,46 @@ def canonical(value: Any) -> Any:
     Raises:
         TypeError: two equal values of this type might differ when written down.
     """
-    if value is None or isinstance(value, bool | str) or type(value) is int:
-        return [type(value).__name__, value]
     if isinstance(value, enum.Enum):
         return ["enum", type(value).__qualname__, value.name]
-    if isinstance(value, Decimal):
-        return ["decimal", str(value)]
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise TypeError("a time without a zone cannot be part of a cache key")
-        return ["datetime", value.timestamp().hex()]
-    if isinstance(value, date):
-        return ["date", value.isoformat()]
-    if isinstance(value, tuple):
-        return ["tuple", [canonical(each) for each in value]]
-    if isinstance(value, frozenset):
-        return ["frozenset", sorted(_encode(canonical(each)) for each in value)]
+    for kind, write in WRITERS:
+        if isinstance(value, kind):
+            return [kind.__name__, write(value)]
     return [type(value).__qualname__, _fields(value)]
+
+
+def _instant(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise TypeError("a time without a zone cannot be part of a cache key")
+    return value.timestamp().hex()
+
+
+WRITERS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (type(None), lambda value: value),
+    (bool, lambda value: value),
+    (int, str),
+    (str, lambda value: value),
+    (Decimal, str),
+    (datetime, _instant),
+    (date, date.isoformat),
+    (tuple, lambda value: [canonical(each) for each in value]),
+    (frozenset, lambda value: sorted(_encode(canonical(each)) for each in value)),
+)
 
 
 def _fields(value: Any) -> list[Any]:
     """The fields of a frozen dataclass or a frozen struct."""
     if isinstance(value, msgspec.Struct) and value.__struct_config__.frozen:
         names = value.__struct_fields__
-    elif (
-        dataclasses.is_dataclass(value)
-        and not isinstance(value, type)
-        and value.__dataclass_params__.frozen  # type: ignore[attr-defined] (set by dataclass)
-    ):
+    elif dataclasses.is_dataclass(value) and _is_frozen(value):
         names = tuple(each.name for each in dataclasses.fields(value))
     else:
         raise TypeError(f"{type(value).__name__} cannot be part of a cache key")
     return [[name, canonical(getattr(value, name))] for name in names]
+
+
+def _is_frozen(value: Any) -> bool:
+    return not isinstance(value, type) and bool(value.__dataclass_params__.frozen)
 
 
 class KeyMaker:

@@ -117,7 +117,7 @@ class ScopedNamespace(Namespace, Generic[S]):
 
     def scope_of(self, owner: str) -> Scope:
         """The scope of `owner`'s entries."""
-        if not isinstance(owner, str) or not owner:
+        if not owner or type(owner) is not str:
             raise TypeError(f"{self.name} needs an owner")
         return Scope(f"{self.name}:{owner}", self.stripes if owner == EVERYONE else 1)
 
@@ -127,9 +127,7 @@ class ScopedNamespace(Namespace, Generic[S]):
 
     def read(
         self, resource: str, *, shape: int = 1
-    ) -> Callable[
-        [Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], CachedResult[R]]
-    ]:
+    ) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], CachedResult[R]]]:
         """Make a loader, whose first argument is the owner, a cached read of `resource`.
 
         Args:

@@ -78,7 +78,7 @@ def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> C
         result: CachedResult[Any] = current_app.extensions[ENGINE].read(call)
         return result
 
-    read.cached_resource = (spec.namespace, spec.resource)  # type: ignore[attr-defined] (for tests)
+    read.cached_resource = (spec.namespace, spec.resource)  # type: ignore[attr-defined]  # for tests
     return read
 
 

@@ -18,8 +18,10 @@ STRIPE = "#"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A name with a generation. A striped one has several rows: a write raises one of them at
-    random, a read compares all, so that a hot shared scope is no bottleneck.
+    """A name with a generation.
+
+    A striped one has several rows: a write raises one of them at random, a read compares all, so
+    that a hot shared scope is no bottleneck.
     """
 
     name: str

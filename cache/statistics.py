@@ -53,9 +53,7 @@ class Statistics:
             "refused": Counter(
                 f"{PREFIX}refused", "Values not stored for their size.", ["namespace"], **common
             ),
-            "errors": Counter(
-                f"{PREFIX}errors", "Failures of Redis by kind.", ["error"], **common
-            ),
+            "errors": Counter(f"{PREFIX}errors", "Failures of Redis by kind.", ["error"], **common),
         }
         self._latency = Histogram(
             f"{PREFIX}latency_seconds",

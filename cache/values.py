@@ -1,7 +1,7 @@
-"""Python values as bytes, exactly: what comes out equals what went in, type for type, or it is refused.
+"""Python values as bytes, exactly: what comes out equals what went in, or it is refused.
 
-For values cached through Flask-Caching's own verbs. Never pickle: types that MessagePack has not are
-written as extensions with a number each, and nothing else is accepted.
+For values cached through Flask-Caching's own verbs. Never pickle: types that MessagePack has not
+are written as extensions with a number each, and nothing else is accepted.
 """
 
 import uuid
@@ -46,8 +46,11 @@ EXTENSIONS: dict[int, tuple[type, Callable[[Any], list[Any]], Callable[..., Any]
     2: (set, list, lambda *parts: set(parts)),
     3: (frozenset, list, lambda *parts: frozenset(parts)),
     4: (Decimal, _text, Decimal),
-    5: (datetime, lambda value: [value.isoformat(), value.fold], lambda text, fold: (
-        datetime.fromisoformat(text).replace(fold=fold))),
+    5: (
+        datetime,
+        lambda value: [value.isoformat(), value.fold],
+        lambda text, fold: datetime.fromisoformat(text).replace(fold=fold),
+    ),
     6: (date, lambda value: [value.isoformat()], date.fromisoformat),
     7: (uuid.UUID, _text, uuid.UUID),
     8: (timedelta, lambda value: [value.days, value.seconds, value.microseconds], timedelta),

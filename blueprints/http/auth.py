@@ -50,16 +50,16 @@ def require(permission: str) -> Callable[[View], View]:
             g.principal = principal
             return view(principal, *args, **kwargs)
 
-        guarded.permission = permission  # type: ignore[attr-defined] (read by the route test)
+        guarded.permission = permission  # type: ignore[attr-defined]  # read by the route test
         document = dict(getattr(guarded, "_apidoc", {}))
         document["permission"] = {"permission": permission}
         guarded._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001 (flask-smorest's)
-        return guarded  # type: ignore[return-value] (same signature, seen from outside)
+        return guarded  # type: ignore[return-value]  # same signature, seen from outside
 
     return decorate
 
 
 def public(view: View) -> View:
     """Say that `view` needs no key."""
-    view.permission = PUBLIC  # type: ignore[attr-defined] (read by the route test)
+    view.permission = PUBLIC  # type: ignore[attr-defined]  # read by the route test
     return view

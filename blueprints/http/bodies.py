@@ -77,7 +77,7 @@ def _flat(messages: Any, path: str = "") -> Any:
         yield path or "body", [str(each) for each in listed]
 
 
-class Routes(Blueprint):  # type: ignore[misc] (flask-smorest has no types)
+class Routes(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
     """A blueprint whose routes document themselves."""
 
     ARGUMENTS_PARSER = StrictParser()

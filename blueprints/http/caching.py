@@ -25,15 +25,15 @@ def cached_response(view: View) -> View:
             result: CachedResult[Any] = view(*args, **kwargs)
             return send(result)
 
-    sent.is_cached = True  # type: ignore[attr-defined] (read by the route test)
-    return sent  # type: ignore[return-value] (same signature, seen from outside)
+    sent.is_cached = True  # type: ignore[attr-defined]  # read by the route test
+    return sent  # type: ignore[return-value]  # same signature, seen from outside
 
 
 def uncached(reason: str) -> Callable[[View], View]:
     """Say why a GET under `/api` is not cached; a test wants one or the other."""
 
     def decorate(view: View) -> View:
-        view.uncached = reason  # type: ignore[attr-defined] (read by the route test)
+        view.uncached = reason  # type: ignore[attr-defined]  # read by the route test
         return view
 
     return decorate

@@ -113,7 +113,7 @@ class MemoryCache(SimpleCache):
         with self._guard:
             now = self._clock.monotonic()
             live = [(k, size, v) for k, (ends, size, v) in self._entries.items() if ends > now]
-        return reversed(live)
+        return iter(live[::-1])
 
     def _drop(self, key: str) -> bool:
         found = self._entries.pop(key, None)

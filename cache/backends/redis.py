@@ -77,7 +77,8 @@ class RedisTier:
 
     def get(self, key: str) -> bytes | None:
         """The bytes of `key`."""
-        return self._ask(lambda client: client.get(key), None)
+        found: bytes | None = self._ask(lambda client: client.get(key), None)
+        return found
 
     def set(self, key: str, raw: bytes, ttl_s: float) -> bool:
         """Keep `raw` for `ttl_s` seconds; whether it was kept."""
@@ -100,13 +101,17 @@ class RedisTier:
 
     def info(self, section: str) -> dict[str, Any]:
         """One section of INFO; empty while Redis is away. Of a cluster, one primary's."""
-        found = self._ask(lambda client: client.info(section), {}) or {}
+        found: dict[str, Any] = self._ask(lambda client: client.info(section), {}) or {}
         nested = [each for each in found.values() if isinstance(each, dict)]
-        return nested[0] if nested and len(nested) == len(found) and ":" in next(iter(found)) else found
+        return (
+            nested[0]
+            if nested and len(nested) == len(found) and ":" in next(iter(found))
+            else found
+        )
 
     def scan(self, pattern: str, cursor: int) -> tuple[int, Sequence[bytes]]:
         """One bounded step through the keys: the next cursor (0 at the end) and what it found."""
-        found = self._ask(
+        found: Any = self._ask(
             lambda client: client.scan(cursor=cursor, match=pattern, count=SCAN_STEP), (0, [])
         )
         if isinstance(found[0], dict):  # a cluster answers by node, with a cursor each

@@ -1,4 +1,4 @@
-"""What Flask-Caching's own verbs stand on: `@cache.cached`, `@cache.memoize`, `get`, `set` and the rest.
+"""What Flask-Caching's own verbs stand on: `@cached`, `@memoize`, `get`, `set` and the rest.
 
 The same rules as for cached reads: entries are signed and typed, carry the generation of the scope
 `ns:views`, and Redis being away is never an error. While Redis is up it alone is asked, so that all
@@ -13,6 +13,7 @@ import structlog
 from flask import Flask
 from flask_caching.backends.base import BaseCache
 
+from cache.backends.redis import RedisTier
 from cache.engine import EVERYTHING, CacheEngine
 from cache.entries import Entry
 from cache.reads import ENGINE
@@ -65,7 +66,9 @@ class ViewCache(BaseCache):
         redis = self._redis()
         if redis is None:
             return self._engine.memory.set(
-                entry.key, entry, int(entry.expires_s - entry.created_s) + 1,
+                entry.key,
+                entry,
+                int(entry.expires_s - entry.created_s) + 1,
                 size_bytes=entry.size_bytes,
             )
         ttl_s = entry.expires_s - entry.created_s
@@ -110,7 +113,7 @@ class ViewCache(BaseCache):
         self._engine.generations.bump([VIEWS])
         self._engine.statistics.count("invalidations", NAMESPACE)
 
-    def _redis(self) -> Any:
+    def _redis(self) -> RedisTier | None:
         redis = self._engine.redis
         return redis if redis is not None and redis.is_up else None
 

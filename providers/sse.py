@@ -1,0 +1,84 @@
+"""The reading side of server-sent events: bytes in, events out, no I/O.
+
+After the WHATWG standard, https://html.spec.whatwg.org/multipage/server-sent-events.html: lines end
+with LF, CR or CRLF, wherever the network cut them; comments are passed over.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from providers.protocol import ProviderMalformed
+
+__all__ = ["ServerEvent", "SseReader"]
+
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One event. `name` is `message` where the provider named none."""
+
+    data: bytes
+    name: str = "message"
+
+
+class SseReader:
+    """Collects bytes and gives the events that are complete.
+
+    Args:
+        max_event_bytes: a larger event is refused.
+    """
+
+    def __init__(self, *, max_event_bytes: int = 8 * 2**20) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._rest = b""
+        self._is_first = True
+        self._after_cr = False
+        self._data: list[bytes] = []
+        self._data_bytes = 0
+        self._name = ""
+
+    def feed(self, received: bytes) -> Iterator[ServerEvent]:
+        """Take what the network brought; the events that it completes.
+
+        Raises:
+            ProviderMalformed: an event is over the limit.
+        """
+        if self._after_cr and received.startswith(b"\n"):
+            received = received[1:]
+        if received:
+            self._after_cr = received.endswith(b"\r")
+        raw = self._rest + received
+        if self._is_first and len(raw) >= len(BOM):
+            raw, self._is_first = raw.removeprefix(BOM), False
+        if b"\r" in raw:
+            raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, self._rest = raw.split(b"\n")
+        self._check(len(self._rest))
+        for line in lines:
+            if line:
+                self._take(line)
+            elif self._data:
+                yield self._event()
+            else:
+                self._name = ""
+
+    def _take(self, line: bytes) -> None:
+        if line.startswith(b"data:"):
+            value = line[6:] if line[5:6] == b" " else line[5:]
+            self._data.append(value)
+            self._data_bytes += len(value) + 1
+            self._check(0)
+        elif line.startswith(b"event:"):
+            self._name = line[6:].removeprefix(b" ").decode(errors="replace")
+        elif line == b"data":
+            self._data.append(b"")
+
+    def _event(self) -> ServerEvent:
+        event = ServerEvent(b"\n".join(self._data), self._name or "message")
+        self._data, self._data_bytes, self._name = [], 0, ""
+        return event
+
+    def _check(self, more_bytes: int) -> None:
+        if self._data_bytes + more_bytes > self._max_event_bytes:
+            raise ProviderMalformed("The provider sent an event that is too large.")

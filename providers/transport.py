@@ -1,0 +1,248 @@
+"""The HTTP client of all adapters: pooled, bounded, with time limits, without retries.
+
+What goes wrong on the way becomes a `ProviderError` here; adapters know no sockets. A body is read
+as it arrives, so that tokens that came together are handed on together.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+
+import msgspec
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    ReadTimeoutError,
+)
+
+from providers.protocol import (
+    ProviderAuthFailed,
+    ProviderBroken,
+    ProviderConfig,
+    ProviderMalformed,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
+
+__all__ = ["Reply", "Transport"]
+
+MAX_ERROR_BYTES = 64 * 1024
+MAX_BODY_BYTES = 32 * 2**20
+READ_BYTES = 64 * 1024
+POOL_CONNECTIONS = 100
+MAX_RETRY_AFTER_S = 3600
+MAX_WORDS = 500
+
+
+class Reply:
+    """A provider's accepted answer: its bytes as they arrive.
+
+    `close` ends the connection at once and may be called from any thread; a connection whose body
+    was not read to its end never goes back to the pool.
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, config: ProviderConfig) -> None:
+        self._response = response
+        self._config = config
+        self._ends_s = time.monotonic() + config.total_timeout_s
+        self._is_closed = threading.Event()
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body, piece by piece.
+
+        Raises:
+            ProviderTimeout: a pause or the whole took too long.
+            ProviderBroken: the connection ended before the body did.
+        """
+        try:
+            for piece in self._response.stream(READ_BYTES, decode_content=True):
+                yield piece
+                self._set_pause_limit()
+            self._response.release_conn()
+        except (ReadTimeoutError, TimeoutError) as fault:
+            raise ProviderTimeout("The provider stopped sending.") from fault
+        except (HTTPError, OSError, ValueError, AttributeError) as fault:
+            # A socket closed under the reader shows as any of these.
+            raise ProviderBroken("The provider's answer broke off.") from fault
+        finally:
+            self.close()
+
+    def whole(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            ProviderTimeout, ProviderBroken: as `pieces`.
+            ProviderMalformed: it is over the limit.
+        """
+        body = bytearray()
+        for piece in self.pieces():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                self.close()
+                raise ProviderMalformed("The provider's answer is too large.")
+        return bytes(body)
+
+    def close(self) -> None:
+        """End the connection, if the body was not read to its end."""
+        if self._is_closed.is_set():
+            return
+        self._is_closed.set()
+        sock = _socket_of(self._response)
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        with suppress(Exception):  # closing what is broken already must not hide why
+            self._response.close()
+
+    def _set_pause_limit(self) -> None:
+        left_s = self._ends_s - time.monotonic()
+        if left_s <= 0:
+            raise ProviderTimeout("The provider's answer took too long.")
+        sock = _socket_of(self._response)
+        if sock is not None:
+            with suppress(OSError):
+                sock.settimeout(min(self._config.between_tokens_timeout_s, left_s))
+
+
+def _socket_of(response: urllib3.BaseHTTPResponse) -> Any:
+    connection = getattr(response, "_connection", None)
+    return getattr(connection, "sock", None)
+
+
+class Transport:
+    """Speaks HTTP to one provider."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        self._config = config
+        self._pool = urllib3.PoolManager(
+            num_pools=2, maxsize=POOL_CONNECTIONS, block=False, retries=False
+        )
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str],
+    ) -> Reply:
+        """Send one request; returns once the provider has accepted it.
+
+        Args:
+            method: the HTTP method.
+            path: behind the provider's base URL, beginning with a slash.
+            body: sent as JSON.
+            headers: with the credentials; the provider's own are added.
+
+        Raises:
+            ProviderError: it was not accepted, in the kind that says why.
+        """
+        config = self._config
+        limits = urllib3.Timeout(
+            connect=config.connect_timeout_s, read=config.first_token_timeout_s
+        )
+        try:
+            response = self._pool.request(
+                method,
+                config.base_url.rstrip("/") + path,
+                body=None if body is None else msgspec.json.encode(body),
+                headers={**headers, **dict(config.headers)},
+                timeout=limits,
+                preload_content=False,
+                redirect=False,
+                retries=False,
+            )
+        except ConnectTimeoutError as fault:
+            raise ProviderTimeout("The provider could not be reached in time.") from fault
+        except (ReadTimeoutError, TimeoutError) as fault:
+            raise ProviderTimeout("The provider did not answer in time.") from fault
+        except LocationValueError as fault:
+            raise ProviderUnavailable("The provider's base URL is not valid.") from fault
+        except (HTTPError, OSError) as fault:
+            raise ProviderUnavailable("The provider could not be reached.") from fault
+        if response.status != 200:  # noqa: PLR2004 (accepted means 200 and nothing else)
+            self._refuse(response)
+        return Reply(response, config)
+
+    def close(self) -> None:
+        """Close the pooled connections that are idle."""
+        self._pool.clear()
+
+    def _refuse(self, response: urllib3.BaseHTTPResponse) -> NoReturn:
+        """Turn a refusal into the error of its kind."""
+        status = response.status
+        words = _ErrorWords(_read_some(response), self._config.api_key)
+        after_s = _retry_after_s(response.headers.get("Retry-After"))
+        if status in {401, 403}:
+            raise ProviderAuthFailed("The provider refused Larder's credentials.", status=status)
+        if status == 429:  # noqa: PLR2004 (a status)
+            raise ProviderRateLimited(
+                "The provider is rate limiting.", status=status, retry_after_s=after_s
+            )
+        if 400 <= status < 500:  # noqa: PLR2004 (the class of statuses)
+            raise ProviderRejected(
+                words.message or f"The provider rejected the request ({status}).",
+                status=status,
+                param=words.param,
+                upstream_code=words.code,
+            )
+        raise ProviderUnavailable(
+            f"The provider failed ({status}).", status=status, retry_after_s=after_s
+        )
+
+
+class _ErrorWords:
+    """What an error body says, in the shapes that providers use, without our key."""
+
+    def __init__(self, raw: bytes, secret: str) -> None:
+        self.message, self.param, self.code = "", None, None
+        try:
+            found = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        error = found.get("error", found) if isinstance(found, dict) else None
+        if isinstance(error, str):
+            error = {"message": error}
+        if not isinstance(error, dict):
+            return
+        self.message = self._clean(error.get("message") or error.get("detail"), secret) or ""
+        self.param = self._clean(error.get("param"), secret)
+        self.code = self._clean(error.get("code"), secret)
+
+    @staticmethod
+    def _clean(word: object, secret: str) -> str | None:
+        if not isinstance(word, str) or not word:
+            return None
+        return (word.replace(secret, "***") if secret else word)[:MAX_WORDS]
+
+
+def _read_some(response: urllib3.BaseHTTPResponse) -> bytes:
+    try:
+        return response.read(MAX_ERROR_BYTES, decode_content=True)
+    except (HTTPError, OSError, ValueError):
+        return b""
+    finally:
+        response.close()
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    """Seconds in `Retry-After`, which is a number or a date (RFC 9110, 10.2.3)."""
+    if not header:
+        return None
+    if header.strip().isdigit():
+        return min(float(header), MAX_RETRY_AFTER_S)
+    try:
+        then = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    left_s = then.timestamp() - datetime.now(UTC).timestamp()
+    return min(max(0.0, left_s), MAX_RETRY_AFTER_S)
