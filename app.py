@@ -98,11 +98,19 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
             heartbeat_s=settings.stream_heartbeat_s, log_ttl_s=settings.stream_log_ttl_s
         ),
     )
+
+    def shut_down(grace_s: float) -> None:
+        streams.shutdown(grace_s)
+        providers.close()
+        cache.engine_of(app).shutdown()
+
+    providers = ProviderRegistry()
+    app.extensions["larder_shutdown"] = shut_down
     app.extensions[EXTENSION] = Runtime(
         settings=settings,
         clock=clock,
         secrets=secrets,
-        providers=ProviderRegistry(),
+        providers=providers,
         streams=streams,
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )

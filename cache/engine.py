@@ -156,6 +156,11 @@ class CacheEngine:
         spread = random.uniform(1 - JITTER, 1)  # noqa: S311 (jitter, no secret)
         return Entry(key, shape, stamp, now_s, now_s + ttl_s * spread, etag_of(body), body)
 
+    def shutdown(self) -> None:
+        """Close connections and end background work."""
+        if self.redis is not None:
+            self.redis.stop()
+
     def ttl_of(self, namespace: str, resource: str, default_s: int) -> int:
         """The TTL of a resource with the operator's override."""
         return self.settings.ttls.get(f"{namespace}_{resource}", default_s)

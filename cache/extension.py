@@ -55,6 +55,12 @@ class LarderCache(Cache):
         backend = {"CACHE_TYPE": "cache.backends.views.ViewCache"}
         super().init_app(app, {**(config or {}), **backend})
 
+    @staticmethod
+    def engine_of(app: Flask) -> CacheEngine:
+        """The engine of `app`, running or not."""
+        engine: CacheEngine = app.extensions[ENGINE]
+        return engine
+
     @property
     def engine(self) -> CacheEngine:
         """The engine of the running application."""
@@ -84,11 +90,6 @@ class LarderCache(Cache):
     def health(self) -> Health:
         """How the cache stands, for people and alarms."""
         return health_of(self.engine)
-
-    def shutdown(self) -> None:
-        """Close connections and end background work."""
-        if self.engine.redis is not None:
-            self.engine.redis.stop()
 
 
 def _check_ttls(settings: CacheSettings) -> None:

@@ -6,6 +6,7 @@ Dialects: no `[DONE]` after a finish reason; usage on the last content chunk or 
 `reasoning_content` or `reasoning`; error objects in mid-stream; comments and CRLF.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -179,11 +180,9 @@ def _parse(raw: bytes) -> _Body:
 
 
 def _forgiving(raw: bytes, fault: Exception) -> _Body:
-    """Once more for halves of a code point (`\\ud83d` cut over two chunks), which msgspec refuses."""
+    """Once more for halves of a code point cut over two chunks, which msgspec refuses."""
     if b"\\u" not in raw:
         raise ProviderMalformed("The provider sent a chunk that is not of its format.") from fault
-    import json
-
     try:
         return msgspec.convert(json.loads(raw), _Body)
     except (ValueError, RecursionError, msgspec.MsgspecError):

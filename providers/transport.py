@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
@@ -32,6 +31,7 @@ from providers.protocol import (
     ProviderTimeout,
     ProviderUnavailable,
 )
+from telemetry.clock import SYSTEM_CLOCK
 
 __all__ = ["Reply", "Transport"]
 
@@ -244,5 +244,5 @@ def _retry_after_s(header: str | None) -> float | None:
         then = parsedate_to_datetime(header)
     except ValueError:
         return None
-    left_s = then.timestamp() - datetime.now(UTC).timestamp()
+    left_s = then.timestamp() - SYSTEM_CLOCK.now().timestamp()
     return min(max(0.0, left_s), MAX_RETRY_AFTER_S)
