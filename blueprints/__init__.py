@@ -1,6 +1,6 @@
 """HTTP in and out: parse, authorise, call one service, serialise."""
 
-from blueprints import operations
+from blueprints import audit_logs, operations
 from blueprints.conversations import folders
 from blueprints.http.bodies import Routes
 
@@ -9,4 +9,5 @@ __all__ = ["BLUEPRINTS"]
 BLUEPRINTS: tuple[Routes, ...] = (
     operations.routes,
     folders.routes,
+    audit_logs.routes,
 )

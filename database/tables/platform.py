@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from database.append_only import guard
 from database.session import Base
 from database.types import Json, UtcDateTime
 from telemetry.ids import new_id
@@ -17,7 +18,12 @@ class AuditLog(Base):
     """Who changed what, when; only ever added to."""
 
     __tablename__ = "audit_logs"
-    __table_args__ = (Index("ix_audit_logs_logged_at_id", "logged_at", "id"),)
+    __table_args__ = (
+        Index("ix_audit_logs_logged_at_id", "logged_at", "id"),
+        Index("ix_audit_logs_actor", "actor_user_id", "logged_at", "id"),
+        Index("ix_audit_logs_action", "action", "logged_at", "id"),
+        Index("ix_audit_logs_subject", "subject_id", "logged_at", "id"),
+    )
     cached_in = ("audit_logs",)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
@@ -28,6 +34,9 @@ class AuditLog(Base):
     subject_id: Mapped[str] = mapped_column(String(300))
     detail: Mapped[dict[str, Any]] = mapped_column(Json)
     logged_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+guard(AuditLog.metadata.tables[AuditLog.__tablename__])
 
 
 class StoredFile(Base):
