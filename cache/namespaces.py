@@ -180,8 +180,10 @@ WORKSPACES: ScopedNamespace[WorkspaceId | UserId] = ScopedNamespace(
 AUDIT_LOGS: ScopedNamespace[Everyone] = ScopedNamespace(
     "audit_logs", {"list": 60}, owners="everyone, for admins", stripes=4
 )
-PERMISSIONS: ScopedNamespace[KeyHash | UserId] = ScopedNamespace(
-    "permissions", {"principal": 300, "keys": 300, "key": 300}, owners="a key, or a user's list"
+PERMISSIONS: ScopedNamespace[KeyHash | UserId | WorkspaceId] = ScopedNamespace(
+    "permissions",
+    {"principal": 300, "keys": 300, "key": 300, "budgets": 300},
+    owners="a key, a user's list, or a user's or workspace's limits",
 )
 FILES: ScopedNamespace[UserId] = ScopedNamespace(
     "files", {"list": 300, "detail": 600}, owners="a user"

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-__all__ = ["Id", "Money", "StrictSchema", "Text", "UtcTime", "WholeNumber"]
+__all__ = ["Id", "Money", "StrictSchema", "Text", "UtcTime", "WholeNumber", "money_text"]
 
 MAX_ID_CHARS = 300
 MAX_NUMBER_CHARS = 30

@@ -36,7 +36,7 @@ class LedgerRecord(Base):
 
     __tablename__ = "ledger_records"
     __table_args__ = (
-        Index("ix_ledger_records_user_id_called_at", "user_id", "called_at"),
+        Index("ix_ledger_records_user_id_called_at_id", "user_id", "called_at", "id"),
         Index("ix_ledger_records_called_at_id", "called_at", "id"),
     )
     cached_in = ("analytics",)
@@ -78,7 +78,10 @@ class UsageRollup(Base):
     """
 
     __tablename__ = "usage_rollups"
-    __table_args__ = (Index("ix_usage_rollups_user_id_day", "user_id", "day"),)
+    __table_args__ = (
+        Index("ix_usage_rollups_user_id_day", "user_id", "day"),
+        Index("ix_usage_rollups_workspace_id_day", "workspace_id", "day"),
+    )
     cached_in = ("analytics",)
 
     day: Mapped[date] = mapped_column(primary_key=True)
@@ -100,17 +103,22 @@ class UsageRollup(Base):
 
 
 class Budget(Base):
-    """A limit of spending for a workspace, user or key in each day, week or month (UTC)."""
+    """A limit of spending for a workspace, user or key in each day, week or month (UTC).
+
+    The owner is the workspace, the user, or the key's user: whose bookings count, and in whose
+    scope the check of a call reads it.
+    """
 
     __tablename__ = "budgets"
     __table_args__ = (
         Index("uq_budgets_subject_period", "subject_kind", "subject_id", "period", unique=True),
     )
-    cached_in = ("analytics",)
+    cached_in = ("analytics", "permissions")
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     subject_kind: Mapped[str] = mapped_column(String(20))
     subject_id: Mapped[str] = mapped_column(String(36))
+    owner_id: Mapped[str] = mapped_column(String(36), index=True)
     period: Mapped[str] = mapped_column(String(10))
     soft_limit_usd: Mapped[Decimal | None] = mapped_column(Money)
     hard_limit_usd: Mapped[Decimal | None] = mapped_column(Money)

@@ -83,9 +83,9 @@ def book(work: UnitOfWork, call: ProviderCall) -> LedgerRecord:
     row = _row(call, usage, quote) | {"is_estimated": is_estimated}
     if insert_once(work.session, LedgerRecord, "call_id", row):
         add_up(work.session, UsageRollup, _place(row), _amounts(row))
-        work.invalidates(ANALYTICS.of(UserId(call.user_id)), ANALYTICS.of(EVERYONE))
-        if call.workspace_id:
-            work.invalidates(ANALYTICS.of(WorkspaceId(call.workspace_id)))
+    work.invalidates(ANALYTICS.of(UserId(call.user_id)), ANALYTICS.of(EVERYONE))
+    if call.workspace_id:
+        work.invalidates(ANALYTICS.of(WorkspaceId(call.workspace_id)))
     return work.session.scalars(
         select(LedgerRecord).where(LedgerRecord.call_id == call.call_id)
     ).one()

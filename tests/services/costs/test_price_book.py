@@ -24,8 +24,7 @@ PROVIDERS = data_snapshot.get_snapshot().providers
 
 
 def _is_ours(prices: ModelPrice | list[ConditionalPrice]) -> bool:
-    listed = prices if isinstance(prices, list) else None
-    every = [each.prices for each in listed] if listed else [prices]
+    every = [each.prices for each in prices] if isinstance(prices, list) else [prices]
     return all(
         {key for key, rate in price.__dict__.items() if rate is not None} <= PRICED_BY_TOKEN
         and price.input_mtok is not None

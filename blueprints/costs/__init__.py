@@ -1,0 +1,1 @@
+"""`/api/costs`: what was spent, at which prices, within which limits."""

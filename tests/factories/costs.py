@@ -1,0 +1,106 @@
+"""Prices and booked calls."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from flask import Flask
+
+from cache.namespaces import MODELS, PROVIDERS
+from database.tables.costs import LedgerRecord, Price
+from database.tables.models import CatalogueModel, CatalogueProvider
+from providers.protocol import Usage
+from services.costs.ledger import ProviderCall, book
+from services.costs.price_book import EPOCH
+from services.costs.pricing import BOOK
+from services.costs.rates import Rates
+from services.runtime import runtime
+from services.unit_of_work import unit_of_work
+from telemetry.ids import new_id
+
+__all__ = ["MODEL", "PROVIDER", "make_call", "make_model", "make_price", "make_record"]
+
+PROVIDER = "acme"
+MODEL = "acme/brain-1"
+
+
+def make_price(
+    app: Flask,
+    model_id: str = MODEL,
+    *,
+    source: str = BOOK,
+    effective_from: datetime = EPOCH,
+    **rates: str,
+) -> None:
+    """A price of a model; two dollars in and ten out for a million tokens, if not said."""
+    written = {"input": "2", "output": "10", **rates}
+    with app.app_context(), unit_of_work() as work:
+        work.session.add(
+            Price(
+                model_id=model_id,
+                source=source,
+                effective_from=effective_from,
+                rates=Rates.read(written).written(),
+                created_at=runtime().clock.now(),
+            )
+        )
+        work.invalidates(PROVIDERS.all())
+
+
+def make_model(app: Flask, name: str = "brain-1", *, provider_id: str = PROVIDER) -> None:
+    """A model of the catalogue, with its provider."""
+    with app.app_context(), unit_of_work() as work:
+        now = runtime().clock.now()
+        times = {"created_at": now, "updated_at": now}
+        if work.session.get(CatalogueProvider, provider_id) is None:
+            work.session.add(
+                CatalogueProvider(
+                    id=provider_id,
+                    name=provider_id,
+                    wire_format="openai",
+                    base_url="http://127.0.0.1:1/v1",
+                    origin="api",
+                    **times,
+                )
+            )
+            work.session.flush()  # the model refers to it
+        work.session.add(
+            CatalogueModel(
+                id=f"{provider_id}/{name}",
+                provider_id=provider_id,
+                name=name,
+                display_name=name,
+                capabilities=[],
+                origin="api",
+                **times,
+            )
+        )
+        work.invalidates(PROVIDERS.all(), MODELS.all())
+
+
+def make_call(user_id: str, called_at: datetime, **fields: Any) -> ProviderCall:
+    """A call of a million tokens in and a hundred thousand out, as far as `fields` say no more."""
+    usual: dict[str, Any] = {
+        "call_id": new_id(),
+        "key_id": "key-1",
+        "workspace_id": None,
+        "provider_id": PROVIDER,
+        "model_id": MODEL,
+        "endpoint": "chat.completions",
+        "status": "ok",
+        "usage": Usage(1_000_000, 100_000),
+        "is_streamed": True,
+        "first_token_ms": 120,
+        "duration_ms": 900,
+    }
+    return ProviderCall(**usual | fields, user_id=user_id, called_at=called_at)
+
+
+def make_record(
+    app: Flask, user_id: str, called_at: datetime | None = None, **fields: Any
+) -> Decimal | None:
+    """A booked call; now, if not said. Gives its cost back."""
+    with app.app_context(), unit_of_work() as work:
+        call = make_call(user_id, called_at or runtime().clock.now(), **fields)
+        row: LedgerRecord = book(work, call)
+        return row.cost_usd
