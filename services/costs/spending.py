@@ -57,4 +57,4 @@ def spent_by(
         )
         .group_by(column)
     )
-    return dict.fromkeys(subject_ids, Decimal(0)) | dict(rows.tuples().all())
+    return dict.fromkeys(subject_ids, Decimal(0)) | {row[0]: row[1] for row in rows}
