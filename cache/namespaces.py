@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 S = TypeVar("S", bound=str)
+Owner = TypeVar("Owner", bound=str)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -127,8 +128,13 @@ class ScopedNamespace(Namespace, Generic[S]):
 
     def read(
         self, resource: str, *, shape: int = 1
-    ) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], CachedResult[R]]]:
+    ) -> Callable[
+        [Callable[Concatenate[Owner, P], R]], Callable[Concatenate[Owner, P], CachedResult[R]]
+    ]:
         """Make a loader, whose first argument is the owner, a cached read of `resource`.
+
+        Callers are held to the kind of owner that the loader names: a namespace with several kinds
+        does not let one stand for another.
 
         Args:
             resource: a name of the TTL table.
@@ -137,8 +143,8 @@ class ScopedNamespace(Namespace, Generic[S]):
         spec = self._spec(resource, shape)
 
         def decorate(
-            loader: Callable[Concatenate[S, P], R],
-        ) -> Callable[Concatenate[S, P], CachedResult[R]]:
+            loader: Callable[Concatenate[Owner, P], R],
+        ) -> Callable[Concatenate[Owner, P], CachedResult[R]]:
             return cached_read(spec, loader, owned=True)
 
         return decorate

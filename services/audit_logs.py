@@ -97,7 +97,7 @@ def load_page(everyone: Everyone, asked: AuditQuery) -> dict[str, Any]:
         )
 
 
-def _filtered(statement: Select[tuple[AuditLog]], asked: AuditQuery) -> Select[tuple[AuditLog]]:
+def _filtered(statement: Select[AuditLog], asked: AuditQuery) -> Select[AuditLog]:
     equal = {
         AuditLog.actor_user_id: asked.actor,
         AuditLog.action: asked.action,

@@ -66,7 +66,8 @@ def problem(
     """A problem+json response, or the shape that the request's path has for errors."""
     for prefix, shape in current_app.extensions[SHAPES].items():
         if request.path.startswith(prefix):
-            return shape(status, detail, code, fault)
+            shaped: Response = shape(status, detail, code, fault)
+            return shaped
     document: dict[str, Any] = {
         "type": f"urn:larder:problem:{code}",
         "title": title,
