@@ -7,12 +7,18 @@ written here. The usage chunk goes out last, with what the call cost, if the cli
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sqlalchemy import select
+
+from cache.namespaces import MODELS
+from database.session import read_session
+from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.protocol import Chunk, ProviderError
 from schemas import openai
 from schemas.fields import money_text
 from schemas.openai import ChatCall
 from services import calls
 from services.calls import Bill, ModelCall
+from services.errors import NotFound
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -20,7 +26,7 @@ from streams.engine import RunningStream, StreamPlan
 from streams.events import Draft
 from streams.outcome import Outcome
 
-__all__ = ["Completion", "Line", "complete", "start"]
+__all__ = ["Completion", "Line", "complete", "get_model", "list_models", "start"]
 
 ENDPOINT = "chat.completions"
 DONE = b"[DONE]"
@@ -42,6 +48,40 @@ class Completion:
     stream_id: str
     body: bytes
     cost_usd: str | None
+
+
+@MODELS.read("list")
+def list_models() -> dict[str, Any]:
+    """All usable models in OpenAI's shape."""
+    with read_session() as session:
+        rows = session.scalars(
+            select(CatalogueModel)
+            .join(CatalogueProvider, CatalogueProvider.id == CatalogueModel.provider_id)
+            .where(CatalogueModel.status != "disabled", CatalogueProvider.status == "active")
+            .order_by(CatalogueModel.id)
+        ).all()
+        return {"object": "list", "data": [_model(row) for row in rows]}
+
+
+def get_model(model_id: str) -> dict[str, Any]:
+    """One usable model in OpenAI's shape.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    for each in list_models().value["data"]:
+        if each["id"] == model_id:
+            return dict(each)
+    raise NotFound(f"There is no model “{model_id[:80]}”.", code="model_not_found")
+
+
+def _model(row: CatalogueModel) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "object": "model",
+        "created": int(row.created_at.timestamp()),
+        "owned_by": row.provider_id,
+    }
 
 
 def start(principal: Principal, asked: ChatCall) -> RunningStream:

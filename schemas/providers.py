@@ -1,0 +1,133 @@
+"""The shapes of providers; a secret goes in and never comes out."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate
+
+from schemas.fields import StrictSchema, Text, UtcTime
+from schemas.page import page_schema
+
+__all__ = [
+    "CheckSchema",
+    "NewProvider",
+    "ProviderEdit",
+    "ProviderPageSchema",
+    "ProviderPatchSchema",
+    "ProviderSchema",
+    "ProviderWriteSchema",
+    "SyncSchema",
+]
+
+MAX_SECRET_CHARS = 4000
+SLUG = r"^[a-z0-9][a-z0-9_.\-]{0,63}$"
+
+
+@dataclass(frozen=True, slots=True)
+class NewProvider:
+    """A provider to be added."""
+
+    id: str
+    wire_format: str
+    base_url: str = ""
+    name: str | None = None
+    secret: str | None = None
+    status: str = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEdit:
+    """What is to change; `changes` holds the named fields only."""
+
+    changes: dict[str, Any]
+
+
+def check_base_url(url: str) -> None:
+    """Refuse what is no http(s) URL, or one that carries credentials.
+
+    Raises:
+        ValidationError: in words for the caller.
+    """
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError as fault:
+        raise ValidationError("Must be a URL.") from fault
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_fine:
+        raise ValidationError("Must begin with http:// or https:// and name a host.")
+    if "@" in parts.netloc:
+        raise ValidationError("Must not carry credentials: send them as secret.")
+    if parts.query or parts.fragment:
+        raise ValidationError("Must have no query and no fragment.")
+
+
+class ProviderSchema(Schema):
+    """A provider as it is read."""
+
+    id = fields.String(required=True)
+    name = fields.String(required=True)
+    wire_format = fields.String(required=True)
+    base_url = fields.String(required=True)
+    has_secret = fields.Function(lambda row: row.encrypted_secret is not None, required=True)
+    status = fields.String(required=True)
+    origin = fields.String(required=True)
+    synced_at = UtcTime(required=True, allow_none=True)
+    sync_error = fields.String(required=True, allow_none=True)
+    created_at = UtcTime(required=True)
+    updated_at = UtcTime(required=True)
+
+
+ProviderPageSchema = page_schema(ProviderSchema)
+
+
+class ProviderPatchSchema(StrictSchema):
+    """A change of a provider: what is left out stays; a secret of null is forgotten."""
+
+    name = Text(min_chars=1, max_chars=200)
+    base_url = Text(max_chars=2000, validate=check_base_url)
+    secret = Text(min_chars=1, max_chars=MAX_SECRET_CHARS, allow_none=True, load_only=True)
+    status = fields.String(validate=validate.OneOf(["active", "disabled"]))
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> Any:
+        """The loaded fields as one value."""
+        return ProviderEdit(changes=dict(loaded))
+
+
+class ProviderWriteSchema(ProviderPatchSchema):
+    """A new provider."""
+
+    id = Text(
+        max_chars=64,
+        required=True,
+        validate=validate.Regexp(SLUG, error="Must be lower-case letters, digits, - _ and dots."),
+    )
+    wire_format = Text(max_chars=32, required=True)
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> Any:
+        """The loaded fields as one value."""
+        return NewProvider(**loaded)
+
+
+class SyncSchema(Schema):
+    """What a sync changed."""
+
+    provider_id = fields.String(required=True)
+    listed = fields.Integer(required=True)
+    added = fields.Integer(required=True)
+    returned = fields.Integer(required=True)
+    deprecated = fields.Integer(required=True)
+    priced = fields.Integer(required=True)
+
+
+class CheckSchema(Schema):
+    """How one real request went."""
+
+    provider_id = fields.String(required=True)
+    ok = fields.Boolean(required=True)
+    latency_ms = fields.Float(required=True)
+    models = fields.Integer(required=True, allow_none=True)
+    code = fields.String(required=True, allow_none=True)
+    detail = fields.String(required=True, allow_none=True)

@@ -1,0 +1,263 @@
+"""Providers of models: kept with their secrets encrypted, synced, checked."""
+
+import re
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from cache.namespaces import MODELS, PROVIDERS
+from database.session import read_session
+from database.tables.models import CatalogueModel, CatalogueProvider
+from providers.protocol import ModelListing, ProviderError
+from providers.registry import WIRE_FORMATS
+from schemas.providers import NewProvider, ProviderEdit, ProviderSchema
+from services import audit_logs, models
+from services.calls import raise_upstream
+from services.costs import pricing
+from services.errors import Conflict, Invalid, NotFound
+from services.paging import decode_cursor, encode_cursor, page_of
+from services.preconditions import check_precondition
+from services.principal import Principal
+from services.runtime import runtime
+from services.unit_of_work import UnitOfWork, unit_of_work
+
+__all__ = [
+    "add_provider",
+    "check_provider",
+    "create_provider",
+    "delete_provider",
+    "edit_provider",
+    "get_provider",
+    "list_providers",
+    "sync_provider",
+]
+
+LISTING = "providers"
+NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,235}")
+MAX_PROVIDERS = 500
+MAX_ERROR_CHARS = 500
+_ONE = ProviderSchema()
+
+
+@PROVIDERS.read("list")
+def list_providers(limit: int, cursor: str | None) -> dict[str, Any]:
+    """One page of providers by id."""
+    wanted = select(CatalogueProvider).order_by(CatalogueProvider.id)
+    if cursor is not None:
+        (after,) = decode_cursor(LISTING, cursor, [str])
+        wanted = wanted.where(CatalogueProvider.id > after)
+    with read_session() as session:
+        rows = session.scalars(wanted.limit(limit + 1)).all()
+        return page_of(rows, limit, _dump, lambda row: encode_cursor(LISTING, [row.id]))
+
+
+@PROVIDERS.read("detail")
+def get_provider(provider_id: str) -> dict[str, Any]:
+    """One provider.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    with read_session() as session:
+        return _dump(_stored(session, provider_id))
+
+
+def create_provider(principal: Principal, new: NewProvider) -> dict[str, Any]:
+    """Add a provider.
+
+    Raises:
+        Invalid: no adapter speaks its wire format, or it needs a base URL.
+        Conflict: there is one of this id, or as many as there may be.
+    """
+    with unit_of_work() as work:
+        if work.session.get(CatalogueProvider, new.id) is not None:
+            raise Conflict(f"There is a provider “{new.id}” already.", code="provider_exists")
+        count = work.session.scalar(select(func.count()).select_from(CatalogueProvider))
+        if (count or 0) >= MAX_PROVIDERS:
+            raise Conflict(f"There can be {MAX_PROVIDERS} providers at most.")
+        row = add_provider(work, new, origin="api")
+        audit_logs.record(work, principal, "provider.created", "provider", new.id, {})
+    return _dump(row)
+
+
+def add_provider(work: UnitOfWork, new: NewProvider, *, origin: str) -> CatalogueProvider:
+    """Add a provider's row within `work`.
+
+    Raises:
+        Invalid: no adapter speaks its wire format, or it needs a base URL.
+    """
+    if new.wire_format not in WIRE_FORMATS:
+        raise Invalid.field("wire_format", f"Must be one of {', '.join(WIRE_FORMATS)}.")
+    if not new.base_url and new.wire_format != "demo":
+        raise Invalid.field("base_url", "Must be given for this wire format.")
+    now = runtime().clock.now()
+    row = CatalogueProvider(
+        id=new.id,
+        name=new.name or new.id,
+        wire_format=new.wire_format,
+        base_url=new.base_url,
+        encrypted_secret=runtime().secrets.encrypt(new.secret) if new.secret else None,
+        status=new.status,
+        origin=origin,
+        created_at=now,
+        updated_at=now,
+    )
+    work.session.add(row)
+    work.invalidates(PROVIDERS.all(), MODELS.all())
+    return row
+
+
+def edit_provider(
+    principal: Principal, provider_id: str, edit: ProviderEdit, *, if_match: str | None = None
+) -> dict[str, Any]:
+    """Change a provider; routes to its models change with it.
+
+    Raises:
+        NotFound: there is none of this id.
+        PreconditionFailed: `if_match` names another version.
+    """
+    with unit_of_work() as work:
+        row = _stored(work.session, provider_id)
+        check_precondition(if_match, _dump(row))
+        changes = dict(edit.changes)
+        if "secret" in changes:
+            secret = changes.pop("secret")
+            row.encrypted_secret = runtime().secrets.encrypt(secret) if secret else None
+        for name, value in changes.items():
+            setattr(row, name, value)
+        row.updated_at = runtime().clock.now()
+        work.invalidates(PROVIDERS.all(), MODELS.all())
+        detail = {"fields": sorted(edit.changes)}
+        audit_logs.record(work, principal, "provider.changed", "provider", provider_id, detail)
+    return _dump(row)
+
+
+def delete_provider(principal: Principal, provider_id: str, *, if_match: str | None = None) -> None:
+    """Delete a provider with its models; what was booked stays.
+
+    Raises:
+        NotFound: there is none of this id.
+        PreconditionFailed: `if_match` names another version.
+    """
+    with unit_of_work() as work:
+        row = _stored(work.session, provider_id)
+        check_precondition(if_match, _dump(row))
+        work.session.delete(row)
+        work.invalidates(PROVIDERS.all(), MODELS.all())
+        audit_logs.record(work, principal, "provider.deleted", "provider", provider_id, {})
+
+
+def sync_provider(principal: Principal | None, provider_id: str) -> dict[str, Any]:
+    """Pull a provider's own model list into the catalogue.
+
+    New models become active; what an admin changed stays; what the provider no longer lists is
+    marked deprecated, never deleted.
+
+    Raises:
+        NotFound: there is none of this id.
+        UpstreamFailed: the list could not be had; the failure is noted with the provider.
+    """
+    try:
+        listed = _listed(provider_id)
+    except ProviderError as fault:
+        with unit_of_work() as work:
+            row = _stored(work.session, provider_id)
+            row.sync_error = fault.message[:MAX_ERROR_CHARS]
+            work.invalidates(PROVIDERS.all())
+        raise_upstream(fault)
+    with unit_of_work() as work:
+        row = _stored(work.session, provider_id)
+        counts = _merge(work, row, listed)
+        row.synced_at, row.sync_error = runtime().clock.now(), None
+        work.invalidates(PROVIDERS.all(), MODELS.all())
+        audit_logs.record(work, principal, "provider.synced", "provider", provider_id, counts)
+    return {"provider_id": provider_id, **counts}
+
+
+def check_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
+    """Ask a provider for its list and say how it went; a failure is an answer, not an error.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    clock = runtime().clock
+    began_s = clock.monotonic()
+    found: dict[str, Any] = {"ok": True, "models": None, "code": None, "detail": None}
+    try:
+        found["models"] = len(_listed(provider_id))
+    except ProviderError as fault:
+        found |= {"ok": False, "code": fault.code, "detail": fault.message}
+    found["latency_ms"] = round((clock.monotonic() - began_s) * 1000, 1)
+    with unit_of_work() as work:
+        audit_logs.record(
+            work, principal, "provider.checked", "provider", provider_id, {"ok": found["ok"]}
+        )
+    return {"provider_id": provider_id, **found}
+
+
+def _dump(row: CatalogueProvider) -> dict[str, Any]:
+    dumped: dict[str, Any] = _ONE.dump(row)
+    return dumped
+
+
+def _stored(session: Session, provider_id: str) -> CatalogueProvider:
+    row = session.get(CatalogueProvider, provider_id, with_for_update=True)
+    if row is None:
+        raise NotFound.of("provider", provider_id)
+    return row
+
+
+def _listed(provider_id: str) -> list[ModelListing]:
+    with read_session() as session:
+        row = _stored(session, provider_id)
+    config = models.config_of(row.id, row.wire_format, row.base_url, row.encrypted_secret)
+    listed = runtime().providers.get(config).list_models()
+    # The catalogue's ids go into URLs and headers: a name that cannot is left out.
+    return [each for each in listed if NAME.fullmatch(each.name)]
+
+
+def _merge(
+    work: UnitOfWork, provider: CatalogueProvider, listed: list[ModelListing]
+) -> dict[str, int]:
+    """Bring the catalogue in line with `listed`; what changed, in numbers."""
+    known = {
+        row.name: row
+        for row in work.session.scalars(
+            select(CatalogueModel).where(CatalogueModel.provider_id == provider.id)
+        )
+    }
+    counts = {"listed": len(listed), "added": 0, "returned": 0, "deprecated": 0}
+    for each in listed:
+        row = known.get(each.name)
+        if row is None:
+            work.session.add(_new_model(provider.id, each))
+            counts["added"] += 1
+        elif row.status == "deprecated" and row.origin == "sync":
+            row.status, row.updated_at = "active", runtime().clock.now()
+            counts["returned"] += 1
+    names = {each.name for each in listed}
+    for name, row in known.items():
+        if name not in names and row.origin == "sync" and row.status == "active":
+            row.status, row.updated_at = "deprecated", runtime().clock.now()
+            counts["deprecated"] += 1
+    work.session.flush()  # prices are looked up for models that are there
+    counts["priced"] = pricing.copy_prices(work, provider.id, sorted(names))
+    return counts
+
+
+def _new_model(provider_id: str, listing: ModelListing) -> CatalogueModel:
+    now = runtime().clock.now()
+    return CatalogueModel(
+        id=f"{provider_id}/{listing.name}",
+        provider_id=provider_id,
+        name=listing.name,
+        display_name=listing.display_name or listing.name,
+        status="active",
+        capabilities=list(listing.capabilities or ()),
+        context_window=listing.context_window,
+        max_output_tokens=listing.max_output_tokens,
+        origin="sync",
+        created_at=now,
+        updated_at=now,
+    )
