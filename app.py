@@ -28,8 +28,11 @@ from services import runtime as services_runtime
 from services.installation import master_secret
 from services.runtime import Runtime
 from services.secrets import SecretBox
-from streams.engine import StreamEngine, StreamLimits
+from services.streams import stops_requested
+from streams.engine import StreamEngine
+from streams.limits import StreamLimits
 from streams.logs.both import StreamLogs
+from streams.plan import StreamHooks
 from telemetry.clock import SYSTEM_CLOCK, Clock
 from telemetry.logs import configure_logs
 
@@ -90,8 +93,12 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         with app.app_context():
             work()
 
+    engine = cache.engine_of(app)
     streams = StreamEngine(
-        logs=StreamLogs(redis=cache.redis_client),
+        logs=StreamLogs(
+            redis=engine.redis_client if engine.redis is not None else None,
+            prefix=settings.cache_key_prefix,
+        ),
         clock=clock,
         run_in_context=in_context,
         limits=StreamLimits(
@@ -102,10 +109,11 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
     def shut_down(grace_s: float) -> None:
         streams.shutdown(grace_s)
         providers.close()
-        cache.engine_of(app).shutdown()
+        engine.shutdown()
 
     providers = ProviderRegistry()
     app.extensions["larder_shutdown"] = shut_down
+    streams.bind(StreamHooks(stops_requested=stops_requested))
     app.extensions[EXTENSION] = Runtime(
         settings=settings,
         clock=clock,

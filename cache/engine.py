@@ -156,6 +156,10 @@ class CacheEngine:
         spread = random.uniform(1 - JITTER, 1)  # noqa: S311 (jitter, no secret)
         return Entry(key, shape, stamp, now_s, now_s + ttl_s * spread, etag_of(body), body)
 
+    def redis_client(self) -> Any:
+        """The Redis client for others who keep things there; `None` while it is away."""
+        return self.redis.client() if self.redis is not None and self.redis.is_up else None
+
     def shutdown(self) -> None:
         """Close connections and end background work."""
         if self.redis is not None:

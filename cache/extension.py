@@ -77,11 +77,6 @@ class LarderCache(Cache):
             name = scope.removeprefix("ns:").partition(":")[0]
             self.engine.statistics.count("invalidations", name)
 
-    def redis_client(self) -> Any:
-        """The Redis client, or `None` while there is none to speak to."""
-        redis = self.engine.redis
-        return redis.client() if redis is not None and redis.is_up else None
-
     def backend_in_use(self) -> str:
         """What serves now: `redis` or `memory`."""
         redis = self.engine.redis

@@ -1,7 +1,7 @@
 """Arguments to keys: nobody writes a key by hand, and equal arguments give equal keys.
 
-A logical key is `<namespace>:<owner>:<resource>:<digest of the arguments>`; a public namespace has
-an empty owner. Arguments are told apart by type too: `1`, `True` and `"1"` are three keys.
+A logical key is `<namespace>:<owner>:<resource>:<digest of loader and arguments>`; a public
+namespace has an empty owner. Arguments are told apart by type too: `1`, `True` and `"1"` differ.
 """
 
 import dataclasses
@@ -17,7 +17,6 @@ import msgspec
 
 __all__ = ["KeyMaker", "canonical"]
 
-NO_ARGUMENTS = "-"
 DIGEST_BYTES = 16
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -76,6 +75,8 @@ class KeyMaker:
     def __init__(self, namespace: str, resource: str, loader: Callable[..., Any]) -> None:
         self._namespace = namespace
         self._resource = resource
+        # Two loaders of one resource must not meet in one key.
+        self._loader = f"{loader.__module__}.{loader.__qualname__}"
         self._signature: Signature = signature(loader)
 
     def key(self, owner: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, owned: bool) -> str:
@@ -87,8 +88,6 @@ class KeyMaker:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         values = list(bound.arguments.items())[1 if owned else 0 :]
-        digest = NO_ARGUMENTS
-        if values:
-            raw = _encode([[name, canonical(value)] for name, value in values])
-            digest = blake2b(raw, digest_size=DIGEST_BYTES).hexdigest()
+        raw = _encode([self._loader, [[name, canonical(value)] for name, value in values]])
+        digest = blake2b(raw, digest_size=DIGEST_BYTES).hexdigest()
         return f"{self._namespace}:{owner}:{self._resource}:{digest}"

@@ -21,9 +21,10 @@ from services.errors import Invalid
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
-from streams.engine import RunningStream, StreamPlan
 from streams.events import Draft
 from streams.outcome import Outcome
+from streams.plan import StreamPlan
+from streams.running import RunningStream
 
 __all__ = ["Answer", "ask", "finished_message", "regenerate"]
 
@@ -112,7 +113,7 @@ def _plan(
     asked: Question | Regenerate,
     path: Sequence[Mapping[str, Any]],
 ) -> ModelCall:
-    model_id = asked.model or thread["model_id"]
+    model_id = asked.model or thread["model"]
     if model_id is None:
         raise Invalid.field("model", "Name a model: the conversation has none of its own.")
     prompt: list[dict[str, Any]] = []
@@ -192,17 +193,19 @@ def _finish(call: ModelCall, outcome: Outcome) -> list[Draft]:
         messages.finish_answer(
             work,
             call.message_id or "",
-            text=outcome.text,
-            reasoning=outcome.reasoning or None,
-            tool_calls=list(outcome.tool_calls) or None,
-            status=_message_status(outcome),
-            finish_reason=outcome.finish_reason,
-            error_code=outcome.error.code if outcome.error else None,
-            input_tokens=bill.usage.input_tokens,
-            output_tokens=bill.usage.output_tokens,
-            cached_tokens=bill.usage.cached_tokens,
-            cost_usd=bill.cost_usd,
-            is_estimated=bill.is_estimated,
+            {
+                "content": outcome.text,
+                "reasoning": outcome.reasoning or None,
+                "tool_calls": list(outcome.tool_calls) or None,
+                "status": _message_status(outcome),
+                "finish_reason": outcome.finish_reason,
+                "error_code": outcome.error.code if outcome.error else None,
+                "input_tokens": bill.usage.input_tokens,
+                "output_tokens": bill.usage.output_tokens,
+                "cached_tokens": bill.usage.cached_tokens,
+                "cost_usd": bill.cost_usd,
+                "is_estimated": bill.is_estimated,
+            },
         )
     return _closing(call, outcome, bill)
 

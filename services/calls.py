@@ -14,7 +14,7 @@ from cache.namespaces import CONVERSATIONS
 from database.tables.conversations import Stream
 from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
 from services import models
-from services.costs import budgets, ledger, pricing
+from services.costs import ledger, pricing
 from services.costs.ledger import ProviderCall, estimate_tokens
 from services.errors import UpstreamFailed
 from services.models import ModelRoute
@@ -157,8 +157,7 @@ def plan_call(
         NotFound: the caller has no such model.
         BudgetExceeded: a hard limit is reached.
     """
-    route = models.route(model_id).value
-    budgets.check_budget(principal)
+    route = models.route(model_id)
     return ModelCall(
         call_id=new_id(),
         principal=principal,

@@ -22,9 +22,10 @@ from services.errors import NotFound
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
-from streams.engine import RunningStream, StreamPlan
 from streams.events import Draft
 from streams.outcome import Outcome
+from streams.plan import StreamPlan
+from streams.running import RunningStream
 
 __all__ = ["Completion", "Line", "complete", "get_model", "list_models", "start"]
 

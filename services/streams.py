@@ -16,8 +16,8 @@ from schemas.streams import StreamSchema
 from services.errors import Conflict, NotFound, Unavailable
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
-from streams.engine import Reader
 from streams.errors import StreamGone
+from streams.reading import Reader
 
 __all__ = ["get_stream", "join_stream", "list_active", "stop_stream", "stops_requested"]
 

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from config import Settings
 from database.session import db
-from services.installation import ensure_admin
+from services.startup import prepare
 from tests.doubles.api_client import ApiClient
 from tests.doubles.fake_clock import FakeClock
 from tests.factories.users import make_user
@@ -44,7 +44,7 @@ def app(settings: Settings, clock: FakeClock) -> Iterator[Flask]:
     app = create_app(settings, clock=clock)
     with app.app_context():
         db.create_all()
-        ensure_admin()
+        prepare()
     yield app
     app.extensions["larder_shutdown"](0.0)
 

@@ -40,5 +40,5 @@ def regenerate(
 def _sent(answer: answers.Answer, streamed: bool) -> Response:
     if not streamed:
         return json_response(answers.finished_message(answer))
-    frames = sse.encode_stream(answer.stream.batches())
+    frames = sse.encode_stream(answer.stream.events().batches())
     return event_stream(frames, {"X-Larder-Stream-Id": answer.stream.stream_id})

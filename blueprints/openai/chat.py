@@ -28,7 +28,7 @@ def create_completion(principal: Principal, asked: ChatCall) -> Response:
     if asked.stream:
         stream = completions.start(principal, asked)
         return event_stream(
-            _frames(stream.batches()),
+            _frames(stream.events().batches()),
             {"X-Larder-Stream-Id": stream.stream_id, "X-Larder-Cache": "bypass"},
         )
     done = completions.complete(principal, asked)

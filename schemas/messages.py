@@ -1,0 +1,99 @@
+"""The shapes of messages."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema, fields, post_load
+
+from schemas.fields import Id, Money, StrictSchema, Text, UtcTime
+from schemas.page import PageQuerySchema, page_schema
+
+__all__ = [
+    "MessageEdit",
+    "MessagePageSchema",
+    "MessagePatchSchema",
+    "MessageQuery",
+    "MessageQuerySchema",
+    "MessageSchema",
+]
+
+MAX_CONTENT_CHARS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuery:
+    """Which messages are asked for: the whole tree by pages, or one branch."""
+
+    limit: int = 50
+    cursor: str | None = None
+    leaf_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdit:
+    """The new words of a message."""
+
+    content: str
+
+
+class UsageSchema(Schema):
+    """What an answer took."""
+
+    input_tokens = fields.Integer(required=True)
+    output_tokens = fields.Integer(required=True)
+    cached_tokens = fields.Integer(required=True)
+    cost_usd = Money(required=True, allow_none=True)
+    estimated = fields.Boolean(required=True, attribute="is_estimated")
+
+
+class MessageSchema(Schema):
+    """A message as it is read."""
+
+    id = fields.String(required=True)
+    conversation_id = fields.String(required=True)
+    parent_id = fields.String(required=True, allow_none=True)
+    role = fields.String(required=True)
+    content = fields.String(required=True)
+    reasoning = fields.String(required=True, allow_none=True)
+    tool_calls = fields.List(fields.Dict(), required=True, allow_none=True)
+    file_ids = fields.List(fields.String(), required=True, allow_none=True)
+    model = fields.String(required=True, allow_none=True, attribute="model_id")
+    status = fields.String(required=True)
+    finish_reason = fields.String(required=True, allow_none=True)
+    error_code = fields.String(required=True, allow_none=True)
+    stream_id = fields.String(required=True, allow_none=True)
+    usage = fields.Method("dump_usage", required=True, allow_none=True)
+    created_at = UtcTime(required=True)
+    updated_at = UtcTime(required=True)
+
+    def dump_usage(self, row: Any) -> dict[str, Any] | None:
+        """What an answer took; `None` for what took nothing."""
+        if row.input_tokens is None:
+            return None
+        dumped: dict[str, Any] = UsageSchema().dump(row)
+        return dumped
+
+
+MessagePageSchema = page_schema(MessageSchema)
+
+
+class MessageQuerySchema(PageQuerySchema):
+    """The whole tree by pages, or the branch that ends in `leaf_id`."""
+
+    leaf_id = Id(load_default=None)
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> MessageQuery:
+        """The loaded fields as one value."""
+        return MessageQuery(**loaded)
+
+
+class MessagePatchSchema(StrictSchema):
+    """An edit: it makes a sibling, so that nothing said is lost."""
+
+    content = Text(min_chars=1, max_chars=MAX_CONTENT_CHARS, required=True)
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> MessageEdit:
+        """The loaded fields as one value."""
+        return MessageEdit(**loaded)
