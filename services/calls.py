@@ -14,7 +14,7 @@ from cache.namespaces import CONVERSATIONS
 from database.tables.conversations import Stream
 from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
 from services import models
-from services.costs import ledger, pricing
+from services.costs import budgets, ledger, pricing
 from services.costs.ledger import ProviderCall, estimate_tokens
 from services.errors import UpstreamFailed
 from services.models import ModelRoute
@@ -158,6 +158,7 @@ def plan_call(
         BudgetExceeded: a hard limit is reached.
     """
     route = models.route(model_id)
+    budgets.check_budget(principal)
     return ModelCall(
         call_id=new_id(),
         principal=principal,

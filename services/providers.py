@@ -171,7 +171,8 @@ def sync_provider(principal: Principal | None, provider_id: str) -> dict[str, An
         counts = _merge(work, row, listed)
         row.synced_at, row.sync_error = runtime().clock.now(), None
         work.invalidates(PROVIDERS.all(), MODELS.all())
-        audit_logs.record(work, principal, "provider.synced", "provider", provider_id, counts)
+        if principal is not None:  # a sync at start is nobody's doing
+            audit_logs.record(work, principal, "provider.synced", "provider", provider_id, counts)
     return {"provider_id": provider_id, **counts}
 
 
