@@ -14,7 +14,7 @@ from cache.namespaces import CONVERSATIONS
 from database.tables.conversations import Stream
 from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
 from services import models
-from services.costs import budgets, ledger, pricing
+from services.costs import budgets, ledger
 from services.costs.ledger import ProviderCall, estimate_tokens
 from services.errors import UpstreamFailed
 from services.models import ModelRoute
@@ -82,14 +82,14 @@ class ModelCall:
 
     def close(self, work: UnitOfWork, outcome: Outcome) -> Bill:
         """Book the call and end its stream, within `work`."""
-        bill = self._bill(outcome)
-        ledger.book(work, self._ledger_call(outcome, bill))
+        usage, is_estimated = self._counted(outcome)
+        record = ledger.book(work, self._ledger_call(outcome, usage, is_estimated=is_estimated))
         stream = work.session.get(Stream, self.call_id)
         if stream is not None:
             stream.status = "ended"
             stream.ended_at = runtime().clock.now()
             work.invalidates(CONVERSATIONS.of(self.principal.user_id))
-        return bill
+        return Bill(usage, record.cost_usd, is_estimated, record.status)
 
     def time_limits(self) -> TimeLimits:
         """How long the provider may take, by the settings."""
@@ -104,23 +104,19 @@ class ModelCall:
         """The prompt's tokens by its size, for calls whose provider never says."""
         return estimate_tokens(_text_of(self.request.body.get("messages")))
 
-    def _bill(self, outcome: Outcome) -> Bill:
-        usage, is_estimated = outcome.usage, False
-        if usage is None:
-            usage, is_estimated = self._estimated(outcome), True
-            if _nothing_came(outcome) and outcome.error is not None:
-                usage, is_estimated = Usage(0, 0), False
-        quote = pricing.price_at(self.route.model_id, self.called_at)
-        cost = pricing.cost_of(usage, quote)
-        if cost is None and _nothing_came(outcome) and outcome.error is not None:
-            cost = Decimal(0)  # a refused call costs nothing, whatever its price is
-        return Bill(usage, cost, is_estimated, _status(outcome))
+    def _counted(self, outcome: Outcome) -> tuple[Usage, bool]:
+        """The tokens of the call, and whether they had to be estimated."""
+        if outcome.usage is not None:
+            return outcome.usage, False
+        if _nothing_came(outcome) and outcome.error is not None:
+            return Usage(0, 0), False
+        return self._estimated(outcome), True
 
     def _estimated(self, outcome: Outcome) -> Usage:
         written = outcome.text + outcome.reasoning + _text_of(outcome.tool_calls)
         return Usage(self.input_estimate(), estimate_tokens(written))
 
-    def _ledger_call(self, outcome: Outcome, bill: Bill) -> ProviderCall:
+    def _ledger_call(self, outcome: Outcome, usage: Usage, *, is_estimated: bool) -> ProviderCall:
         first_s = outcome.first_token_s
         return ProviderCall(
             call_id=self.call_id,
@@ -132,10 +128,10 @@ class ModelCall:
             endpoint=self.endpoint,
             conversation_id=self.conversation_id,
             message_id=self.message_id,
-            status=bill.status,
+            status=_status(outcome),
             error_code=outcome.error.code if outcome.error else None,
-            usage=bill.usage,
-            is_estimated=bill.is_estimated,
+            usage=usage,
+            is_estimated=is_estimated,
             is_streamed=self.request.stream,
             first_token_ms=None if first_s is None else round(first_s * 1000),
             duration_ms=round(outcome.duration_s * 1000),
