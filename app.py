@@ -113,6 +113,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
 
     providers = ProviderRegistry()
     app.extensions["larder_shutdown"] = shut_down
+    app.extensions["larder_serving"] = lambda: None
     streams.bind(StreamHooks(stops_requested=stops_requested))
     app.extensions[EXTENSION] = Runtime(
         settings=settings,

@@ -2,6 +2,8 @@
 
 from flask import Blueprint
 
+from cli import prepare
+
 __all__ = ["COMMANDS"]
 
-COMMANDS: tuple[Blueprint, ...] = ()
+COMMANDS: tuple[Blueprint, ...] = (prepare.commands,)

@@ -244,8 +244,8 @@ def _stored(session: Session, model_id: str) -> CatalogueModel:
 
 
 def _filtered(
-    wanted: Select[tuple[CatalogueModel]], query: ModelQuery, *, sees_disabled: bool
-) -> Select[tuple[CatalogueModel]]:
+    wanted: Select[CatalogueModel], query: ModelQuery, *, sees_disabled: bool
+) -> Select[CatalogueModel]:
     conditions: list[ColumnElement[bool]] = []
     if query.status is not None:
         conditions.append(CatalogueModel.status == query.status)

@@ -97,7 +97,7 @@ def _from_table(table: dict[str, Any], place: str) -> NewProvider:
     try:
         loaded: NewProvider = ProviderWriteSchema().load(fields)
     except ValidationError as fault:
-        raise SettingsError(f"{place}: {fault.normalized_messages()}") from fault
+        raise SettingsError(f"{place}: {fault.messages}") from fault
     return loaded
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from cache.namespaces import CONVERSATIONS
@@ -50,7 +50,10 @@ def list_conversations(owner: UserId, query: ConversationQuery) -> dict[str, Any
         before = decode_cursor(LISTING, query.cursor, [datetime, str])
         wanted = wanted.where(
             tuple_(Conversation.active_at, Conversation.id)
-            < tuple_(before[0], before[1], types=[Conversation.active_at.type, None])
+            < tuple_(
+                literal(before[0], Conversation.active_at.type),
+                literal(before[1], Conversation.id.type),
+            )
         )
     order = (Conversation.active_at.desc(), Conversation.id.desc())
     with read_session() as session:

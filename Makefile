@@ -1,0 +1,64 @@
+# Everything a person or CI runs; only python3 (3.11 or newer) and make are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+WORKERS ?= 2
+export PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test lint types bench lock migration clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Larder needs Python 3.11 or newer: set PYTHON=/path/to/it"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/runtime: $(VENV)/made requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/tools: $(VENV)/made requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ $(VENV)/runtime
+
+setup: $(VENV)/runtime ## make .venv with the locked requirements
+
+setup-dev: $(VENV)/tools ## make .venv with the tools for tests as well
+
+run: setup ## serve on PORT (8000)
+	@$(BIN)/flask --app wsgi db upgrade
+	@$(BIN)/gunicorn --config gunicorn.conf.py
+
+test: setup-dev lint types ## everything that CI runs
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: setup-dev ## style, layers, spelling, docstrings
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+	@$(BIN)/interrogate --quiet
+
+types: setup-dev ## static types
+	@$(BIN)/mypy .
+
+bench: setup-dev ## cold and warm times of the cached end points
+	@$(BIN)/python -m benchmarks.endpoints
+
+migration: setup-dev ## a new migration from the tables: make migration NAME="what changed"
+	@$(BIN)/flask --app wsgi db migrate -m "$(NAME)"
+
+lock: setup-dev ## compile requirements*.in into the locked files
+	@$(BIN)/python -m pip install --quiet uv
+	@for each in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    $$each.in -o $$each.txt; done
+
+clean: ## remove .venv and caches
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,105 @@
+"""How gunicorn serves Larder. Its values come from the environment (`docs/configuration.md`).
+
+The master never imports the application: what is done once at a start (the first admin, the
+declared providers) runs in a process of its own, so that workers begin clean and may patch
+themselves.
+"""
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import Any
+
+STATISTICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+GRACE_S = float(os.environ.get("SHUTDOWN_GRACE", "25"))
+SETTLE_S = 5
+
+bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  # noqa: S104
+workers = int(os.environ.get("WEB_CONCURRENCY") or multiprocessing.cpu_count())
+worker_class = os.environ.get("LARDER_WORKER_CLASS", "gevent")
+worker_connections = 2000
+threads = int(os.environ.get("LARDER_THREADS", "64"))
+keepalive = 75
+timeout = 60
+graceful_timeout = int(GRACE_S + SETTLE_S)
+max_requests = int(os.environ.get("LARDER_MAX_REQUESTS", "0"))
+max_requests_jitter = max_requests // 10
+limit_request_line = 8190
+limit_request_fields = 100
+accesslog = os.environ.get("ACCESS_LOG") or None
+errorlog = "-"
+loglevel = os.environ.get("LOG_LEVEL", "info")
+wsgi_app = "wsgi:app"
+preload_app = False
+control_socket_disable = True
+
+_own_dir: list[str] = []
+
+
+def on_starting(server: Any) -> None:
+    """Before the first worker: a place for shared counters, and the installation made ready."""
+    if not os.environ.get(STATISTICS_DIR):
+        folder = tempfile.mkdtemp(prefix="larder-statistics-")
+        os.environ[STATISTICS_DIR] = folder
+        _own_dir.append(folder)
+    done = subprocess.run([sys.executable, "-m", "flask", "--app", "wsgi", "prepare"], check=False)
+    if done.returncode:
+        server.log.error("Larder is not ready to start: see above.")
+        _clean()
+        sys.exit(done.returncode)
+
+
+def when_ready(server: Any) -> None:
+    """Say where it is."""
+    server.log.info("Larder serves on http://%s", bind.replace("0.0.0.0", "localhost"))  # noqa: S104
+
+
+def post_worker_init(worker: Any) -> None:
+    """In each worker: warm what is asked for, and watch for the end."""
+    app = worker.wsgi
+    app.extensions["larder_serving"]()
+    watch = threading.Thread(target=_end_streams, args=(worker, app), daemon=True)
+    worker.larder_watch = watch
+    watch.start()
+
+
+def _end_streams(worker: Any, app: Any) -> None:
+    """End the streams as soon as the worker is told to go, beside gunicorn's own draining."""
+    while worker.alive:
+        time.sleep(0.1)
+    app.extensions["larder_shutdown"](GRACE_S)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Let the streams be finished or booked before the process ends."""
+    del server
+    watch = getattr(worker, "larder_watch", None)
+    if watch is not None:
+        worker.alive = False
+        watch.join(GRACE_S + SETTLE_S)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Keep a dead worker's counters in the sums, and its live gauges out."""
+    del server
+    if os.environ.get(STATISTICS_DIR):
+        # Not at the top: the library looks for the folder when it is imported.
+        from prometheus_client import multiprocess  # noqa: PLC0415
+
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: Any) -> None:
+    """Take the shared counters away; their sums are in the database by now."""
+    del server
+    _clean()
+
+
+def _clean() -> None:
+    for folder in _own_dir:
+        shutil.rmtree(folder, ignore_errors=True)

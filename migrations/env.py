@@ -1,0 +1,45 @@
+"""Where Alembic meets the application: its engine, its tables, online migrations only."""
+
+from typing import Any, Literal
+
+from alembic import context
+from sqlalchemy import Connection, TypeDecorator
+from sqlalchemy.schema import SchemaItem
+
+from database.session import Base, db
+
+__all__: list[str] = []
+
+OWN_STATEMENTS = ("search_",)
+"""Tables that are made by statements of their own (`database/search`), not from classes."""
+
+
+def _is_compared(item: SchemaItem, name: str | None, *rest: Any) -> bool:
+    del item, rest
+    return not (name or "").startswith(OWN_STATEMENTS)
+
+
+def _plain_type(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
+    """Columns as the database sees them: a migration must not change with the application."""
+    del autogen_context
+    if kind == "type" and isinstance(item, TypeDecorator):
+        return f"sa.{item.impl!r}"
+    return False
+
+
+def _run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_object=_is_compared,
+        render_as_batch=True,
+        compare_type=True,
+        render_item=_plain_type,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+with db.engine.execution_options(writes=True).connect() as connection:
+    _run(connection)
+    connection.commit()
