@@ -1,0 +1,71 @@
+"""Time limits that an adapter cannot outlast."""
+
+import pytest
+
+from providers.protocol import ProviderTimeout
+from streams.engine import StreamHooks, StreamLimits
+from streams.limits import TimeLimits
+from tests.streams.scripts import Answer, Script, code_of, make_engine, wait_until
+
+
+def test_a_provider_that_sends_nothing_runs_into_the_first_limit():
+    """The caller gets its failure although the provider's thread hangs."""
+    answer = Answer(script=Script(minds_close=False), time_limits=TimeLimits(first_chunk_s=0.05))
+
+    with pytest.raises(ProviderTimeout):
+        make_engine().start(answer.plan())
+
+    assert [code_of(outcome) for outcome in answer.booked] == ["provider_timeout"]
+
+
+def test_a_pause_between_chunks_runs_into_its_limit():
+    """What had come is kept."""
+    answer = Answer(script=Script().say("a"), time_limits=TimeLimits(between_chunks_s=0.05))
+
+    outcome = make_engine().start(answer.plan()).wait(5)
+
+    assert (code_of(outcome), outcome.text) == ("provider_timeout", "a")
+
+
+def test_an_answer_runs_into_the_total_limit():
+    """However lively the provider is."""
+    answer = Answer(script=Script().say("a"), time_limits=TimeLimits(total_s=0.05))
+
+    assert code_of(make_engine().start(answer.plan()).wait(5)) == "provider_timeout"
+
+
+def test_a_poll_that_fails_does_not_end_the_watch():
+    """The database may be away for a moment."""
+    calls = []
+
+    def stops_requested(stream_ids):
+        calls.append(list(stream_ids))
+        if len(calls) == 1:
+            raise OSError("database is away")
+        return stream_ids
+
+    engine = make_engine(
+        hooks=StreamHooks(stops_requested=stops_requested),
+        limits=StreamLimits(stop_poll_s=0.01),
+    )
+
+    outcome = engine.start(Answer(script=Script().say("a")).plan()).wait(5)
+
+    assert outcome.finish_reason == "cancelled"
+
+
+def test_the_watch_rests_when_nothing_runs():
+    """An idle worker polls no database."""
+    calls = []
+
+    def stops_requested(stream_ids):
+        calls.append(stream_ids)
+        return []
+
+    engine = make_engine(hooks=StreamHooks(stops_requested=stops_requested))
+    engine.start(Answer(script=Script().say("a").finish()).plan()).wait(5)
+    wait_until(lambda: not engine.running())
+    count = len(calls)
+
+    with pytest.raises(AssertionError):
+        wait_until(lambda: len(calls) > count, within_s=0.5)
