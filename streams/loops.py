@@ -52,6 +52,7 @@ class BackgroundLoop:
 
     def _run(self) -> None:
         while True:
+            self._wanted = False
             if self._has_work():
                 continue
             self.pause(self._linger_s)
@@ -59,7 +60,6 @@ class BackgroundLoop:
                 if not self._wanted:
                     self._thread = None
                     return
-                self._wanted = False
 
     def _has_work(self) -> bool:
         try:

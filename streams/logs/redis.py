@@ -73,7 +73,7 @@ class RedisLogs:
                 pipeline.xrange(log, min=f"(0-{after + 1}", max="+", count=FETCH_ENTRIES)
                 pipeline.get(alive)
                 pipeline.smembers(lost)
-            replies = pipeline.execute()
+            replies = pipeline.execute(raise_on_error=False)
             return [
                 _fetched(position[1], *replies[index : index + 3])
                 for index, position in zip(range(0, len(replies), 3), positions, strict=True)

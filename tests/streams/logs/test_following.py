@@ -1,0 +1,219 @@
+"""Another worker's streams, read here."""
+
+import gc
+
+import fakeredis
+import pytest
+
+from streams.counters import StreamCounters
+from streams.errors import StreamGone
+from streams.events import Event
+from streams.limits import StreamLimits
+from streams.logs.following import Follower
+from streams.logs.protocol import Writing
+from streams.logs.redis import RedisLogs
+from telemetry.clock import SYSTEM_CLOCK
+from tests.streams.scripts import wait_until
+
+LIMITS = StreamLimits(heartbeat_s=0.1, follow_interval_s=0.005)
+LOG = "larder:stream:{s}:log"
+ALIVE = "larder:stream:{s}:alive"
+
+
+class Following:
+    """A follower, and the other worker's side of it."""
+
+    def __init__(self) -> None:
+        self.server = fakeredis.FakeServer()
+        self.client = fakeredis.FakeRedis(server=self.server)
+        self.shared = RedisLogs(lambda: self.client, limits=LIMITS, prefix="larder")
+        self.lost: list[str] = []
+        self.counters = StreamCounters()
+        self.follower = Follower(
+            self.shared,
+            clock=SYSTEM_CLOCK,
+            limits=LIMITS,
+            on_lost=self.lost.append,
+            counters=self.counters,
+        )
+
+    def produce(self, first: int, last: int, *, ends: bool = False, dies: bool = False) -> None:
+        """The other worker writes events, and lives on, ends the stream, or dies."""
+        events = [
+            Event(n, "delta", b"%d" % n, terminal=ends and n == last)
+            for n in range(first, last + 1)
+        ]
+        self.shared.write("w", [Writing("s", events, refresh=not ends, closes=ends)])
+        if dies:
+            self.client.delete(ALIVE)
+        elif not ends:
+            self.client.persist(ALIVE)
+
+
+@pytest.fixture
+def following():
+    """All of it."""
+    return Following()
+
+
+def test_a_copy_begins_with_what_is_there_and_grows(following):
+    """S2: from any worker."""
+    following.produce(0, 2)
+    copy = following.follower.follow("s", patience_s=0)
+    assert copy.last_id == 2
+
+    following.produce(3, 4, ends=True)
+
+    wait_until(lambda: copy.is_closed)
+    assert [event.id for event in copy.after(-1)] == [0, 1, 2, 3, 4]
+
+
+def test_readers_of_one_stream_share_a_copy(following):
+    """However many they are, Redis is asked for it once."""
+    following.produce(0, 0)
+
+    copies = [following.follower.follow("s", patience_s=0) for _ in range(3)]
+
+    assert copies[0] is copies[1] is copies[2]
+
+
+def test_a_copy_that_nobody_reads_goes(following):
+    """And with the last one the thread."""
+    following.produce(0, 0)
+    copy = following.follower.follow("s", patience_s=0)
+    assert following.follower.is_running
+
+    del copy
+    gc.collect()
+
+    wait_until(lambda: not following.follower.is_running)
+
+
+def test_an_ended_stream_is_read_without_a_thread(following):
+    """There is nothing to follow."""
+    following.produce(0, 1, ends=True)
+
+    copy = following.follower.follow("s", patience_s=0)
+
+    assert copy.has_shown_end(1)
+    assert not following.follower.is_running
+
+
+def test_a_stream_that_nobody_knows_is_expired(following):
+    """The edge answers 204."""
+    with pytest.raises(StreamGone) as gone:
+        following.follower.follow("s", patience_s=0.02)
+
+    assert gone.value.reason == "expired"
+
+
+def test_a_stream_that_has_just_begun_is_waited_for(following):
+    """Its first events may not have arrived yet; a sign of life is enough."""
+    following.produce(0, -1)
+
+    assert following.follower.follow("s", patience_s=0).last_id == -1
+
+
+def test_without_redis_the_answer_is_honest(following):
+    """It may run elsewhere: the database knows."""
+    following.server.connected = False
+
+    with pytest.raises(StreamGone) as gone:
+        following.follower.follow("s", patience_s=0)
+
+    assert gone.value.reason == "unreachable"
+
+
+def test_a_dead_producer_is_found_out(following):
+    """S5: told to the service first, then to the readers; and to all other workers."""
+    following.produce(0, 2, dies=True)
+    copy = following.follower.follow("s", patience_s=0)
+
+    wait_until(lambda: copy.is_lost)
+
+    assert following.lost == ["s"]
+    assert following.follower.follow("s", patience_s=0).is_lost
+
+
+def test_a_short_absence_is_no_death(following):
+    """After an outage of Redis the signs of life come back late."""
+    following.produce(0, 0, dies=True)
+    copy = following.follower.follow("s", patience_s=0)
+
+    following.produce(1, 1)
+    following.produce(2, 2, ends=True)
+
+    wait_until(lambda: copy.is_closed)
+    assert not copy.is_lost
+    assert following.lost == []
+
+
+def test_an_outage_is_no_death(following):
+    """While Redis is away nothing is known, so nobody is buried."""
+    following.produce(0, 0)
+    copy = following.follower.follow("s", patience_s=0)
+    following.server.connected = False
+    wait_until(lambda: following.follower._trouble_since is not None)  # noqa: SLF001 - its one trace
+    following.server.connected = True
+
+    following.produce(1, 1, ends=True)
+
+    wait_until(lambda: copy.is_closed)
+    assert copy.has_shown_end(1)
+
+
+def test_readers_are_let_go_when_redis_stays_away(following):
+    """Their clients come again, and are told how things stand."""
+    following.produce(0, 0)
+    copy = following.follower.follow("s", patience_s=0)
+
+    following.server.connected = False
+
+    wait_until(lambda: copy.is_closed)
+    assert not copy.is_lost
+    assert following.lost == []
+    assert following.counters.snapshot() == {"readers_cut": 1}
+
+
+def test_a_gap_is_waited_out(following):
+    """The producer finds it as well, and writes its log afresh."""
+    following.produce(0, 0)
+    copy = following.follower.follow("s", patience_s=0)
+    following.produce(2, 2)
+
+    following.client.delete(LOG)
+    following.produce(0, 3, ends=True)
+
+    wait_until(lambda: copy.is_closed)
+    assert [event.id for event in copy.after(-1)] == [0, 1, 2, 3]
+
+
+def test_a_gap_that_stays_cuts_the_readers(following):
+    """Leaving events out is not an option."""
+    following.produce(0, 0)
+    copy = following.follower.follow("s", patience_s=0)
+
+    following.produce(2, 2)
+
+    wait_until(lambda: copy.is_closed)
+    assert copy.last_id == 0
+    assert not copy.is_lost
+
+
+def test_damage_cuts_the_readers(following):
+    """Foreign bytes are at worst a stream that cannot be followed."""
+    following.produce(0, 0)
+    copy = following.follower.follow("s", patience_s=0)
+
+    following.client.xadd(LOG, {"x": "y"}, id="0-9")
+
+    wait_until(lambda: copy.is_closed)
+    assert not copy.is_lost
+
+
+def test_a_long_log_is_loaded_whole(following):
+    """Page by page."""
+    for number in range(600):
+        following.produce(number, number)
+
+    assert following.follower.follow("s", patience_s=0).last_id == 599

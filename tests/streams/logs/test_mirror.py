@@ -1,0 +1,201 @@
+"""Redis kept up to date, whatever it does, and never waited for."""
+
+from functools import partial
+
+import fakeredis
+import pytest
+
+from streams.counters import StreamCounters
+from streams.events import Draft
+from streams.limits import StreamLimits
+from streams.logs.memory import MemoryLog
+from streams.logs.mirror import Mirror, MirrorSignals
+from streams.logs.redis import RedisLogs
+from telemetry.clock import SYSTEM_CLOCK
+from tests.streams.scripts import wait_until
+
+LIMITS = StreamLimits(heartbeat_s=1, mirror_interval_s=0.005)
+
+
+class Mirroring:
+    """A mirror, and what stands at its two ends."""
+
+    def __init__(self) -> None:
+        self.server = fakeredis.FakeServer()
+        self.client = fakeredis.FakeRedis(server=self.server)
+        self.shared = RedisLogs(lambda: self.client, limits=LIMITS, prefix="larder")
+        self.counters = StreamCounters()
+        self.stopped: list[str] = []
+        self.lost: list[str] = []
+        self.mirror = Mirror(
+            self.shared,
+            clock=SYSTEM_CLOCK,
+            limits=LIMITS,
+            signals=MirrorSignals(on_stop=self.stopped.append, on_declared_lost=self.lost.append),
+            counters=self.counters,
+        )
+        self.log = MemoryLog("s")
+
+    def track(self) -> None:
+        """Begin with the one log."""
+        self.mirror.track(self.log, worker_id="w")
+
+    def say(self, *lines: str) -> None:
+        """The stream goes on."""
+        self.log.append([Draft("delta", line.encode()) for line in lines])
+
+    def finish(self) -> None:
+        """The stream ends."""
+        self.log.close([Draft("done", b"{}")])
+
+    def mirrored(self) -> list[bytes]:
+        """What Redis has."""
+        (fetched,) = self.shared.fetch([("s", -1)])
+        return [event.data for event in fetched.events]
+
+    def has_mirrored(self, count: int) -> bool:
+        """Whether so many events have arrived."""
+        return len(self.mirrored()) == count
+
+
+@pytest.fixture
+def mirroring():
+    """All of it."""
+    return Mirroring()
+
+
+def test_events_arrive_as_they_come(mirroring):
+    """Readers on other workers see them soon."""
+    mirroring.track()
+    mirroring.say("a")
+    wait_until(lambda: mirroring.mirrored() == [b"a"])
+
+    mirroring.say("b", "c")
+
+    wait_until(lambda: mirroring.mirrored() == [b"a", b"b", b"c"])
+
+
+def test_the_end_arrives_and_the_mirror_rests(mirroring):
+    """No thread stays behind, and no sign of life."""
+    mirroring.track()
+    mirroring.say("a")
+    mirroring.finish()
+
+    assert mirroring.mirror.drain(5)
+    assert mirroring.mirrored() == [b"a", b"{}"]
+    assert mirroring.client.get("larder:stream:{s}:alive") is None
+    wait_until(lambda: not mirroring.mirror.is_running)
+
+
+def test_an_outage_loses_nothing(mirroring):
+    """The memory log is the queue: it is all there when Redis returns."""
+    mirroring.track()
+    mirroring.say("a")
+    wait_until(lambda: mirroring.mirrored() == [b"a"])
+    mirroring.server.connected = False
+    mirroring.say("b")
+    wait_until(lambda: mirroring.counters.snapshot().get("mirror_failures", 0) > 0)
+    mirroring.finish()
+
+    mirroring.server.connected = True
+
+    wait_until(lambda: mirroring.server.connected and len(mirroring.mirrored()) == 3)
+    assert mirroring.mirrored() == [b"a", b"b", b"{}"]
+
+
+def test_a_flushed_log_is_written_afresh(mirroring):
+    """Also when nobody noticed that Redis was restarted in between."""
+    mirroring.track()
+    mirroring.say("a")
+    wait_until(lambda: mirroring.mirrored() == [b"a"])
+    mirroring.client.flushall()
+
+    mirroring.say("b")
+
+    wait_until(lambda: mirroring.mirrored() == [b"a", b"b"])
+    assert mirroring.counters.snapshot() == {"mirror_rewrites": 1}
+
+
+def test_a_log_that_went_back_in_time_is_written_afresh(mirroring):
+    """A Redis that restarts from its snapshot has forgotten the latest rounds."""
+    mirroring.track()
+    for count, line in enumerate("abc", start=1):
+        mirroring.say(line)
+        wait_until(partial(mirroring.has_mirrored, count))
+    mirroring.client.xdel("larder:stream:{s}:log", "0-3")
+    mirroring.say("d")
+
+    wait_until(lambda: mirroring.mirrored() == [b"a", b"b", b"c", b"d"])
+
+
+def test_a_long_log_goes_in_pieces(mirroring):
+    """No single command, and no round, of many megabytes."""
+    mirroring.say(*["x" * 1000] * 3000)
+    mirroring.finish()
+
+    mirroring.track()
+
+    assert mirroring.mirror.drain(10)
+    assert mirroring.client.xlen("larder:stream:{s}:log") > 10
+
+
+def test_many_long_logs_take_turns(mirroring):
+    """One stream's backlog does not keep another's events from its readers."""
+    logs = [MemoryLog(f"s{number}") for number in range(8)]
+    for log in logs:
+        log.append([Draft("delta", b"x" * 1000)] * 1000)
+        log.close([Draft("done", b"{}")])
+
+    for log in logs:
+        mirroring.mirror.track(log, worker_id="w")
+
+    assert mirroring.mirror.drain(10)
+
+
+def test_requests_to_stop_are_passed_on(mirroring):
+    """S4: from any worker."""
+    mirroring.track()
+    mirroring.say("a")
+    wait_until(lambda: mirroring.shared.request_stop("s"))
+
+    wait_until(lambda: mirroring.stopped == ["s"])
+
+
+def test_a_stream_declared_lost_is_given_up(mirroring):
+    """One truth: its readers elsewhere have been told, and it has been booked."""
+    mirroring.track()
+    mirroring.say("a")
+    wait_until(lambda: mirroring.mirrored() == [b"a"])
+
+    mirroring.shared.declare_lost("s")
+
+    wait_until(lambda: mirroring.lost == ["s"])
+    assert mirroring.mirror.drain(5)
+
+
+def test_a_drain_does_not_wait_for_ever(mirroring):
+    """A worker that goes must go, Redis or not."""
+    mirroring.server.connected = False
+    mirroring.say("a")
+    mirroring.track()
+
+    assert not mirroring.mirror.drain(0.05)
+
+
+def test_an_ended_stream_is_given_up_after_its_time():
+    """With Redis away for long, nothing may pile up."""
+    mirroring = Mirroring()
+    limits = StreamLimits(heartbeat_s=1, mirror_interval_s=0.005, log_ttl_s=0.01)
+    mirror = Mirror(
+        mirroring.shared,
+        clock=SYSTEM_CLOCK,
+        limits=limits,
+        signals=MirrorSignals(on_stop=mirroring.stopped.append, on_declared_lost=lambda _: None),
+        counters=mirroring.counters,
+    )
+    mirroring.server.connected = False
+    mirroring.finish()
+
+    mirror.track(mirroring.log, worker_id="w")
+
+    assert mirror.drain(5)

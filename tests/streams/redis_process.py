@@ -1,0 +1,80 @@
+"""A real redis-server of a test's own."""
+
+import os
+import shutil
+import socket
+import subprocess
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.streams.scripts import wait_until
+
+__all__ = ["RedisProcess", "free_port", "strict_client"]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def strict_client(port: int) -> redis.Redis:
+    """A client as the application's connection makes them: short limits, no retries."""
+    return redis.Redis(
+        host="127.0.0.1",
+        port=port,
+        socket_timeout=0.25,
+        socket_connect_timeout=0.25,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+class RedisProcess:
+    """Starts and ends a server that keeps nothing on disk."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self._options = options
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "RedisProcess":
+        """Run until it answers."""
+        binary = shutil.which("redis-server")
+        if binary is None:
+            if os.environ.get("CI"):  # noqa: TID251 - only the environment says where we are
+                pytest.fail("redis-server is missing")
+            pytest.skip("redis-server is not installed")
+        self.process = subprocess.Popen(
+            [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--appendonly", "no", *self._options],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(self.answers)
+        return self
+
+    def kill(self) -> None:
+        """End it as a crash would; everything it held is gone."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def signal(self, number: int) -> None:
+        """Freeze it, or let it go on."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def answers(self) -> bool:
+        """Whether it can be spoken to."""
+        client = strict_client(self.port)
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
