@@ -77,16 +77,24 @@ class Follower:
             StreamGone: nobody knows it, or Redis does not answer.
         """
         with self._lock:
-            known = self._followed.get(stream_id)
-            replica = known.copy() if known else None
-            if replica is not None and not replica.is_closed:
-                return replica
+            known = self._known(stream_id)
+        if known is not None:
+            return known
         replica = self._load(stream_id, self._clock.monotonic() + patience_s)
-        if not replica.is_closed:
-            with self._lock:
-                self._followed[stream_id] = _Followed(stream_id, weakref.ref(replica))
-            self._loop.wake()
+        if replica.is_closed:
+            return replica
+        with self._lock:
+            # Others may have asked meanwhile; only one copy is fed.
+            if (known := self._known(stream_id)) is not None:
+                return known
+            self._followed[stream_id] = _Followed(stream_id, weakref.ref(replica))
+        self._loop.wake()
         return replica
+
+    def _known(self, stream_id: str) -> Replica | None:
+        followed = self._followed.get(stream_id)
+        replica = followed.copy() if followed else None
+        return None if replica is None or replica.is_closed else replica
 
     def _load(self, stream_id: str, deadline: float) -> Replica:
         replica = Replica(stream_id)
@@ -142,6 +150,7 @@ class Follower:
             for followed in list(self._followed.values()):
                 replica = followed.copy()
                 if replica is None or replica.is_closed:
+                    # Nobody reads it any more, or there is nothing more to fetch.
                     del self._followed[followed.stream_id]
                 else:
                     live.append((followed, replica))

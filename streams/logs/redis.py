@@ -8,6 +8,7 @@ The client is whatever the connection owner hands out, with its own time limits 
 retries; nothing here blocks on the server, so no connection is held while nothing happens.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final
@@ -28,6 +29,8 @@ MAX_ENTRIES: Final = 65_536
 FETCH_ENTRIES: Final = 256
 STOPS_AT_ONCE: Final = 1000
 STOPS_TTL_S: Final = 30
+CALLS_AT_ONCE: Final = 8
+TURN_TIMEOUT_S: Final = 2.0
 # In the set of a lost stream's ends; makes the set exist before any reader was told.
 DECLARED: Final = b"declared"
 
@@ -46,6 +49,7 @@ class RedisLogs:
 
     def __init__(self, source: RedisSource, *, limits: StreamLimits, prefix: str) -> None:
         self._source = source
+        self._turns = _Turns()
         self._prefix = prefix
         self._log_ttl_ms = _milliseconds(limits.log_ttl_s)
         self._alive_ttl_ms = _milliseconds(limits.alive_ttl_s)
@@ -66,7 +70,7 @@ class RedisLogs:
 
     def fetch(self, positions: Sequence[tuple[str, int]]) -> Sequence[Fetched]:
         """How these streams stand, with their events after the ids given."""
-        with _OutOfReachOnFault():
+        with self._turns, _OutOfReachOnFault():
             pipeline = self._client().pipeline(transaction=False)
             for stream_id, after in positions:
                 log, alive, lost = self._keys(stream_id)
@@ -81,7 +85,7 @@ class RedisLogs:
 
     def request_stop(self, stream_id: str) -> bool:
         """Ask the stream's worker to stop it; false when no worker gives signs of life."""
-        with _OutOfReachOnFault():
+        with self._turns, _OutOfReachOnFault():
             client = self._client()
             owner = client.get(self._keys(stream_id)[1])
             if owner is None:
@@ -102,7 +106,7 @@ class RedisLogs:
         self._note(stream_id, b"%d" % event_id)
 
     def _note(self, stream_id: str, member: bytes) -> None:
-        with _OutOfReachOnFault():
+        with self._turns, _OutOfReachOnFault():
             lost = self._keys(stream_id)[2]
             pipeline = self._client().pipeline(transaction=False)
             pipeline.sadd(lost, member)
@@ -147,6 +151,20 @@ class RedisLogs:
 
     def _stops_key(self, worker_id: str) -> str:
         return f"{self._prefix}:worker:{{{worker_id}}}:stops"
+
+
+class _Turns:
+    """Lets a few at a time through, so that a rush of readers leaves connections for the rest."""
+
+    def __init__(self) -> None:
+        self._free = threading.Semaphore(CALLS_AT_ONCE)
+
+    def __enter__(self) -> None:
+        if not self._free.acquire(timeout=TURN_TIMEOUT_S):
+            raise OutOfReach("Too many wait for Redis.")
+
+    def __exit__(self, *_: object) -> None:
+        self._free.release()
 
 
 class _OutOfReachOnFault:

@@ -1,6 +1,7 @@
 """Another worker's streams, read here."""
 
 import gc
+import threading
 
 import fakeredis
 import pytest
@@ -12,6 +13,7 @@ from streams.limits import StreamLimits
 from streams.logs.following import Follower
 from streams.logs.protocol import Writing
 from streams.logs.redis import RedisLogs
+from streams.logs.replica import Replica
 from telemetry.clock import SYSTEM_CLOCK
 from tests.streams.scripts import wait_until
 
@@ -75,6 +77,25 @@ def test_readers_of_one_stream_share_a_copy(following):
     copies = [following.follower.follow("s", patience_s=0) for _ in range(3)]
 
     assert copies[0] is copies[1] is copies[2]
+
+
+def test_readers_that_come_together_share_one_copy(following):
+    """A copy that is not the one that is fed would leave its readers waiting for ever."""
+    following.produce(0, 0)
+    copies: list[Replica] = []
+    readers = [
+        threading.Thread(target=lambda: copies.append(following.follower.follow("s", patience_s=0)))
+        for _ in range(8)
+    ]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(5)
+
+    following.produce(1, 1, ends=True)
+
+    wait_until(lambda: all(copy.is_closed for copy in copies))
+    assert len(copies) == 8
 
 
 def test_a_copy_that_nobody_reads_goes(following):
