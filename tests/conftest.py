@@ -15,6 +15,8 @@ from tests.doubles.api_client import ApiClient
 from tests.doubles.fake_clock import FakeClock
 from tests.factories.users import make_user
 
+pytest_plugins = ["tests.doubles.postgres"]
+
 ADMIN_KEY = "lk-admin-key-of-the-test-suite"
 
 
