@@ -5,8 +5,10 @@ Importing anything opens nothing; `create_app` puts the parts together, in one p
 
 import os
 import socket
+import threading
 from collections.abc import Callable
 
+import structlog
 from flask import Flask, current_app
 from flask_migrate import Migrate
 from flask_smorest import Api
@@ -19,16 +21,19 @@ from blueprints.http.requests import register_request_hooks
 from blueprints.openai.errors import openai_error
 from cache.extension import cache
 from cache.settings import CacheSettings
+from cache.statistics import shared_counters
 from cli import COMMANDS
 from config import Settings
 from database.generations import GenerationsOutOfReach, SqlGenerations
 from database.session import db, init_database
 from providers.registry import ProviderRegistry
 from services import runtime as services_runtime
+from services.cache_statistics import publish_statistics
 from services.installation import master_secret
 from services.runtime import Runtime
 from services.secrets import SecretBox
 from services.streams import stops_requested
+from services.warming import warm
 from streams.engine import StreamEngine
 from streams.limits import StreamLimits
 from streams.logs.both import StreamLogs
@@ -37,6 +42,8 @@ from telemetry.clock import SYSTEM_CLOCK, Clock
 from telemetry.logs import configure_logs
 
 __all__ = ["create_app"]
+
+log = structlog.get_logger(__name__)
 
 EXTENSION = "larder"
 
@@ -93,6 +100,9 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         with app.app_context():
             work()
 
+    def in_background(work: Callable[[], None]) -> None:
+        threading.Thread(target=in_context, args=(work,), daemon=True).start()
+
     engine = cache.engine_of(app)
     streams = StreamEngine(
         logs=StreamLogs(
@@ -108,12 +118,21 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
 
     def shut_down(grace_s: float) -> None:
         streams.shutdown(grace_s)
+        try:
+            in_context(publish_statistics)
+        except DBAPIError as fault:
+            log.warning("statistics_not_published", reason=str(fault)[:200])
         providers.close()
         engine.shutdown()
 
     providers = ProviderRegistry()
+    worker = f"{socket.gethostname()}:{os.getpid()}"
     app.extensions["larder_shutdown"] = shut_down
-    app.extensions["larder_serving"] = lambda: None
+    app.extensions["larder_serving"] = lambda: (
+        in_background(lambda: warm(settings.cache_warm_at_start))
+        if settings.cache_warm_at_start
+        else None
+    )
     streams.bind(StreamHooks(stops_requested=stops_requested))
     app.extensions[EXTENSION] = Runtime(
         settings=settings,
@@ -121,7 +140,9 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         secrets=secrets,
         providers=providers,
         streams=streams,
-        worker=f"{socket.gethostname()}:{os.getpid()}",
+        worker=worker,
+        instance=shared_counters() or worker,
+        in_background=in_background,
     )
     services_runtime.bind(lambda: current_app.extensions[EXTENSION])
 

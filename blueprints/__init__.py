@@ -1,6 +1,10 @@
 """HTTP in and out: parse, authorise, call one service, serialise."""
 
 from blueprints import audit_logs, models, operations, providers, streaming
+from blueprints.cache_admin import keys as cache_keys
+from blueprints.cache_admin import namespaces as cache_namespaces
+from blueprints.cache_admin import stats as cache_stats
+from blueprints.cache_admin import warming as cache_warming
 from blueprints.conversations import answers, folders, messages, threads
 from blueprints.costs import budgets, pricing, records, usage
 from blueprints.http.bodies import Routes
@@ -20,6 +24,10 @@ BLUEPRINTS: tuple[Routes, ...] = (
     streaming.routes,
     openai_models.routes,
     openai_chat.routes,
+    cache_stats.routes,
+    cache_namespaces.routes,
+    cache_keys.routes,
+    cache_warming.routes,
     audit_logs.routes,
     usage.routes,
     records.routes,

@@ -7,6 +7,7 @@ is a baseline that is taken off (`minus`), so no figure is ever lost to a scrape
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -14,7 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from cache.results import Outcome
 
-__all__ = ["BUCKETS_S", "Figures", "Statistics", "minus", "percentile_s"]
+__all__ = ["BUCKETS_S", "Figures", "Statistics", "minus", "percentile_s", "shared_counters"]
 
 Figures = dict[str, float]
 """Counts by a name of parts joined with `|`, such as `reads|models|list|hit|memory`."""
@@ -119,6 +120,11 @@ LABELS = {
 def _ordered(name: str, labels: Mapping[str, str]) -> list[tuple[str, str]]:
     order = LABELS.get(name, ("namespace",))
     return [(label, labels[label]) for label in order if label in labels]
+
+
+def shared_counters() -> str:
+    """The name of the folder that this server's workers share their counters in, or empty."""
+    return Path(os.environ.get(MULTIPROCESS, "")).name
 
 
 def minus(figures: Figures, baseline: Figures) -> Figures:

@@ -2,8 +2,12 @@
 
 from flask import Blueprint
 
-from cli import prepare
+from cli import cache, prepare
 
 __all__ = ["COMMANDS"]
 
-COMMANDS: tuple[Blueprint, ...] = (prepare.commands,)
+COMMANDS: tuple[Blueprint, ...] = (
+    prepare.commands,
+    cache.warm_commands,
+    cache.commands,
+)

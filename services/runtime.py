@@ -17,7 +17,11 @@ __all__ = ["Runtime", "bind", "runtime"]
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """The application's parts. `worker` names this process, for records of what ran where."""
+    """The application's parts.
+
+    `worker` names this process, for records of what ran where; `instance` the server start whose
+    workers share their counters. `in_background` runs work beside the request.
+    """
 
     settings: Settings
     clock: Clock
@@ -25,6 +29,8 @@ class Runtime:
     providers: "ProviderRegistry"
     streams: "StreamEngine"
     worker: str
+    instance: str
+    in_background: Callable[[Callable[[], None]], None]
 
 
 _locate: list[Callable[[], Runtime]] = []

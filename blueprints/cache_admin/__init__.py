@@ -1,0 +1,1 @@
+"""The end points of cache administration; all need the permissions of an admin."""

@@ -1,0 +1,162 @@
+"""Entries as admins see them: listed, read, set and dropped, without ever blocking Redis.
+
+While Redis is up it is what is looked at, so that every worker shows the same; else this worker's
+memory. Keys are walked in bounded steps (SCAN), never all at once.
+"""
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from cache.backends.redis import RedisTier
+from cache.connection import FAULTS
+from cache.engine import CacheEngine
+from cache.entries import Entry, EntryRefused
+
+__all__ = ["EntryCount", "Inspector", "KeyPage"]
+
+MAX_STEPS = 40
+MAX_COUNTED = 20_000
+UNLINK_BATCH = 500
+GLOB = re.compile(r"([\[\]*?\\^])")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Some keys, and where to go on; an empty cursor is the end."""
+
+    keys: tuple[str, ...]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCount:
+    """How many entries a namespace has; `is_complete` is false where counting stopped early."""
+
+    entries: int
+    size_bytes: int
+    is_complete: bool
+
+
+class Inspector:
+    """Looks into the tiers of one engine."""
+
+    def __init__(self, engine: CacheEngine) -> None:
+        self._engine = engine
+
+    def keys(self, namespace: str, owner: str | None, prefix: str, cursor: str) -> KeyPage:
+        """Logical keys of a namespace, a bounded step's worth.
+
+        Args:
+            namespace: whose.
+            owner: one owner's only; `None` for all, empty for a public namespace.
+            prefix: what follows the owner in the key.
+            cursor: where the last page ended; empty to begin.
+        """
+        redis = self._redis()
+        if redis is None:
+            return self._keys_in_memory(namespace, owner, prefix, cursor)
+        head = "*" if owner is None else _plain(owner)
+        pattern = self._engine.storage_key(f"{namespace}:{head}:{_plain(prefix)}*")
+        at, found, steps = int(cursor or 0), list[bytes](), 0
+        while steps < MAX_STEPS and not (steps and (at == 0 or found)):
+            at, more = redis.scan(pattern, at)
+            found.extend(more)
+            steps += 1
+        skip = len(self._engine.storage_key(""))
+        return KeyPage(
+            tuple(sorted(raw.decode(errors="replace")[skip:] for raw in found)),
+            str(at) if at else "",
+        )
+
+    def entry(self, key: str) -> tuple[Entry, str] | None:
+        """The entry of a logical key, servable or not, and the tier it stands in."""
+        redis = self._redis()
+        if redis is None:
+            found: Entry | None = self._engine.memory.get(key)
+            return None if found is None else (found, "memory")
+        raw = redis.get(self._engine.storage_key(key))
+        if raw is None:
+            return None
+        try:
+            return self._engine.codec.decode(key, raw), "redis"
+        except EntryRefused:
+            return None
+
+    def drop(self, key: str) -> None:
+        """Drop one entry from the tiers at hand."""
+        self._engine.memory.delete(key)
+        redis = self._redis()
+        if redis is not None:
+            redis.delete(self._engine.storage_key(key))
+
+    def count(self, namespace: str) -> EntryCount:
+        """How many entries a namespace has now, and their bytes; bounded work.
+
+        Redis's part is the number of keys; bytes are those of this worker's memory.
+        """
+        head = f"{namespace}:"
+        sizes = [size for key, size, _ in self._engine.memory.items() if key.startswith(head)]
+        redis = self._redis()
+        if redis is None:
+            return EntryCount(len(sizes), sum(sizes), is_complete=True)
+        pattern = self._engine.storage_key(f"{_plain(namespace)}:*")
+        total, at, steps = 0, 0, 0
+        while steps < MAX_STEPS and total < MAX_COUNTED:
+            at, more = redis.scan(pattern, at)
+            total += len(more)
+            steps += 1
+            if at == 0:
+                break
+        return EntryCount(total, sum(sizes), is_complete=at == 0)
+
+    def reclaim(self, namespace: str) -> None:
+        """Free the bytes of a cleared namespace, in the background: it is unservable already."""
+        head = f"{namespace}:"
+        self._engine.memory.drop_where(lambda entry: entry.key.startswith(head))
+        redis = self._redis()
+        if redis is not None:
+            pattern = self._engine.storage_key(f"{_plain(namespace)}:*")
+            threading.Thread(
+                target=_unlink, args=(redis, pattern), name="cache-reclaim", daemon=True
+            ).start()
+
+    def _redis(self) -> RedisTier | None:
+        redis = self._engine.redis
+        return redis if redis is not None and redis.is_up else None
+
+    def _keys_in_memory(
+        self, namespace: str, owner: str | None, prefix: str, cursor: str
+    ) -> KeyPage:
+        found = sorted(
+            key
+            for key, _, _ in self._engine.memory.items()
+            if _is_of(key, namespace, owner, prefix) and key > cursor
+        )
+        page = found[:UNLINK_BATCH]
+        return KeyPage(tuple(page), page[-1] if len(found) > len(page) else "")
+
+
+def _is_of(key: str, namespace: str, owner: str | None, prefix: str) -> bool:
+    head, of, rest = (*key.split(":", 2), "", "")[:3]
+    return head == namespace and (owner is None or of == owner) and rest.startswith(prefix)
+
+
+def _plain(text: str) -> str:
+    """`text` for a pattern, its own special characters escaped."""
+    return GLOB.sub(r"\\\1", text)
+
+
+def _unlink(redis: RedisTier, pattern: str) -> None:
+    client = redis.client()
+    if client is None:
+        return
+    try:
+        keys: Iterator[bytes] = client.scan_iter(match=pattern, count=UNLINK_BATCH)
+        while batch := list(islice(keys, UNLINK_BATCH)):
+            for key in batch:  # one by one: in a cluster they live on different nodes
+                client.unlink(key)
+    except FAULTS as fault:
+        redis.circuit.fail(fault)

@@ -1,0 +1,236 @@
+"""The shapes of cache administration."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+
+from schemas.fields import StrictSchema, Text, UtcTime, WholeNumber
+
+__all__ = [
+    "EntrySchema",
+    "EntryWrite",
+    "EntryWriteSchema",
+    "HealthSchema",
+    "KeyQuery",
+    "KeyQuerySchema",
+    "KeysSchema",
+    "NamespaceSchema",
+    "NamespacesSchema",
+    "ScopeQuerySchema",
+    "StatsSchema",
+    "WarmJobSchema",
+    "WarmRequestSchema",
+    "WarmStrategiesSchema",
+]
+
+MAX_TTL_S = 30 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class KeyQuery:
+    """Which keys are asked for."""
+
+    prefix: str = ""
+    cursor: str = ""
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryWrite:
+    """A value set by hand. `ttl_s` is seconds."""
+
+    value: Any
+    ttl_s: int
+
+
+class TierLatencySchema(Schema):
+    """Percentiles of one tier, milliseconds; the upper bound of the bucket they fall into."""
+
+    tier = fields.String(required=True)
+    count = fields.Integer(required=True)
+    p50_ms = fields.Float(required=True, allow_none=True)
+    p95_ms = fields.Float(required=True, allow_none=True)
+    p99_ms = fields.Float(required=True, allow_none=True)
+
+
+class CacheFiguresSchema(Schema):
+    """Counts since the start or the last reset."""
+
+    reads = fields.Integer(required=True)
+    hits = fields.Integer(required=True)
+    misses = fields.Integer(required=True)
+    bypasses = fields.Integer(required=True)
+    stale_served = fields.Integer(required=True)
+    hit_ratio = fields.Float(required=True, allow_none=True)
+    hits_by_tier = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    misses_by_reason = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    fills = fields.Integer(required=True)
+    coalesced_waits = fields.Integer(required=True)
+    invalidations = fields.Integer(required=True)
+    not_stored_for_size = fields.Integer(required=True)
+    latency = fields.List(fields.Nested(TierLatencySchema), required=True)
+
+
+class NamespaceFiguresSchema(CacheFiguresSchema):
+    """The counts of one namespace, with what it holds now."""
+
+    namespace = fields.String(required=True)
+    entries = fields.Integer(required=True)
+    bytes = fields.Integer(required=True)
+
+
+class StatsSchema(Schema):
+    """All counts, over all workers."""
+
+    since = UtcTime(required=True, allow_none=True)
+    totals = fields.Nested(CacheFiguresSchema, required=True)
+    namespaces = fields.List(fields.Nested(NamespaceFiguresSchema), required=True)
+    errors = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+
+
+class OutageSchema(Schema):
+    """One time that Redis was away."""
+
+    began_at = UtcTime(required=True)
+    ended_at = UtcTime(required=True, allow_none=True)
+    reason = fields.String(required=True)
+
+
+class HealthSchema(Schema):
+    """The state of the worker that answers."""
+
+    worker = fields.String(required=True)
+    backend = fields.String(required=True)
+    configured = fields.String(required=True)
+    redis_reachable = fields.Boolean(required=True)
+    redis_latency_ms = fields.Float(required=True, allow_none=True)
+    circuit = fields.String(required=True)
+    fallbacks = fields.Integer(required=True)
+    recoveries = fields.Integer(required=True)
+    outages = fields.List(fields.Nested(OutageSchema), required=True)
+    maxmemory_bytes = fields.Integer(required=True, allow_none=True)
+    eviction_policy = fields.String(required=True, allow_none=True)
+    used_memory_bytes = fields.Integer(required=True, allow_none=True)
+    memory_entries = fields.Integer(required=True)
+    memory_bytes = fields.Integer(required=True)
+    memory_evictions = fields.Integer(required=True)
+    warnings = fields.List(fields.String(), required=True)
+
+
+class NamespaceSchema(Schema):
+    """One namespace: what it promises and what it holds."""
+
+    namespace = fields.String(required=True)
+    owners = fields.String(required=True)
+    is_public = fields.Boolean(required=True)
+    freshness = fields.String(required=True)
+    ttls = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    warmed_by = fields.List(fields.String(), required=True)
+    entries = fields.Integer(required=True)
+    entries_complete = fields.Boolean(required=True)
+    bytes = fields.Integer(required=True)
+    hit_ratio = fields.Float(required=True, allow_none=True)
+    reads = fields.Integer(required=True)
+    advice = fields.List(fields.String(), required=True)
+
+
+class NamespacesSchema(Schema):
+    """All namespaces."""
+
+    items = fields.List(fields.Nested(NamespaceSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class ScopeQuerySchema(StrictSchema):
+    """Whose key it is, for a namespace with owners."""
+
+    scope = Text(max_chars=200, load_default=None)
+
+
+class KeyQuerySchema(ScopeQuerySchema):
+    """The filters of a list of keys."""
+
+    prefix = Text(max_chars=200, load_default="")
+    cursor = Text(max_chars=500, load_default="")
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> KeyQuery:
+        """The loaded fields as one value."""
+        return KeyQuery(**loaded)
+
+
+class KeysSchema(Schema):
+    """Some keys of a namespace."""
+
+    items = fields.List(fields.Dict(), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class EntrySchema(Schema):
+    """One entry."""
+
+    namespace = fields.String(required=True)
+    scope = fields.String(required=True)
+    key = fields.String(required=True)
+    value = fields.Raw(required=True, allow_none=True)
+    is_fresh = fields.Boolean(required=True)
+    tier = fields.String(required=True)
+    ttl = fields.Integer(required=True)
+    size_bytes = fields.Integer(required=True)
+    created_at = UtcTime(required=True)
+
+
+class EntryWriteSchema(StrictSchema):
+    """A value to be set by hand."""
+
+    value = fields.Raw(required=True, allow_none=True)
+    ttl = WholeNumber(low=1, high=MAX_TTL_S, required=True)
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> EntryWrite:
+        """The loaded fields as one value."""
+        return EntryWrite(loaded["value"], loaded["ttl"])
+
+
+class WarmRequestSchema(StrictSchema):
+    """Which strategies are to run; all by default."""
+
+    strategies = fields.List(
+        Text(min_chars=1, max_chars=60), load_default=None, validate=validate.Length(min=1, max=20)
+    )
+
+
+class WarmRunSchema(Schema):
+    """One run of one strategy."""
+
+    strategy = fields.String(required=True)
+    status = fields.String(required=True)
+    done = fields.Integer(required=True)
+    total = fields.Integer(required=True)
+    error = fields.String(required=True, allow_none=True)
+    started_at = UtcTime(required=True)
+    ended_at = UtcTime(required=True, allow_none=True)
+
+
+class WarmJobSchema(Schema):
+    """A job: its runs so far."""
+
+    job_id = fields.String(required=True)
+    status = fields.String(required=True)
+    runs = fields.List(fields.Nested(WarmRunSchema), required=True)
+
+
+class WarmStrategySchema(Schema):
+    """One strategy and its last run."""
+
+    strategy = fields.String(required=True)
+    about = fields.String(required=True)
+    last_run = fields.Nested(WarmRunSchema, required=True, allow_none=True)
+
+
+class WarmStrategiesSchema(Schema):
+    """All strategies."""
+
+    items = fields.List(fields.Nested(WarmStrategySchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)

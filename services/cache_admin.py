@@ -1,0 +1,260 @@
+"""Cache administration: health, namespaces, entries; clearing is a bump, at the cost of one row."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from cache.entries import Entry
+from cache.extension import cache
+from cache.inspection import Inspector
+from cache.namespaces import (
+    NAMESPACES,
+    PublicNamespace,
+    ScopedNamespace,
+    namespace_scope,
+)
+from cache.results import encode_body
+from cache.scopes import Scope
+from schemas.cache_admin import EntryWrite, KeyQuery
+from services import audit_logs, cache_statistics
+from services.errors import Invalid, NotFound
+from services.principal import Principal
+from services.runtime import runtime
+from services.unit_of_work import unit_of_work
+
+__all__ = [
+    "clear_namespace",
+    "clear_scope",
+    "delete_entry",
+    "get_entry",
+    "get_namespace",
+    "list_keys",
+    "list_namespaces",
+    "put_entry",
+    "read_health",
+]
+
+ALL = "all"
+MANUAL = "manual"
+MAX_KEY_CHARS = 200
+FEW_READS = 100
+POOR_RATIO = 0.3
+
+AnyNamespace = PublicNamespace | ScopedNamespace[Any]
+
+
+def read_health() -> dict[str, Any]:
+    """How this worker's cache stands."""
+    health = asdict(cache.health())
+    ended = [each for each in health["outages"] if each["ended_at"] is not None]
+    return {"worker": runtime().worker, "recoveries": len(ended), **health}
+
+
+def list_namespaces() -> dict[str, Any]:
+    """All namespaces."""
+    figures = cache_statistics.figures_by_namespace()
+    return {
+        "items": [_described(each, figures) for each in NAMESPACES.values()],
+        "next_cursor": None,
+    }
+
+
+def get_namespace(name: str) -> dict[str, Any]:
+    """One namespace.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    return _described(_namespace(name), cache_statistics.figures_by_namespace())
+
+
+def clear_namespace(principal: Principal | None, name: str) -> None:
+    """Make every entry of a namespace a miss, on all workers, however many there are.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    _namespace(name)
+    with unit_of_work() as work:
+        work.invalidates(namespace_scope(name))
+        audit_logs.record(work, principal, "cache.namespace_cleared", "cache", name, {})
+        work.after_commit(lambda: Inspector(cache.engine).reclaim(name))
+
+
+def clear_scope(principal: Principal, name: str, owner: str) -> None:
+    """Make every entry of one owner a miss (`all` for a public namespace).
+
+    Raises:
+        NotFound: there is no such namespace.
+        Invalid: a public namespace has no owners.
+    """
+    scope = _scope(_namespace(name), None if owner == ALL else owner)
+    with unit_of_work() as work:
+        work.invalidates(scope)
+        audit_logs.record(work, principal, "cache.scope_cleared", "cache", scope.name, {})
+
+
+def list_keys(name: str, query: KeyQuery) -> dict[str, Any]:
+    """Some keys of a namespace; a page may be short, or empty, while there is a next one.
+
+    Raises:
+        NotFound: there is no such namespace.
+        Invalid: the cursor is none.
+    """
+    space = _namespace(name)
+    owner = "" if isinstance(space, PublicNamespace) else query.scope
+    inspector = Inspector(cache.engine)
+    if cache.backend_in_use() == "redis" and query.cursor and not query.cursor.isdigit():
+        raise Invalid.field("cursor", "This is not a cursor of this list; leave it out to begin.")
+    page = inspector.keys(name, owner, query.prefix, query.cursor)
+    items = [dict(zip(("scope", "key"), key.split(":", 2)[1:], strict=True)) for key in page.keys]
+    return {"items": items, "next_cursor": page.cursor or None}
+
+
+def get_entry(name: str, key: str, owner: str | None) -> dict[str, Any]:
+    """One entry with its value; one that is no longer servable says so.
+
+    Raises:
+        NotFound: there is none.
+        Invalid: the scope is missing, or there must be none.
+    """
+    space = _namespace(name)
+    scope = _scope(space, owner)
+    found = Inspector(cache.engine).entry(_logical(name, owner, key))
+    if found is None:
+        raise NotFound.of("entry", key)
+    entry, tier = found
+    engine = cache.engine
+    stamp = engine.generations.stamp(engine.scopes(name, scope))
+    now_s = runtime().clock.now().timestamp()
+    return {
+        "namespace": name,
+        "scope": owner or "",
+        "key": key,
+        "value": msgspec.json.decode(entry.body),
+        "is_fresh": entry.stamp == stamp and entry.expires_s > now_s,
+        "tier": tier,
+        "ttl": max(0, int(entry.expires_s - now_s)),
+        "size_bytes": len(entry.body),
+        "created_at": datetime.fromtimestamp(entry.created_s, UTC),
+    }
+
+
+def put_entry(
+    principal: Principal, name: str, key: str, owner: str | None, write: EntryWrite
+) -> dict[str, Any]:
+    """Set an entry by hand.
+
+    The other entries of its scope become misses, so that no worker goes on serving what stood there
+    before.
+
+    Raises:
+        NotFound, Invalid: as `get_entry`; or the value is over the size limit.
+    """
+    space = _namespace(name)
+    scope = _scope(space, owner)
+    if not key or len(key) > MAX_KEY_CHARS:
+        raise Invalid.field("key", f"Must have from 1 to {MAX_KEY_CHARS} characters.")
+    logical = _logical(name, owner, key)
+    engine = cache.engine
+    before = Inspector(engine).entry(logical)
+    with unit_of_work() as work:
+        work.invalidates(scope)
+        audit_logs.record(work, principal, "cache.entry_set", "cache", logical[:300], {})
+    stamp = engine.generations.stamp(engine.scopes(name, scope))
+    body = encode_body(write.value)
+    shape = before[0].shape if before is not None else MANUAL
+    entry: Entry = engine.entry(logical, shape, stamp, body, write.ttl_s)
+    if not engine.store(entry):
+        limit = engine.settings.entry_bytes
+        raise Invalid.field("value", f"Must have {limit} bytes at most.")
+    return get_entry(name, key, owner)
+
+
+def delete_entry(principal: Principal, name: str, key: str, owner: str | None) -> None:
+    """Drop an entry, on all workers; the other entries of its scope become misses too.
+
+    Raises:
+        NotFound, Invalid: as `get_entry`.
+    """
+    scope = _scope(_namespace(name), owner)
+    logical = _logical(name, owner, key)
+    inspector = Inspector(cache.engine)
+    if inspector.entry(logical) is None:
+        raise NotFound.of("entry", key)
+    with unit_of_work() as work:
+        work.invalidates(scope)
+        audit_logs.record(work, principal, "cache.entry_deleted", "cache", logical[:300], {})
+        work.after_commit(lambda: inspector.drop(logical))
+
+
+def _namespace(name: str) -> AnyNamespace:
+    if name not in NAMESPACES:
+        raise NotFound.of("namespace", name)
+    return NAMESPACES[name]
+
+
+def _scope(space: AnyNamespace, owner: str | None) -> Scope:
+    if isinstance(space, PublicNamespace):
+        if owner:
+            raise Invalid.field("scope", f"{space.name} is public: it has no scopes.")
+        return space.all()
+    if not owner:
+        raise Invalid.field("scope", f"Must name {space.owners}.")
+    return space.scope_of(owner)
+
+
+def _logical(name: str, owner: str | None, key: str) -> str:
+    return f"{name}:{owner or ''}:{key}"
+
+
+def _described(space: AnyNamespace, figures: dict[str, dict[str, float]]) -> dict[str, Any]:
+    count = Inspector(cache.engine).count(space.name)
+    hits, misses = _hits_and_misses(figures.get(space.name, {}))
+    ratio = round(hits / (hits + misses), 4) if hits + misses else None
+    engine = cache.engine
+    return {
+        "namespace": space.name,
+        "owners": space.owners,
+        "is_public": space.is_public,
+        "freshness": space.freshness.value,
+        "ttls": {each: engine.ttl_of(space.name, each, ttl) for each, ttl in space.ttls.items()},
+        "warmed_by": list(space.warmed_by),
+        "entries": count.entries,
+        "entries_complete": count.is_complete,
+        "bytes": count.size_bytes,
+        "reads": hits + misses,
+        "hit_ratio": ratio,
+        "advice": _advice(space.name, figures.get(space.name, {}), ratio, hits + misses),
+    }
+
+
+def _hits_and_misses(counts: dict[str, float]) -> tuple[int, int]:
+    sums = {"hit": 0, "miss": 0}
+    for name, value in counts.items():
+        parts = name.split("|")
+        if parts[0] == "reads" and parts[2] in sums:
+            sums[parts[2]] += int(value)
+    return sums["hit"], sums["miss"]
+
+
+def _advice(name: str, counts: dict[str, float], ratio: float | None, reads: int) -> list[str]:
+    """What the figures say about the TTLs, in words; nothing before there are enough of them."""
+    if ratio is None or reads < FEW_READS:
+        return []
+    reasons: dict[str, int] = {}
+    for key, value in counts.items():
+        parts = key.split("|")
+        if parts[0] == "reads" and parts[2] == "miss":
+            reasons[parts[3]] = reasons.get(parts[3], 0) + int(value)
+    most = max(reasons, key=lambda each: reasons[each], default="")
+    if ratio >= POOR_RATIO and most != "expired":
+        return []
+    words = {
+        "expired": f"Most misses of {name} are expired entries: a longer TTL would save them.",
+        "stamp": f"Most misses of {name} follow writes: a longer TTL would change nothing.",
+        "absent": f"Most misses of {name} are first reads: warming would help, TTLs would not.",
+    }
+    return [words[most]] if most in words else []
