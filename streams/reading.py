@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from streams.errors import ProducerLost
 from streams.events import HEARTBEAT, Event, Heartbeat, problem_draft
-from streams.logs.memory import MemoryLog
+from streams.logs.memory import Bell, MemoryLog
 from streams.logs.replica import Replica
 
 __all__ = ["Reader"]
@@ -48,9 +48,9 @@ class Reader:
 
     def batches(self) -> Iterator[Sequence[Event]]:
         """The events that are ready together, together; an empty batch is a heartbeat."""
-        read, heartbeat_s = self._log.read, self._heartbeat_s
+        read, heartbeat_s, bell = self._log.read, self._heartbeat_s, Bell()
         while True:
-            batch = read(self.position, timeout_s=heartbeat_s)
+            batch = read(self.position, timeout_s=heartbeat_s, bell=bell)
             if batch is None:
                 yield from self._last_batch()
                 return

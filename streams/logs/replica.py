@@ -1,5 +1,6 @@
 """A copy of another worker's log, fed from Redis, read like any other log."""
 
+import threading
 from collections.abc import Sequence
 
 from streams.events import Event
@@ -13,6 +14,7 @@ class Replica(MemoryLog):
 
     def __init__(self, stream_id: str) -> None:
         super().__init__(stream_id)
+        self._turn = threading.Lock()
         self._is_lost = False
         self._ends: set[int] = set()
 
@@ -27,7 +29,7 @@ class Replica(MemoryLog):
         Returns:
             Whether they joined on: false when some are missing in between.
         """
-        with self._grown:
+        with self._turn:
             for event in events:
                 expected = len(self._events)
                 if event.id < expected or self._closed:
@@ -36,22 +38,22 @@ class Replica(MemoryLog):
                     return False
                 self._keep(event)
                 self._closed = event.terminal
-            self._grown.notify_all()
+            self._ring()
         return True
 
     def lose(self, ends: set[int]) -> None:
         """No more will come: each reader gets one `error`, but for those that had it as `ends`."""
-        with self._grown:
+        with self._turn:
             if not self._closed:
                 self._ends = ends
                 self._is_lost = self._closed = True
-                self._grown.notify_all()
+                self._ring()
 
     def cut(self) -> None:
         """No more will come from here; what became of the stream is not known."""
-        with self._grown:
+        with self._turn:
             self._closed = True
-            self._grown.notify_all()
+            self._ring()
 
     def has_shown_end(self, after: int) -> bool:
         """Whether a reader that has had the id `after` has had the last event."""

@@ -3,7 +3,7 @@
 import threading
 
 from streams.events import Draft, Event
-from streams.logs.memory import MemoryLog
+from streams.logs.memory import Bell, MemoryLog
 
 
 def drafts(*lines: str) -> list[Draft]:
@@ -46,7 +46,7 @@ def test_a_reader_gets_everything_that_is_ready_at_once():
     log = MemoryLog("s")
     log.append(drafts("a", "b", "c"))
 
-    events = log.read(0, timeout_s=0)
+    events = log.read(0, timeout_s=0, bell=Bell())
 
     assert [e.data for e in events or ()] == [b"b", b"c"]
 
@@ -56,24 +56,26 @@ def test_a_batch_is_bounded():
     log = MemoryLog("s")
     log.append(drafts(*"abcdef"))
 
-    assert len(log.read(-1, timeout_s=0, limit=4) or ()) == 4
+    assert len(log.read(-1, timeout_s=0, bell=Bell(), limit=4) or ()) == 4
 
 
 def test_silence_is_told_apart_from_the_end():
     """The one is a heartbeat, the other ends the response."""
     log = MemoryLog("s")
-    assert log.read(-1, timeout_s=0.01) == []
+    assert log.read(-1, timeout_s=0.01, bell=Bell()) == []
 
     log.close(drafts("done"))
 
-    assert log.read(0, timeout_s=0.01) is None
+    assert log.read(0, timeout_s=0.01, bell=Bell()) is None
 
 
 def test_a_waiting_reader_is_woken_by_the_next_event():
     """No polling: the reader has it at once."""
     log = MemoryLog("s")
     got: list[Event] = []
-    reader = threading.Thread(target=lambda: got.extend(log.read(-1, timeout_s=30) or ()))
+    reader = threading.Thread(
+        target=lambda: got.extend(log.read(-1, timeout_s=30, bell=Bell()) or ())
+    )
     reader.start()
 
     log.append(drafts("a"))

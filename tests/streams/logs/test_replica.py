@@ -1,6 +1,7 @@
 """A copy of another worker's log."""
 
 from streams.events import Event
+from streams.logs.memory import Bell
 from streams.logs.replica import Replica
 
 
@@ -68,5 +69,5 @@ def test_a_cut_is_not_an_end():
 
     replica.cut()
 
-    assert replica.read(0, timeout_s=0) is None
+    assert replica.read(0, timeout_s=0, bell=Bell()) is None
     assert not replica.has_shown_end(0)
