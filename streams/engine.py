@@ -13,6 +13,7 @@ import structlog
 
 from streams.counters import StreamCounters
 from streams.errors import InternalFailure, ProducerLost, ServerShutdown, StreamGone
+from streams.events import Event
 from streams.limits import StreamLimits, TimeLimits
 from streams.logs.both import StreamLogs
 from streams.logs.following import Follower
@@ -170,6 +171,16 @@ class StreamEngine:
         except OutOfReach:
             return None
         return fetched.owner is not None and not fetched.lost
+
+    def logged(self, stream_id: str) -> Sequence[Event]:
+        """All events of a stream that can be had by now; none when it is out of reach."""
+        found = self._shelf.find(stream_id)
+        if found is None and self._follower is not None:
+            try:
+                found = self._follower.follow(stream_id, patience_s=0)
+            except StreamGone:
+                return ()
+        return found.after(-1) if found else ()
 
     def running(self) -> Sequence[str]:
         """The streams that this worker is producing."""

@@ -51,7 +51,7 @@ def problem_draft(
         detail: a sentence for people; the title by default.
     """
     problem = {
-        "type": "about:blank",
+        "type": f"urn:larder:problem:{code}",
         "title": title,
         "status": status,
         "detail": detail or title,

@@ -41,7 +41,7 @@ class StreamLimits:
     finished_bytes: int = 64 * 2**20
     stop_poll_s: float = 0.2
     takeover_s: float = 0.1
-    mirror_interval_s: float = 0.05
+    mirror_interval_s: float = 0.1
     follow_interval_s: float = 0.05
     settle_s: float = 10.0
 

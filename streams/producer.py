@@ -59,7 +59,6 @@ class Production:
         self.has_begun = threading.Event()
         self.has_ended = threading.Event()
         self.outcome: Outcome | None = None
-        self.interrupted_at: float | None = None
         self._clock = clock
         self._max_bytes = max_bytes
         self._on_end = on_end
@@ -71,6 +70,11 @@ class Production:
         self._is_opened = False
         self._started_at = self._last_chunk_at = clock.monotonic()
         self._first_token_s: float | None = None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the stream is to end, by `interrupt`."""
+        return self._interruption is not None
 
     @property
     def failed_unopened(self) -> ProviderError | None:
@@ -99,7 +103,6 @@ class Production:
             if self._is_claimed or self._interruption is not None:
                 return not self._is_claimed
             self._interruption = interruption
-            self.interrupted_at = self._clock.monotonic()
             chunks = self._chunks
         _close(chunks)
         return True

@@ -1,6 +1,8 @@
 """Looks after the running streams: requests to stop, time limits, producers that do not react."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from math import ceil
 
 import structlog
 
@@ -39,8 +41,8 @@ class Watch:
         self._stops_requested = stops_requested
         self._clock = clock
         self._limits = limits
-        self._asked_at = float("-inf")
-        self._taken_over: set[str] = set()
+        self._ticks = 0
+        self._overdue: Counter[str] = Counter()
         self._loop = BackgroundLoop("larder-stream-watch", self._step)
 
     @property
@@ -55,25 +57,24 @@ class Watch:
     def _step(self) -> bool:
         running = self._running()
         if not running:
-            self._taken_over.clear()
+            self._overdue.clear()
             return False
         now = self._clock.monotonic()
         for production in running:
             self._hold_to_limits(production, now)
-        if now - self._asked_at >= self._limits.stop_poll_s:
-            self._asked_at = now
+        # Rounds are counted, not seconds: their pace is that of real threads, whatever the clock.
+        self._ticks += 1
+        if self._ticks * TICK_S >= self._limits.stop_poll_s:
+            self._ticks = 0
             self._stop_requested(running)
-        self._loop.pause(min(TICK_S, self._limits.stop_poll_s))
+        self._loop.pause(TICK_S)
         return True
 
     def _hold_to_limits(self, production: Production, now: float) -> None:
-        if production.interrupted_at is not None:
+        if production.is_interrupted:
             stream_id = production.plan.stream_id
-            if (
-                now - production.interrupted_at >= self._limits.takeover_s
-                and stream_id not in self._taken_over
-            ):
-                self._taken_over.add(stream_id)
+            self._overdue[stream_id] += 1
+            if self._overdue[stream_id] == 1 + ceil(self._limits.takeover_s / TICK_S):
                 self._take_over(production)
         elif (timeout := production.overstayed(now)) is not None:
             production.interrupt(Interruption(timeout))

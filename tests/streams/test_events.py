@@ -11,7 +11,7 @@ def test_an_error_event_is_a_problem_object():
 
     assert draft.name == "error"
     assert msgspec.json.decode(draft.data) == {
-        "type": "about:blank",
+        "type": "urn:larder:problem:producer_lost",
         "title": "Producer lost",
         "status": 502,
         "detail": "Producer lost",

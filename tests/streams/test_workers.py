@@ -143,6 +143,15 @@ def test_a_stream_is_alive_while_it_runs(workers):
     wait_until(lambda: workers[1].is_alive("s") is False)
 
 
+def test_what_was_logged_can_be_had_from_any_worker(workers):
+    """From it the partial answer of a dead worker is kept."""
+    workers[0].start(Answer(script=Script().say("a", "b")).plan())
+    wait_until(lambda: len(workers[1].logged("s")) == 3)
+
+    assert text_of(workers[1].logged("s")) == text_of(workers[0].logged("s")) == "ab"
+    assert workers[1].logged("unknown") == ()
+
+
 def test_an_ended_stream_is_resumed_from_the_other_worker(workers):
     """Until its log expires; a reader that has had all is sent away."""
     workers[0].start(Answer(script=Script().say("a", "b").finish()).plan()).wait(5)
