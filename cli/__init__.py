@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from cli import cache, prepare
+from cli import cache, costs, prepare
 
 __all__ = ["COMMANDS"]
 
@@ -10,4 +10,5 @@ COMMANDS: tuple[Blueprint, ...] = (
     prepare.commands,
     cache.warm_commands,
     cache.commands,
+    costs.commands,
 )

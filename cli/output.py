@@ -9,9 +9,11 @@ import click
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 __all__ = ["print_json", "print_rows", "progress_bar"]
+
+PIPED_WIDTH = 1000
 
 
 def print_json(value: Any) -> None:
@@ -26,10 +28,13 @@ def print_rows(
     if as_json:
         print_json(list(rows))
         return
-    table = Table(*columns)
+    table = Table(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(soft_wrap=True).print(table)
+    console = Console(markup=False)  # names come from other people
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH  # a file or another program wants whole lines
+    console.print(table)
 
 
 def _cell(value: Any) -> str:

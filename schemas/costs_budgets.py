@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from schemas.fields import Id, Money, StrictSchema, UtcTime
+from schemas.fields import Day, Id, Money, StrictSchema, UtcTime
 from schemas.page import PageQuerySchema
 
 __all__ = [
@@ -108,7 +108,7 @@ class BudgetSchema(Schema):
     spent_usd = Money(required=True)
     soft_exceeded = fields.Boolean(required=True)
     hard_exceeded = fields.Boolean(required=True)
-    period_from = fields.String(required=True)
-    period_to = fields.String(required=True)
+    period_from = Day(required=True)
+    period_to = Day(required=True, metadata={"description": "The day after its last."})
     created_at = UtcTime(required=True)
     updated_at = UtcTime(required=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from schemas.costs_usage import FROM_ABOUT, TO_ABOUT, Day
-from schemas.fields import Id, Money, StrictSchema, UtcTime
+from schemas.costs_usage import FROM_ABOUT, TO_ABOUT
+from schemas.fields import Day, Id, Money, StrictSchema, UtcTime
 from schemas.page import PageQuerySchema
 
 __all__ = [

@@ -1,13 +1,12 @@
 """The shapes of usage: what was used and spent in a range of days, grouped or by day."""
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from schemas.fields import Id, Money, StrictSchema
+from schemas.fields import Day, Id, Money, StrictSchema
 from schemas.page import PageQuerySchema
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "DailyQuery",
     "DailyQuerySchema",
     "DailySchema",
-    "Day",
     "UsageFilters",
     "UsageQuery",
     "UsageQuerySchema",
@@ -23,34 +21,8 @@ __all__ = [
 ]
 
 GROUPS = ("model", "provider", "user", "workspace", "key", "day")
-FIRST_YEAR, LAST_YEAR = 2000, 2199
-DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FROM_ABOUT = "The first day, in UTC, inclusive."
 TO_ABOUT = "The day after the last, in UTC, exclusive."
-
-
-class Day(fields.Field[date]):
-    """A day in UTC, written 2026-01-31."""
-
-    default_error_messages = {  # noqa: RUF012 (marshmallow's own form)
-        "invalid": "Must be a day such as 2026-01-31, in the years 2000 to 2199.",
-    }
-
-    def _serialize(self, value: date | None, attr: Any, obj: Any, **kwargs: Any) -> str | None:
-        del attr, obj, kwargs
-        return None if value is None else value.isoformat()
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
-        del attr, data, kwargs
-        if not isinstance(value, str) or not DAY_FORM.fullmatch(value):
-            raise self.make_error("invalid")
-        try:
-            day = date.fromisoformat(value)
-        except ValueError as wrong:
-            raise self.make_error("invalid") from wrong
-        if not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise self.make_error("invalid")
-        return day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

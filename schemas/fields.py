@@ -1,16 +1,19 @@
 """Fields that every schema shares: bounded text, exact money, UTC times."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-__all__ = ["Id", "Money", "StrictSchema", "Text", "UtcTime", "WholeNumber", "money_text"]
+__all__ = ["Day", "Id", "Money", "StrictSchema", "Text", "UtcTime", "WholeNumber", "money_text"]
 
 MAX_ID_CHARS = 300
 MAX_NUMBER_CHARS = 30
 MAX_TIME_CHARS = 40
+DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+FIRST_YEAR, LAST_YEAR = 2000, 2199
 
 
 class StrictSchema(Schema):
@@ -69,8 +72,16 @@ class WholeNumber(fields.Integer):
         return number
 
 
+def _described(options: dict[str, Any], **said: str) -> dict[str, Any]:
+    """`options` of a field that the OpenAPI document cannot guess the JSON type of: text."""
+    return {**options, "metadata": {"type": "string", **said, **options.get("metadata", {})}}
+
+
 class Money(fields.Field[Decimal]):
     """US dollars as a decimal string; never a float."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**_described(options, format="decimal"))
 
     default_error_messages = {  # noqa: RUF012 (marshmallow's own form)
         "invalid": 'Must be an amount in US dollars as a string, such as "0.25".',
@@ -101,8 +112,38 @@ def money_text(amount: Decimal) -> str:
     return text or "0"
 
 
+class Day(fields.Field[date]):
+    """A day in UTC, written 2026-01-31."""
+
+    default_error_messages = {  # noqa: RUF012 (marshmallow's own form)
+        "invalid": "Must be a day such as 2026-01-31, in the years 2000 to 2199.",
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**_described(options, format="date"))
+
+    def _serialize(self, value: date | None, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        del attr, obj, kwargs
+        return None if value is None else value.isoformat()
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        del attr, data, kwargs
+        if not isinstance(value, str) or not DAY_FORM.fullmatch(value):
+            raise self.make_error("invalid")
+        try:
+            day = date.fromisoformat(value)
+        except ValueError as wrong:
+            raise self.make_error("invalid") from wrong
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise self.make_error("invalid")
+        return day
+
+
 class UtcTime(fields.Field[datetime]):
     """An RFC 3339 instant in UTC, written with `Z`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**_described(options, format="date-time"))
 
     default_error_messages = {  # noqa: RUF012 (marshmallow's own form)
         "invalid": "Must be an RFC 3339 time, such as 2026-01-31T12:00:00Z.",

@@ -5,6 +5,7 @@ import re
 import structlog
 from flask import Flask, Response, g, request
 
+from services.errors import NotFound
 from telemetry.ids import new_id
 
 __all__ = ["register_request_hooks"]
@@ -23,6 +24,8 @@ def _begin() -> None:
     g.request_id = given if SANE_ID.fullmatch(given) else new_id()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if "\x00" in request.path:  # no database stores it, so it names nothing
+        raise NotFound("There is nothing at this address.")
 
 
 def _end(response: Response) -> Response:

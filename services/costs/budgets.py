@@ -262,8 +262,8 @@ def _dump(row: Budget, spent: Decimal) -> dict[str, Any]:
             "spent_usd": spent,
             "soft_exceeded": row.soft_limit_usd is not None and spent >= row.soft_limit_usd,
             "hard_exceeded": row.hard_limit_usd is not None and spent >= row.hard_limit_usd,
-            "period_from": days.from_on.isoformat(),
-            "period_to": days.to_on.isoformat(),
+            "period_from": days.from_on,
+            "period_to": days.to_on,
         }
     )
     return dumped

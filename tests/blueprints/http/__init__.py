@@ -1,0 +1,1 @@
+"""What every end point shares, file by file."""

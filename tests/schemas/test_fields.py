@@ -1,0 +1,70 @@
+"""The fields that every schema shares."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from marshmallow import ValidationError
+
+from schemas.fields import Day, Money, Text, UtcTime, WholeNumber, money_text
+
+
+@pytest.mark.parametrize("text", ["0", "0.25", "1000000", "0.000000000001", "007.10"])
+def test_money_is_read_exactly(text):
+    """To the picodollar, and never by way of a float."""
+    assert Money().deserialize(text) == Decimal(text)
+
+
+@pytest.mark.parametrize(
+    "value", [0.25, 1, True, None, "", ".", "-1", "+1", "1e3", "1_0", " 1", "NaN", "٣", "1" * 31]
+)
+def test_what_is_no_plain_amount_is_refused(value):
+    """Python's Decimal would take most of these."""
+    with pytest.raises(ValidationError):
+        Money().deserialize(value)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("0E-12", "0"), ("1.500000000000", "1.5"), ("1E+2", "100"), ("0.000000000001",) * 2],
+)
+def test_money_is_written_in_plain_digits(amount, text):
+    """No exponent, no needless zeros."""
+    assert money_text(Decimal(amount)) == text
+
+
+def test_a_time_is_turned_into_utc_and_written_with_z():
+    """One instant has one form."""
+    instant = UtcTime().deserialize("2026-01-01T01:30:00+02:00")
+
+    assert instant == datetime(2025, 12, 31, 23, 30, tzinfo=UTC)
+    assert UtcTime().serialize("at", {"at": instant}) == "2025-12-31T23:30:00Z"
+
+
+@pytest.mark.parametrize(
+    "value", ["2026-01-01", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59", 0, "T", "x" * 99]
+)
+def test_a_time_without_zone_or_sense_is_refused(value):
+    """Guessing a zone is how an hour is lost."""
+    with pytest.raises(ValidationError):
+        UtcTime().deserialize(value)
+
+
+def test_a_day_is_read_and_written_as_iso_has_it():
+    """No other form, so that no other form comes into use."""
+    assert Day().deserialize("2026-02-28") == date(2026, 2, 28)
+    assert Day().serialize("on", {"on": date(2026, 2, 28)}) == "2026-02-28"
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\ud83d", "x" * 6])
+def test_text_that_no_database_stores_is_refused(value):
+    """NUL, half a character, too long."""
+    with pytest.raises(ValidationError):
+        Text(max_chars=5).deserialize(value)
+
+
+@pytest.mark.parametrize("value", [True, 1.5, "1.0", "²", "9" * 5000, 0, 11, None])
+def test_a_number_out_of_bounds_is_refused(value):
+    """Whatever Python would make of it."""
+    with pytest.raises(ValidationError):
+        WholeNumber(low=1, high=10).deserialize(value)
