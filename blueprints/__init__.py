@@ -1,6 +1,16 @@
 """HTTP in and out: parse, authorise, call one service, serialise."""
 
-from blueprints import audit_logs, models, operations, providers, streaming
+from blueprints import (
+    audit_logs,
+    keys,
+    me,
+    models,
+    operations,
+    providers,
+    streaming,
+    users,
+    workspaces,
+)
 from blueprints.cache_admin import keys as cache_keys
 from blueprints.cache_admin import namespaces as cache_namespaces
 from blueprints.cache_admin import stats as cache_stats
@@ -24,6 +34,10 @@ BLUEPRINTS: tuple[Routes, ...] = (
     streaming.routes,
     openai_models.routes,
     openai_chat.routes,
+    me.routes,
+    users.routes,
+    keys.routes,
+    workspaces.routes,
     cache_stats.routes,
     cache_namespaces.routes,
     cache_keys.routes,

@@ -176,12 +176,12 @@ CONVERSATIONS: ScopedNamespace[UserId] = ScopedNamespace(
     warmed_by=("recent-users",),
 )
 USERS: ScopedNamespace[UserId | Everyone] = ScopedNamespace(
-    "users", {"list": 300, "detail": 300}, owners="a user, or everyone for admins"
+    "users", {"me": 300, "list": 300, "detail": 300}, owners="a user, or everyone for admins"
 )
-WORKSPACES: ScopedNamespace[WorkspaceId | UserId] = ScopedNamespace(
+WORKSPACES: ScopedNamespace[WorkspaceId | UserId | Everyone] = ScopedNamespace(
     "workspaces",
     {"list": 300, "detail": 300, "members": 300},
-    owners="a workspace, or a user's own list",
+    owners="a workspace, a user's own list, or everyone for admins",
 )
 AUDIT_LOGS: ScopedNamespace[Everyone] = ScopedNamespace(
     "audit_logs", {"list": 60}, owners="everyone, for admins", stripes=4

@@ -7,7 +7,17 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-__all__ = ["Day", "Id", "Money", "StrictSchema", "Text", "UtcTime", "WholeNumber", "money_text"]
+__all__ = [
+    "Day",
+    "Flag",
+    "Id",
+    "Money",
+    "StrictSchema",
+    "Text",
+    "UtcTime",
+    "WholeNumber",
+    "money_text",
+]
 
 MAX_ID_CHARS = 300
 MAX_NUMBER_CHARS = 30
@@ -48,6 +58,16 @@ class Id(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_chars=1, max_chars=MAX_ID_CHARS, **kwargs)
+
+
+class Flag(fields.Boolean):
+    """JSON's `true` or `false`; no number or word stands for one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        del attr, data, kwargs
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
 
 
 class WholeNumber(fields.Integer):

@@ -5,7 +5,7 @@ A scope is a permission (`models:read`), a family (`models:*`) or everything (`*
 
 from collections.abc import Iterable
 
-__all__ = ["PERMISSIONS", "ROLES", "granted", "is_scope"]
+__all__ = ["PERMISSIONS", "ROLES", "SENIOR_ROLES", "covers", "granted", "is_scope"]
 
 VIEWER = frozenset(
     {
@@ -25,6 +25,7 @@ MEMBER = VIEWER | {
     "chat:write",
     "files:write",
     "keys:write",
+    "workspaces:write",
 }
 ADMIN = MEMBER | {
     "models:write",
@@ -37,7 +38,7 @@ ADMIN = MEMBER | {
     "users:read",
     "users:write",
     "keys:write_all",
-    "workspaces:write",
+    "workspaces:write_all",
     "audit_logs:read",
 }
 OWNER = ADMIN | {"users:write_admins"}
@@ -49,6 +50,8 @@ ROLES: dict[str, frozenset[str]] = {
     "viewer": VIEWER,
 }
 PERMISSIONS = OWNER
+SENIOR_ROLES = frozenset({"owner", "admin"})
+"""Whom only `users:write_admins` may make, change, or speak for."""
 
 
 def is_scope(word: str) -> bool:
@@ -68,3 +71,9 @@ def granted(role: str, scopes: Iterable[str]) -> frozenset[str]:
     return frozenset(
         each for each in allowed if each in words or f"{each.partition(':')[0]}:*" in words
     )
+
+
+def covers(scopes: Iterable[str], word: str) -> bool:
+    """Whether a key with `scopes` has the scope `word`, as itself or as part of a wider one."""
+    words = set(scopes)
+    return "*" in words or word in words or f"{word.partition(':')[0]}:*" in words

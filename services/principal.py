@@ -4,6 +4,7 @@ import msgspec
 
 from cache.scopes import KeyHash, UserId, WorkspaceId
 from services.errors import Forbidden
+from services.permissions import SENIOR_ROLES
 
 __all__ = ["Principal"]
 
@@ -37,3 +38,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """
         if permission not in self.permissions:
             raise Forbidden(f"This needs the permission {permission}.")
+
+    def must_outrank(self, user_id: str, role: str) -> None:
+        """Refuse to act on another user who is an owner or admin, unless the caller may.
+
+        Raises:
+            Forbidden: naming the permission that is missing.
+        """
+        if user_id != self.user_id and role in SENIOR_ROLES:
+            self.must("users:write_admins")

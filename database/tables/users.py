@@ -31,7 +31,7 @@ class Workspace(Base):
     """A team; keys and costs can belong to it."""
 
     __tablename__ = "workspaces"
-    cached_in = ("workspaces",)
+    cached_in = ("workspaces", "users")
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(200))
@@ -43,7 +43,7 @@ class WorkspaceMember(Base):
     """Who belongs to a workspace, and as what."""
 
     __tablename__ = "workspace_members"
-    cached_in = ("workspaces",)
+    cached_in = ("workspaces", "users")
 
     workspace_id: Mapped[str] = mapped_column(
         ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True
@@ -59,7 +59,7 @@ class ApiKey(Base):
     """An API key: a keyed hash of the secret, and the few letters people know it by."""
 
     __tablename__ = "api_keys"
-    cached_in = ("permissions",)
+    cached_in = ("permissions", "users")
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import event, select
 
-from cache.namespaces import WORKSPACES
-from cache.scopes import KeyHash, UserId, WorkspaceId
+from cache.namespaces import USERS, WORKSPACES
+from cache.scopes import EVERYONE, KeyHash, UserId, WorkspaceId
 from database.session import db, read_session
 from database.tables.users import ApiKey, Workspace
 from schemas.costs_budgets import BudgetEdit, BudgetQuery, NewBudget
@@ -49,7 +49,7 @@ def _make_workspace():
         row = Workspace(name="Team", created_at=now, updated_at=now)
         work.session.add(row)
         work.session.flush()  # the scope below is named by its id
-        work.invalidates(WORKSPACES.of(WorkspaceId(row.id)))
+        work.invalidates(WORKSPACES.of(WorkspaceId(row.id)), USERS.of(EVERYONE))
         return row.id
 
 

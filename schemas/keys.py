@@ -1,0 +1,145 @@
+"""The shapes of API keys."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+
+from schemas.fields import Id, StrictSchema, Text, UtcTime, WholeNumber
+from schemas.page import PageQuerySchema, page_schema
+
+__all__ = [
+    "CreatedKeySchema",
+    "KeyEdit",
+    "KeyPatchSchema",
+    "KeyQuery",
+    "KeyQuerySchema",
+    "KeySchema",
+    "KeyWriteSchema",
+    "KeysSchema",
+    "NewKey",
+]
+
+MAX_NAME_CHARS = 200
+MAX_SCOPES = 50
+MAX_SCOPE_CHARS = 60
+MAX_REQUESTS = 1_000_000
+MAX_TOKENS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to be made; no `user_id` is the caller's own, no `scopes` all that the caller has."""
+
+    name: str
+    user_id: str | None = None
+    workspace_id: str | None = None
+    scopes: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEdit:
+    """What is to change; `changes` holds the named fields only."""
+
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyQuery:
+    """Which keys are asked for; no `user_id` is the caller's own."""
+
+    limit: int
+    cursor: str | None = None
+    user_id: str | None = None
+
+
+class Scopes(fields.List[str]):
+    """Words that say what a key may do; each once, in order."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            Text(min_chars=1, max_chars=MAX_SCOPE_CHARS),
+            validate=validate.Length(min=1, max=MAX_SCOPES),
+            metadata={
+                "description": "Permissions (`models:read`), families (`models:*`) or `*` for all."
+            },
+            **kwargs,
+        )
+
+
+class KeySchema(Schema):
+    """A key as it is read: everything but its secret."""
+
+    id = fields.String(required=True)
+    user_id = fields.String(required=True)
+    workspace_id = fields.String(required=True, allow_none=True)
+    name = fields.String(required=True)
+    hint = fields.String(
+        required=True, metadata={"description": "The last letters of the secret, to know it by."}
+    )
+    scopes = fields.List(fields.String(), required=True)
+    requests_per_minute = fields.Integer(required=True, allow_none=True)
+    tokens_per_minute = fields.Integer(required=True, allow_none=True)
+    expires_at = UtcTime(required=True, allow_none=True)
+    revoked_at = UtcTime(required=True, allow_none=True)
+    created_at = UtcTime(required=True)
+
+
+class CreatedKeySchema(KeySchema):
+    """A key just made: the one answer that has its secret."""
+
+    secret = fields.String(required=True, metadata={"description": "Shown this once."})
+
+
+KeysSchema = page_schema(KeySchema)
+
+
+class KeyQuerySchema(PageQuerySchema):
+    """Whose keys are listed."""
+
+    user_id = Id(load_default=None)
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> KeyQuery:
+        """The loaded fields as one value."""
+        return KeyQuery(**loaded)
+
+
+class KeyWriteSchema(StrictSchema):
+    """A new key."""
+
+    name = Text(min_chars=1, max_chars=MAX_NAME_CHARS, required=True)
+    user_id = Id(load_default=None, allow_none=True)
+    workspace_id = Id(load_default=None, allow_none=True)
+    scopes = Scopes(load_default=None, allow_none=True)
+    expires_at = UtcTime(load_default=None, allow_none=True)
+    requests_per_minute = WholeNumber(low=1, high=MAX_REQUESTS, load_default=None, allow_none=True)
+    tokens_per_minute = WholeNumber(low=1, high=MAX_TOKENS, load_default=None, allow_none=True)
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> NewKey:
+        """The loaded fields as one value."""
+        scopes = loaded.pop("scopes")
+        return NewKey(**loaded, scopes=tuple(dict.fromkeys(scopes)) if scopes else None)
+
+
+class KeyPatchSchema(StrictSchema):
+    """A change of a key: what is left out stays."""
+
+    name = Text(min_chars=1, max_chars=MAX_NAME_CHARS)
+    scopes = Scopes()
+    expires_at = UtcTime(allow_none=True)
+    requests_per_minute = WholeNumber(low=1, high=MAX_REQUESTS, allow_none=True)
+    tokens_per_minute = WholeNumber(low=1, high=MAX_TOKENS, allow_none=True)
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> KeyEdit:
+        """The loaded fields as one value."""
+        changes = dict(loaded)
+        if "scopes" in changes:
+            changes["scopes"] = list(dict.fromkeys(changes["scopes"]))
+        return KeyEdit(changes=changes)
