@@ -26,12 +26,26 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--database postgresql` runs every test that does not choose its database on PostgreSQL."""
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite")
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings of one test: its own SQLite file, memory as the cache, no environment."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """One test's own database."""
+    if request.config.getoption("--database") == "postgresql":
+        url: str = request.getfixturevalue("postgres_url")
+        return url
+    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """Settings of one test: its own database, memory as the cache, no environment."""
     return Settings(
         instance_path=tmp_path / "instance",
-        database_url=f"sqlite:///{tmp_path / 'test.sqlite3'}",
+        database_url=database_url,
         cache_backend="memory",
         secret_key="the suite's secret, of no worth",
         admin_key=ADMIN_KEY,
@@ -49,6 +63,8 @@ def app(settings: Settings, clock: FakeClock) -> Iterator[Flask]:
         prepare()
     yield app
     app.extensions["larder_shutdown"](0.0)
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture
