@@ -30,6 +30,7 @@ from providers.registry import ProviderRegistry
 from services import runtime as services_runtime
 from services.cache_statistics import publish_statistics
 from services.installation import master_secret
+from services.lost_streams import end_lost_stream, sweep_lost_streams
 from services.runtime import Runtime
 from services.secrets import SecretBox
 from services.streams import stops_requested
@@ -37,6 +38,7 @@ from services.warming import warm
 from streams.engine import StreamEngine
 from streams.limits import StreamLimits
 from streams.logs.both import StreamLogs
+from streams.loops import BackgroundLoop
 from streams.plan import StreamHooks
 from telemetry.clock import SYSTEM_CLOCK, Clock
 from telemetry.logs import configure_logs
@@ -46,6 +48,7 @@ __all__ = ["create_app"]
 log = structlog.get_logger(__name__)
 
 EXTENSION = "larder"
+SWEEP_LOST_STREAMS_S = 30.0
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Flask:
@@ -96,7 +99,7 @@ def _init_cache(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock
 
 
 def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock) -> None:
-    def in_context(work: Callable[[], None]) -> None:
+    def in_context(work: Callable[[], object]) -> None:
         with app.app_context():
             work()
 
@@ -125,15 +128,24 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         providers.close()
         engine.shutdown()
 
+    def sweep() -> bool:
+        try:
+            in_context(sweep_lost_streams)
+        finally:
+            sweeper.pause(SWEEP_LOST_STREAMS_S)
+        return True
+
+    def serving() -> None:
+        sweeper.wake()
+        if settings.cache_warm_at_start:
+            in_background(lambda: warm(settings.cache_warm_at_start))
+
+    sweeper = BackgroundLoop("larder-lost-streams", sweep)
     providers = ProviderRegistry()
     worker = f"{socket.gethostname()}:{os.getpid()}"
     app.extensions["larder_shutdown"] = shut_down
-    app.extensions["larder_serving"] = lambda: (
-        in_background(lambda: warm(settings.cache_warm_at_start))
-        if settings.cache_warm_at_start
-        else None
-    )
-    streams.bind(StreamHooks(stops_requested=stops_requested))
+    app.extensions["larder_serving"] = serving
+    streams.bind(StreamHooks(on_lost=end_lost_stream, stops_requested=stops_requested))
     app.extensions[EXTENSION] = Runtime(
         settings=settings,
         clock=clock,

@@ -65,7 +65,9 @@ def join_stream(owner: UserId, stream_id: str, *, after: int) -> Reader | None:
     """
     stream = get_stream(owner, stream_id).value
     try:
-        return runtime().streams.join(stream_id, after=after)
+        return runtime().streams.join(
+            stream_id, after=after, is_expected=stream["status"] == "running"
+        )
     except StreamGone as gone:
         if stream["status"] == "running" and gone.reason == "unreachable":
             raise Unavailable(

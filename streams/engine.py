@@ -288,7 +288,7 @@ class StreamEngine:
     def _found_lost(self, stream_id: str) -> None:
         hook = self._hooks.on_lost
         if hook is not None:
-            self._guarded(lambda: hook(stream_id))
+            self._guarded(lambda: _call(hook, stream_id))
 
     def _stops_requested(self, stream_ids: Sequence[str]) -> Sequence[str]:
         hook = self._hooks.stops_requested
@@ -311,3 +311,7 @@ class StreamEngine:
                 self._shared.mark_end(stream_id, event_id)
             except OutOfReach:
                 log.warning("stream_end_not_marked", stream_id=stream_id)
+
+
+def _call(hook: Callable[[str], object], stream_id: str) -> None:
+    hook(stream_id)

@@ -45,5 +45,5 @@ class StreamHooks:
             could not come through Redis. `None` asks nobody.
     """
 
-    on_lost: Callable[[str], None] | None = None
+    on_lost: Callable[[str], object] | None = None
     stops_requested: Callable[[Sequence[str]], Collection[str]] | None = None

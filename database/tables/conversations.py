@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database.session import Base
@@ -89,6 +89,15 @@ class Stream(Base):
     """A stream and whose it is: what readers on any worker are checked against."""
 
     __tablename__ = "streams"
+    __table_args__ = (
+        # The running ones are few among all there ever were, and are looked through regularly.
+        Index(
+            "ix_streams_running",
+            "started_at",
+            sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
+    )
     cached_in = ("conversations",)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
@@ -105,5 +114,5 @@ class Stream(Base):
     status: Mapped[str] = mapped_column(String(20))
     input_estimate: Mapped[int]
     is_stop_requested: Mapped[bool] = mapped_column(default=False)
-    started_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,164 @@
+"""Streams whose worker died: the answer kept as far as it came, the call booked once, estimated.
+
+Whoever finds such a stream ends it: a reader on another worker, or the sweep. It does not matter
+how many do, nor whether the worker had booked it just before it died: the stream's row decides.
+"""
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import select
+
+from cache.namespaces import CONVERSATIONS
+from cache.scopes import UserId
+from database.session import read_session
+from database.tables.conversations import Stream
+from providers.protocol import Chunk, Usage
+from services.conversations import messages
+from services.costs import ledger
+from services.costs.ledger import ProviderCall, estimate_tokens
+from services.runtime import runtime
+from services.unit_of_work import unit_of_work
+from streams.errors import ProducerLost
+from streams.events import Event
+from streams.outcome import Outcome, Tally
+
+__all__ = ["end_lost_stream", "sweep_lost_streams"]
+
+# A stream's row is there a moment before its worker gives signs of life.
+YOUNGEST = timedelta(seconds=60)
+SWEPT_AT_ONCE = 500
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Partial:
+    """What had come of an answer."""
+
+    outcome: Outcome
+    has_begun: bool
+
+
+def end_lost_stream(stream_id: str) -> bool:
+    """End a stream whose producer is lost; returns whether it was still taken to be running."""
+    partial = _partial(runtime().streams.logged(stream_id))
+    with unit_of_work() as work:
+        stream = work.session.get(Stream, stream_id, with_for_update=True)
+        if stream is None or stream.status != "running":
+            return False
+        stream.status = "ended"
+        stream.ended_at = runtime().clock.now()
+        work.invalidates(CONVERSATIONS.of(UserId(stream.user_id)))
+        record = ledger.book(work, _call(stream, partial))
+        if stream.message_id is not None:
+            written = {
+                "content": partial.outcome.text,
+                "reasoning": partial.outcome.reasoning or None,
+                "tool_calls": partial.outcome.tool_calls or None,
+                "status": "error",
+                "finish_reason": None,
+                "error_code": ProducerLost.code,
+                "input_tokens": record.input_tokens,
+                "output_tokens": record.output_tokens,
+                "cached_tokens": record.cached_tokens,
+                "cost_usd": record.cost_usd,
+                "is_estimated": record.is_estimated,
+            }
+            messages.finish_answer(work, stream.message_id, written)
+    log.warning("stream_lost", stream_id=stream_id, chars=len(partial.outcome.text))
+    return True
+
+
+def sweep_lost_streams() -> int:
+    """End the streams that no worker is producing any more; returns how many those were."""
+    latest = runtime().clock.now() - YOUNGEST
+    with read_session() as session:
+        rows = session.execute(
+            select(Stream.id, Stream.worker)
+            .where(Stream.status == "running", Stream.started_at < latest)
+            .order_by(Stream.started_at)
+            .limit(SWEPT_AT_ONCE)
+        ).all()
+    return sum(end_lost_stream(row.id) for row in rows if _is_lost(row.id, row.worker))
+
+
+def _is_lost(stream_id: str, worker: str) -> bool:
+    alive = runtime().streams.is_alive(stream_id)
+    if alive is not None:
+        return not alive
+    # Without Redis a worker can be looked for on its own machine only.
+    host, _, process = worker.rpartition(":")
+    if host != socket.gethostname() or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)  # asks only; signal 0 is never delivered
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return worker == runtime().worker  # this very process would know it
+
+
+def _partial(events: Sequence[Event]) -> _Partial:
+    tally = Tally()
+    for event in events:
+        if event.name == "delta":
+            tally.add(_of_delta(msgspec.json.decode(event.data)))
+        elif event.name == "chunk":
+            tally.add(_of_completion(msgspec.json.decode(event.data)))
+    outcome = tally.outcome(
+        error=ProducerLost(), cancelled=False, first_token_s=None, duration_s=0.0
+    )
+    return _Partial(outcome, has_begun=bool(events))
+
+
+def _of_delta(delta: Mapping[str, Any]) -> Chunk:
+    """An event of `/api`."""
+    return Chunk(
+        text=delta.get("text", ""),
+        reasoning=delta.get("reasoning", ""),
+        tool_calls=tuple(delta.get("tool_calls", ())),
+    )
+
+
+def _of_completion(chunk: Mapping[str, Any]) -> Chunk:
+    """An event of `/v1`: a chunk of OpenAI's, possibly a provider's own."""
+    choices = chunk.get("choices") or [{}]
+    delta = choices[0].get("delta") or {}
+    return Chunk(
+        text=delta.get("content") or "",
+        reasoning=delta.get("reasoning_content") or "",
+        tool_calls=tuple(delta.get("tool_calls") or ()),
+    )
+
+
+def _call(stream: Stream, partial: _Partial) -> ProviderCall:
+    outcome = partial.outcome
+    calls = "".join(call["function"]["arguments"] for call in outcome.tool_calls)
+    written = outcome.text + outcome.reasoning + calls
+    lasted = runtime().clock.now() - stream.started_at
+    return ProviderCall(
+        call_id=stream.id,
+        user_id=stream.user_id,
+        key_id=stream.key_id,
+        workspace_id=stream.workspace_id,
+        provider_id=stream.model_id.partition("/")[0],
+        model_id=stream.model_id,
+        endpoint=stream.endpoint,
+        conversation_id=stream.conversation_id,
+        message_id=stream.message_id,
+        status="broken" if partial.has_begun else "error",
+        error_code=ProducerLost.code,
+        usage=Usage(stream.input_estimate, estimate_tokens(written)) if partial.has_begun else None,
+        is_estimated=True,
+        is_streamed=True,
+        duration_ms=round(lasted.total_seconds() * 1000),
+        called_at=stream.started_at,
+    )

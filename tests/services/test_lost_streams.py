@@ -1,0 +1,190 @@
+"""A worker's death: the partial answer kept, the call booked once, marked as estimated."""
+
+import os
+import socket
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from cache.namespaces import CONVERSATIONS
+from cache.scopes import UserId
+from database.session import read_session
+from database.tables.conversations import Message, Stream
+from database.tables.costs import LedgerRecord
+from providers.protocol import Chunk
+from services.conversations import messages
+from services.lost_streams import end_lost_stream, sweep_lost_streams
+from services.runtime import runtime
+from services.unit_of_work import unit_of_work
+from streams.events import Draft
+from streams.outcome import Outcome
+from streams.plan import StreamPlan
+
+STREAM = "0193577b-0000-7000-8000-000000000001"
+HERE = socket.gethostname()
+
+
+@pytest.fixture
+def conversation_id(alice):
+    """A conversation of Alice's."""
+    made = alice.post("/api/conversations", json={"title": "Trips", "model": "demo/echo"})
+    return made.json["id"]
+
+
+@pytest.fixture
+def context(app):
+    """The application's context, as the engine gives it to its hooks."""
+    with app.app_context():
+        yield
+
+
+def make_stream(alice, conversation_id, *, worker=f"{HERE}:1", age_s=120):
+    """A stream that the database takes to be running, with its empty answer."""
+    now = runtime().clock.now() - timedelta(seconds=age_s)
+    with unit_of_work() as work:
+        answer = messages.add_answer(
+            work,
+            UserId(alice.user_id),
+            conversation_id,
+            parent_id=None,  # type: ignore[arg-type]
+            model_id="demo/echo",
+            stream_id=STREAM,
+        )
+        work.session.add(
+            Stream(
+                id=STREAM,
+                user_id=alice.user_id,
+                key_id="key",
+                conversation_id=conversation_id,
+                message_id=answer.id,
+                model_id="demo/echo",
+                endpoint="messages",
+                worker=worker,
+                status="running",
+                input_estimate=7,
+                started_at=now,
+            )
+        )
+        work.invalidates(CONVERSATIONS.of(UserId(alice.user_id)))
+
+
+def log_events(*drafts):
+    """What the stream's log has, though nobody booked it."""
+
+    class Chunks:
+        def __iter__(self):
+            yield Chunk(text="x")
+
+        def __next__(self):
+            raise StopIteration
+
+        def close(self):
+            """Nothing to close."""
+
+    def finish(_: Outcome):
+        return [Draft("error", b"{}")]
+
+    plan = StreamPlan(
+        stream_id=STREAM,
+        opening=[Draft("start", b"{}")],
+        pull=Chunks,
+        encode=lambda _: list(drafts),
+        finish=finish,
+    )
+    runtime().streams.start(plan).wait(5)
+
+
+def booked():
+    """The ledger's rows of the stream."""
+    with read_session() as session:
+        return session.scalars(select(LedgerRecord).where(LedgerRecord.call_id == STREAM)).all()
+
+
+def kept():
+    """The answer."""
+    with read_session() as session:
+        return session.scalars(select(Message).where(Message.stream_id == STREAM)).one()
+
+
+def status():
+    """How the stream stands in the database."""
+    with read_session() as session:
+        return session.scalars(select(Stream.status).where(Stream.id == STREAM)).one()
+
+
+def test_what_had_come_is_kept_and_booked_as_estimated(context, alice, conversation_id):
+    """S5: nothing that was produced, and paid for, is lost with the worker."""
+    make_stream(alice, conversation_id)
+    log_events(Draft("delta", b'{"text":"Hello, "}'), Draft("delta", b'{"text":"wor"}'))
+
+    assert end_lost_stream(STREAM)
+
+    answer, (record,) = kept(), booked()
+    assert (answer.content, answer.status, answer.error_code) == (
+        "Hello, wor", "error", "producer_lost",
+    )  # fmt: skip
+    assert (record.input_tokens, record.output_tokens) == (7, 3)
+    assert (record.is_estimated, record.status) == (True, "broken")
+    assert status() == "ended"
+
+
+def test_a_completion_is_read_from_its_chunks(context, alice, conversation_id):
+    """`/v1` logs a provider's own chunks, odd ones among them."""
+    make_stream(alice, conversation_id)
+    log_events(
+        Draft("chunk", b'{"choices":[{"delta":{"content":"Hello"}}]}'),
+        Draft("chunk", b'{"choices":[],"usage":{}}'),
+        Draft("chunk", b'{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}'),
+        Draft("chunk", b'{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":'
+                       b'{"name":"f","arguments":"{}"}}]}}]}'),
+    )  # fmt: skip
+
+    end_lost_stream(STREAM)
+
+    answer = kept()
+    assert (answer.content, answer.reasoning) == ("Hello", "hm")
+    assert answer.tool_calls[0]["function"] == {"name": "f", "arguments": "{}"}
+
+
+def test_it_does_not_matter_how_many_find_it(context, alice, conversation_id):
+    """Each reader's worker does, and the sweep: it is booked once."""
+    make_stream(alice, conversation_id)
+    log_events(Draft("delta", b'{"text":"a"}'))
+
+    assert [end_lost_stream(STREAM) for _ in range(3)] == [True, False, False]
+    assert len(booked()) == 1
+
+
+def test_a_stream_of_which_nothing_is_left_ends_too(context, alice, conversation_id):
+    """Without its log it is known only that it was asked."""
+    make_stream(alice, conversation_id)
+
+    end_lost_stream(STREAM)
+
+    (record,) = booked()
+    assert (record.is_estimated, record.status, record.output_tokens) == (True, "error", 0)
+    assert kept().status == "error"
+
+
+def test_an_unknown_stream_is_nothing_to_end(context):
+    """Its user may have been deleted."""
+    assert not end_lost_stream(STREAM)
+
+
+@pytest.mark.parametrize(
+    ("worker", "age_s", "swept"),
+    [
+        pytest.param(f"{HERE}:999999999", 120, 1, id="a process that is gone"),
+        pytest.param(f"{HERE}:{os.getppid()}", 120, 0, id="a process that lives"),
+        pytest.param("elsewhere:999999999", 120, 0, id="another machine's, which nobody can see"),
+        pytest.param(f"{HERE}:999999999", 5, 0, id="one that has only just begun"),
+        pytest.param(f"{HERE}:{os.getpid()}", 120, 1, id="this process's, which does not run it"),
+    ],
+)
+def test_the_sweep_finds_what_no_reader_does(context, alice, conversation_id, worker, age_s, swept):
+    """A stream that nobody reads must not stay `running`, and unbooked, for ever."""
+    make_stream(alice, conversation_id, worker=worker, age_s=age_s)
+
+    assert sweep_lost_streams() == swept
+    assert len(booked()) == swept
