@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from database.append_only import guard
 from database.session import Base
 from database.types import Json, Money, UtcDateTime
 from telemetry.ids import new_id
@@ -32,7 +33,10 @@ class Price(Base):
 
 
 class LedgerRecord(Base):
-    """One provider call, booked once and never changed. A cost of null is unpriced, not free."""
+    """One provider call, booked once and never changed. A cost of null is unpriced, not free.
+
+    The database itself refuses to change or delete one.
+    """
 
     __tablename__ = "ledger_records"
     __table_args__ = (
@@ -69,6 +73,9 @@ class LedgerRecord(Base):
     duration_ms: Mapped[int]
     called_at: Mapped[datetime] = mapped_column(UtcDateTime)
     booked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+guard(LedgerRecord.metadata.tables[LedgerRecord.__tablename__])
 
 
 class UsageRollup(Base):

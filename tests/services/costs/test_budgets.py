@@ -1,5 +1,6 @@
 """Budgets: refused before anything is spent, and only where a limit stands."""
 
+import threading
 from datetime import timedelta
 from decimal import Decimal
 
@@ -76,6 +77,33 @@ def test_a_reached_limit_refuses_the_next_call(app, alice):
     make_record(app, alice.user_id)
     with app.app_context(), pytest.raises(BudgetExceeded, match=r"\$3 of \$3"):
         check_budget(caller)
+
+
+def test_racing_calls_overrun_a_limit_by_what_is_in_flight_and_no_more(app, alice):
+    """Each call costs three dollars; four run at once."""
+    make_price(app)
+    caller = _principal(alice.user_id)
+    with app.app_context():
+        _limit(alice, hard="30")
+
+    def spend_all() -> None:
+        while True:
+            try:
+                with app.app_context():
+                    check_budget(caller)
+            except BudgetExceeded:
+                return
+            make_record(app, alice.user_id)
+
+    workers = [threading.Thread(target=spend_all) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+
+    with app.app_context():
+        (shown,) = list_budgets(caller, BudgetQuery()).value["items"]
+    assert Decimal(30) <= Decimal(shown["spent_usd"]) <= Decimal(30 + 3 * 3)
 
 
 def test_where_no_limit_is_set_nothing_is_exceeded(app, alice, bob):

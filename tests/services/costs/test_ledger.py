@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from database.session import read_session
 from database.tables.costs import LedgerRecord, UsageRollup
 from providers.protocol import Usage
 from services.costs.ledger import MAX_TOKENS, book, estimate_tokens
 from services.costs.reconcile import compare_day
+from services.errors import Conflict
 from services.unit_of_work import unit_of_work
 from tests.factories.costs import make_call, make_price, make_record
 
@@ -159,6 +160,23 @@ def test_a_transaction_that_fails_books_nothing(app):
             book_and_fail()
 
         assert (_count(LedgerRecord), _count(UsageRollup)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [update(LedgerRecord).values(cost_usd=Decimal(0)), delete(LedgerRecord)],
+    ids=["update", "delete"],
+)
+def test_a_booked_row_can_be_neither_changed_nor_deleted(app, statement):
+    """The database itself refuses, whatever code comes to run on it."""
+    make_record(app, "u1")
+
+    def rewrite() -> None:
+        with unit_of_work() as work:
+            work.session.execute(statement)
+
+    with app.app_context(), pytest.raises(Conflict):
+        rewrite()
 
 
 def test_a_call_counts_on_the_day_it_was_made(app):
