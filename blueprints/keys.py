@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.idempotency import idempotent
 from cache.results import CachedResult
 from schemas.keys import (
     CreatedKeySchema,
@@ -37,6 +38,7 @@ def list_keys(principal: Principal, asked: KeyQuery) -> CachedResult[dict[str, A
 
 @routes.post("")
 @require("keys:write")
+@idempotent()
 @body(KeyWriteSchema)
 @returns(CreatedKeySchema, 201)
 def create_key(principal: Principal, new: NewKey) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.idempotency import idempotent
 from cache.results import CachedResult
 from schemas.models import (
     ModelEdit,
@@ -36,6 +37,7 @@ def list_models(principal: Principal, asked: ModelQuery) -> CachedResult[dict[st
 
 @routes.post("")
 @require("models:write")
+@idempotent()
 @body(ModelWriteSchema)
 @returns(ModelSchema, 201)
 def create_model(principal: Principal, new: NewModel) -> dict[str, Any]:

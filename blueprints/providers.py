@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.idempotency import idempotent, repeatable
 from cache.results import CachedResult
 from schemas.page import PageQuerySchema
 from schemas.providers import (
@@ -38,6 +39,7 @@ def list_providers(principal: Principal, page: dict[str, Any]) -> CachedResult[d
 
 @routes.post("")
 @require("providers:write")
+@idempotent()
 @body(ProviderWriteSchema)
 @returns(ProviderSchema, 201)
 def create_provider(principal: Principal, new: NewProvider) -> dict[str, Any]:
@@ -74,6 +76,7 @@ def delete_provider(principal: Principal, provider_id: str) -> None:
 
 @routes.post("/<provider_id>/sync")
 @require("providers:write")
+@repeatable("a sync is the same the second time")
 @returns(SyncSchema)
 def sync_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
     """Pull the provider's own model list."""
@@ -82,6 +85,7 @@ def sync_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
 
 @routes.post("/<provider_id>/check")
 @require("providers:write")
+@repeatable("a check measures anew each time")
 @returns(CheckSchema)
 def check_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
     """Make one real request and say how it went."""

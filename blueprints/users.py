@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.idempotency import idempotent
 from cache.results import CachedResult
 from schemas.users import (
     NewUser,
@@ -37,6 +38,7 @@ def list_users(principal: Principal, asked: UserQuery) -> CachedResult[dict[str,
 
 @routes.post("")
 @require("users:write")
+@idempotent()
 @body(UserWriteSchema)
 @returns(UserSchema, 201)
 def create_user(principal: Principal, new: NewUser) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.idempotency import idempotent
 from cache.results import CachedResult
 from schemas.page import PageQuerySchema
 from schemas.workspaces import (
@@ -39,6 +40,7 @@ def list_workspaces(principal: Principal, asked: WorkspaceQuery) -> CachedResult
 
 @routes.post("")
 @require("workspaces:write")
+@idempotent()
 @body(WorkspaceWriteSchema)
 @returns(WorkspaceSchema, 201)
 def create_workspace(principal: Principal, new: dict[str, str]) -> dict[str, Any]:
@@ -86,6 +88,7 @@ def list_members(
 
 @routes.post("/<workspace_id>/members")
 @require("workspaces:write")
+@idempotent()
 @body(MemberWriteSchema)
 @returns(MemberSchema, 201)
 def add_member(principal: Principal, new: NewMember, workspace_id: str) -> dict[str, Any]:

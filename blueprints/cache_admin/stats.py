@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, returns
 from blueprints.http.caching import uncached
+from blueprints.http.idempotency import repeatable
 from schemas.cache_admin import HealthSchema, StatsSchema
 from services import cache_admin, cache_statistics
 from services.principal import Principal
@@ -26,6 +27,7 @@ def read_stats(principal: Principal) -> Any:
 
 @routes.post("/stats/reset")
 @require("cache:write")
+@repeatable("zero stays zero")
 @returns(status=204)
 def reset_stats(principal: Principal) -> None:
     """Begin to count anew."""

@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, json_response, returns
 from blueprints.http.caching import uncached
+from blueprints.http.idempotency import idempotent
 from schemas.cache_admin import WarmJobSchema, WarmRequestSchema, WarmStrategiesSchema
 from services import warming
 from services.principal import Principal
@@ -26,6 +27,7 @@ def list_strategies(principal: Principal) -> Any:
 
 @routes.post("")
 @require("cache:write")
+@idempotent()
 @body(WarmRequestSchema, required=False)
 @returns(WarmJobSchema, 202)
 def start_job(principal: Principal, asked: dict[str, Any]) -> Any:

@@ -5,9 +5,10 @@ from flask import Response
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, json_response, returns
 from blueprints.http.event_stream import event_stream
+from blueprints.http.idempotency import idempotent
 from schemas.answers import Question, QuestionSchema, Regenerate, RegenerateSchema
 from schemas.messages import MessageSchema
-from services import answers
+from services import answers, streams
 from services.principal import Principal
 from streams import sse
 
@@ -16,8 +17,18 @@ __all__ = ["routes"]
 routes = Routes("answers", "/api/conversations", "Asking a model within a conversation.")
 
 
+def _rejoin(principal: Principal, stream_id: str) -> Response | None:
+    """The stream of an earlier answer, from its first event."""
+    reader = streams.join_stream(principal.user_id, stream_id, after=-1)
+    if reader is None:
+        return None
+    frames = sse.encode_stream(reader.batches())
+    return event_stream(frames, {"X-Larder-Stream-Id": stream_id})
+
+
 @routes.post("/<conversation_id>/messages")
 @require("chat:write")
+@idempotent(_rejoin)
 @body(QuestionSchema)
 @returns(MessageSchema, description="The finished message; with `stream`, the events instead.")
 def ask(principal: Principal, question: Question, conversation_id: str) -> Response:
@@ -27,6 +38,7 @@ def ask(principal: Principal, question: Question, conversation_id: str) -> Respo
 
 @routes.post("/<conversation_id>/messages/<message_id>/regenerate")
 @require("chat:write")
+@idempotent(_rejoin)
 @body(RegenerateSchema, required=False)
 @returns(MessageSchema, description="The finished message; with `stream`, the events instead.")
 def regenerate(

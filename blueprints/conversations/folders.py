@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.idempotency import idempotent
 from cache.results import CachedResult
 from schemas.folders import (
     FolderDeleteQuerySchema,
@@ -34,6 +35,7 @@ def list_folders(principal: Principal) -> CachedResult[dict[str, Any]]:
 
 @routes.post("")
 @require("conversations:write")
+@idempotent()
 @body(FolderWriteSchema)
 @returns(FolderSchema, 201)
 def create_folder(principal: Principal, new: NewFolder) -> dict[str, Any]:

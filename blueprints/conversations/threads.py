@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.idempotency import idempotent
 from cache.results import CachedResult
 from schemas.conversations import (
     ConversationEdit,
@@ -38,6 +39,7 @@ def list_conversations(
 
 @routes.post("")
 @require("conversations:write")
+@idempotent()
 @body(ConversationWriteSchema, required=False)
 @returns(ConversationSchema, 201)
 def create_conversation(principal: Principal, new: NewConversation) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.idempotency import idempotent
 from cache.results import CachedResult
 from schemas.costs_budgets import (
     BudgetEdit,
@@ -36,6 +37,7 @@ def list_budgets(principal: Principal, asked: BudgetQuery) -> CachedResult[dict[
 
 @routes.post("")
 @require("costs:write")
+@idempotent()
 @body(BudgetWriteSchema)
 @returns(BudgetSchema, 201)
 def create_budget(principal: Principal, new: NewBudget) -> dict[str, Any]:

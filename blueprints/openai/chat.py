@@ -7,8 +7,9 @@ from flask import Response
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
 from blueprints.http.event_stream import event_stream
+from blueprints.http.idempotency import idempotent
 from schemas.openai import ChatCall, ChatCompletionSchema
-from services import completions
+from services import completions, streams
 from services.completions import Line
 from services.principal import Principal
 
@@ -19,8 +20,26 @@ routes = Routes("openai_chat", "/v1", "OpenAI-compatible chat completions.")
 KEEP_ALIVE = b": keep-alive\n\n"
 
 
+def _frames(batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
+    """What is ready together goes out in one write; an empty batch is a sign of life."""
+    for batch in batches:
+        if batch:
+            yield b"".join(b"data: %b\n\n" % event.data for event in batch)
+        else:
+            yield KEEP_ALIVE
+
+
+def _rejoin(principal: Principal, stream_id: str) -> Response | None:
+    """The chunks of an earlier answer, from the first."""
+    reader = streams.join_stream(principal.user_id, stream_id, after=-1)
+    if reader is None:
+        return None
+    return event_stream(_frames(reader.batches()), {"X-Larder-Stream-Id": stream_id})
+
+
 @routes.post("/chat/completions")
 @require("chat:write")
+@idempotent(_rejoin)
 @body(ChatCompletionSchema)
 @returns(description="The completion; with `stream`, its chunks as server-sent events.")
 def create_completion(principal: Principal, asked: ChatCall) -> Response:
@@ -38,12 +57,3 @@ def create_completion(principal: Principal, asked: ChatCall) -> Response:
     if done.cost_usd is not None:
         response.headers["X-Larder-Cost-Usd"] = done.cost_usd
     return response
-
-
-def _frames(batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
-    """What is ready together goes out in one write; an empty batch is a sign of life."""
-    for batch in batches:
-        if batch:
-            yield b"".join(b"data: %b\n\n" % event.data for event in batch)
-        else:
-            yield KEEP_ALIVE
