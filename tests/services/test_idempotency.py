@@ -80,6 +80,7 @@ def test_a_body_over_the_limit_is_not_kept(extra, kept):
 
     again = idempotency.begin("key", "one", "hash")
 
+    assert again is not None
     assert (again.body is not None) is kept
 
 
