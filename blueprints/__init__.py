@@ -2,6 +2,7 @@
 
 from blueprints import (
     audit_logs,
+    files,
     keys,
     me,
     models,
@@ -38,6 +39,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     users.routes,
     keys.routes,
     workspaces.routes,
+    files.routes,
     cache_stats.routes,
     cache_namespaces.routes,
     cache_keys.routes,

@@ -57,6 +57,7 @@ def ask(principal: Principal, conversation_id: str, question: Question) -> Answe
     """
     owner = principal.user_id
     thread = threads.get_conversation(owner, conversation_id).value
+    attachments.check_files(owner, question.file_ids)
     before = messages.branch(owner, conversation_id, question.parent_id).value["items"]
     asked = {"role": "user", "content": question.content, "file_ids": question.file_ids}
     call = _plan(principal, thread, question, [*before, asked])

@@ -13,18 +13,32 @@ from sqlalchemy.orm import undefer
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.platform import StoredFile
-from services.errors import Invalid
+from services import files
+from services.errors import Invalid, NotFound
 
-__all__ = ["parts"]
+__all__ = ["check_files", "parts"]
 
 MAX_TEXT_BYTES = 256 * 1024
+DELETED = {"type": "text", "text": "(A file that was deleted since.)"}
+
+
+def check_files(owner: UserId, file_ids: Sequence[str]) -> None:
+    """Refuse files that are not there to be attached.
+
+    Raises:
+        Invalid: `owner` has no such file.
+    """
+    for file_id in file_ids:
+        try:
+            files.get_file(owner, file_id)
+        except NotFound as fault:
+            raise Invalid.field("file_ids", fault.detail) from fault
 
 
 def parts(owner: UserId, file_ids: Sequence[str]) -> list[dict[str, Any]]:
     """The content parts of `file_ids`, in their order, in OpenAI's shape.
 
-    Raises:
-        Invalid: `owner` has no such file.
+    A file that was deleted since is named as such: a conversation outlives its files.
     """
     if not file_ids:
         return []
@@ -35,10 +49,7 @@ def parts(owner: UserId, file_ids: Sequence[str]) -> list[dict[str, Any]]:
             .options(undefer(StoredFile.content))
         ).all()
     found = {row.id: row for row in rows}
-    missing = [each for each in file_ids if each not in found]
-    if missing:
-        raise Invalid.field("file_ids", f"There is no file “{missing[0][:80]}”.")
-    return [_part(found[each]) for each in file_ids]
+    return [_part(found[each]) if each in found else dict(DELETED) for each in file_ids]
 
 
 def _part(file: StoredFile) -> dict[str, Any]:

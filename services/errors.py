@@ -6,6 +6,7 @@ LarderError
 ├── NotFound             not there, or not the caller's to see: the two cannot be told apart
 ├── Invalid              a field is wrong; `errors` names each with the mend
 ├── Malformed            the request cannot be read at all
+├── TooLarge             more bytes than there may be
 ├── Unsupported          the request's media type is not one that is read
 ├── Conflict             what stands there contradicts the change
 ├── PreconditionFailed   `If-Match` names another version
@@ -27,6 +28,7 @@ __all__ = [
     "NotFound",
     "PreconditionFailed",
     "RateLimited",
+    "TooLarge",
     "Unauthenticated",
     "Unavailable",
     "Unsupported",
@@ -94,6 +96,12 @@ class Malformed(LarderError):
     """The request cannot be read at all."""
 
     code = "malformed"
+
+
+class TooLarge(LarderError):
+    """More bytes than there may be."""
+
+    code = "too_large"
 
 
 class Unsupported(LarderError):

@@ -18,7 +18,7 @@ from webargs.flaskparser import FlaskParser
 from cache.results import encode_body, etag_of
 from services.errors import Invalid, Malformed, Unsupported
 
-__all__ = ["Routes", "body", "if_match", "json_response", "query", "read_json", "returns"]
+__all__ = ["Routes", "body", "if_match", "json_response", "query", "read_json", "returns", "upload"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -121,6 +121,34 @@ def body(schema: type[Schema] | Schema, *, required: bool = True) -> Callable[[V
 def query(schema: type[Schema] | Schema) -> Callable[[View], View]:
     """Load the query string with `schema` and hand it to the view."""
     return _DOCUMENT.arguments(schema, location="query")  # type: ignore[no-any-return]
+
+
+def upload(
+    schema: type[Schema] | Schema, *, max_bytes: Callable[[], int]
+) -> Callable[[View], View]:
+    """Load the files of a form with `schema` and hand them to the view.
+
+    Args:
+        schema: the form's parts.
+        max_bytes: gives the largest form that is read; it may be larger than a JSON body.
+    """
+    load = _DOCUMENT.arguments(schema, location="files")
+
+    def decorate(view: View) -> View:
+        loaded = load(view)
+
+        @wraps(loaded)
+        def sized(*args: Any, **kwargs: Any) -> Any:
+            if request.mimetype != "multipart/form-data":
+                raise Unsupported("Send the file as multipart/form-data.")
+            request.max_content_length = max_bytes()
+            if request.form:
+                raise Invalid({name: ["Must be a file, or left out."] for name in request.form})
+            return loaded(*args, **kwargs)
+
+        return sized  # type: ignore[return-value]  # same signature, seen from outside
+
+    return decorate
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -24,6 +24,7 @@ STATUS: dict[type[errors.LarderError], tuple[int, str]] = {
     errors.NotFound: (404, "Not found"),
     errors.Invalid: (422, "Invalid request"),
     errors.Malformed: (400, "Malformed request"),
+    errors.TooLarge: (413, "Content too large"),
     errors.Unsupported: (415, "Unsupported media type"),
     errors.Conflict: (409, "Conflict"),
     errors.PreconditionFailed: (412, "Precondition failed"),

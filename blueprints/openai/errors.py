@@ -17,6 +17,7 @@ KINDS: dict[type[errors.LarderError], tuple[int | None, str]] = {
     errors.NotFound: (404, INVALID),
     errors.Invalid: (400, INVALID),
     errors.Malformed: (400, INVALID),
+    errors.TooLarge: (413, INVALID),
     errors.Unsupported: (415, INVALID),
     errors.Conflict: (409, INVALID),
     errors.BudgetExceeded: (402, "insufficient_quota"),

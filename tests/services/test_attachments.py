@@ -1,0 +1,48 @@
+"""Files of a message as providers read them."""
+
+from cache.scopes import UserId
+from services import attachments
+from tests.factories.files import make_file
+
+
+def _parts(app, client, *made):
+    with app.app_context():
+        return attachments.parts(UserId(client.user_id), [each.json["id"] for each in made])
+
+
+def test_a_text_is_shown_and_an_image_inline(app, alice):
+    """In the order they were named."""
+    text = make_file(alice, b"hello", "a.txt", "text/plain")
+    image = make_file(alice, b"\x89PNG", "a.png", "image/png")
+
+    shown = _parts(app, alice, image, text)
+
+    assert shown[0]["image_url"]["url"] == "data:image/png;base64,iVBORw=="
+    assert shown[1] == {"type": "text", "text": "File a.txt:\nhello"}
+
+
+def test_a_conversation_outlives_its_files(alice):
+    """A deleted file must not keep its owner from going on."""
+    file_id = make_file(alice).json["id"]
+    path = f"/api/conversations/{alice.post('/api/conversations', json={}).json['id']}/messages"
+    question = {"content": "hello", "model": "demo/echo", "stream": False}
+    alice.post(path, json={**question, "file_ids": [file_id]})
+    alice.delete(f"/api/files/{file_id}")
+    leaf = alice.get(path).json["items"][-1]["id"]
+
+    later = alice.post(path, json={**question, "parent_id": leaf})
+    attached = alice.post(path, json={**question, "file_ids": [file_id]})
+
+    assert later.status_code == 200
+    assert attached.status_code == 422
+    assert list(attached.json["errors"]) == ["file_ids"]
+
+
+def test_somebody_elses_file_cannot_be_attached(alice, bob):
+    """A model's answer would tell what is in it."""
+    file_id = make_file(alice).json["id"]
+    path = f"/api/conversations/{bob.post('/api/conversations', json={}).json['id']}/messages"
+
+    answer = bob.post(path, json={"content": "x", "model": "demo/echo", "file_ids": [file_id]})
+
+    assert answer.status_code == 422
