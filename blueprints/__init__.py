@@ -16,7 +16,7 @@ from blueprints.cache_admin import keys as cache_keys
 from blueprints.cache_admin import namespaces as cache_namespaces
 from blueprints.cache_admin import stats as cache_stats
 from blueprints.cache_admin import warming as cache_warming
-from blueprints.conversations import answers, folders, messages, threads
+from blueprints.conversations import answers, folders, messages, search, threads
 from blueprints.costs import budgets, pricing, records, usage
 from blueprints.http.bodies import Routes
 from blueprints.openai import chat as openai_chat
@@ -30,6 +30,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     providers.routes,
     folders.routes,
     threads.routes,
+    search.routes,
     messages.routes,
     answers.routes,
     streaming.routes,

@@ -7,7 +7,7 @@ one, is a clear error.
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +18,9 @@ __all__ = ["decode_cursor", "encode_cursor", "page_of"]
 
 T = TypeVar("T")
 MAX_CURSOR_CHARS = 2000
+EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+LARGEST = 2**63 - 1
 
 
 def encode_cursor(listing: str, position: Sequence[object]) -> str:
@@ -45,9 +48,18 @@ def decode_cursor(listing: str, cursor: str, kinds: Sequence[type[Any]]) -> tupl
         )
     except (ValueError, binascii.Error, msgspec.MsgspecError) as wrong:
         raise fault from wrong
-    if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
+    if not all(_is_storable(value) for value in values):
         raise fault
     return values
+
+
+def _is_storable(value: object) -> bool:
+    """Whether every database can compare its columns with `value`."""
+    if isinstance(value, datetime):
+        return value.tzinfo is not None and EARLIEST <= value <= LATEST
+    if isinstance(value, str):
+        return "\x00" not in value
+    return not isinstance(value, int) or abs(value) <= LARGEST
 
 
 def page_of(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, query, returns
+from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
 from cache.results import CachedResult
 from schemas.messages import (
@@ -44,4 +44,6 @@ def edit_message(
     principal: Principal, edit: MessageEdit, conversation_id: str, message_id: str
 ) -> dict[str, Any]:
     """Say a message anew, as a sibling branch."""
-    return messages.edit_message(principal.user_id, conversation_id, message_id, edit)
+    return messages.edit_message(
+        principal.user_id, conversation_id, message_id, edit, if_match=if_match()
+    )

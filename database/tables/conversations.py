@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from database.search.documents import searched
 from database.session import Base
 from database.types import Json, Money, UtcDateTime
 from telemetry.ids import new_id
@@ -62,8 +63,10 @@ class Message(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    # Not CASCADE: a long branch would be a recursion deeper than SQLite goes. Messages go with
+    # their conversation.
     parent_id: Mapped[str | None] = mapped_column(
-        ForeignKey("messages.id", ondelete="CASCADE"), index=True
+        ForeignKey("messages.id", ondelete="SET NULL"), index=True
     )
     role: Mapped[str] = mapped_column(String(20))
     content: Mapped[str] = mapped_column(Text)
@@ -116,3 +119,7 @@ class Stream(Base):
     is_stop_requested: Mapped[bool] = mapped_column(default=False)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+searched(Conversation, "title")
+searched(Message, "content")

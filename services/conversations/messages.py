@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cache.namespaces import CONVERSATIONS
@@ -14,6 +14,7 @@ from schemas.messages import MessageEdit, MessageQuery, MessageSchema
 from services.conversations.threads import get_conversation, owned_conversation
 from services.errors import Conflict, Invalid, NotFound
 from services.paging import decode_cursor, encode_cursor, page_of
+from services.preconditions import check_precondition
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
 
@@ -54,7 +55,7 @@ def list_messages(owner: UserId, conversation_id: str, query: MessageQuery) -> d
 
 @CONVERSATIONS.read("messages")
 def branch(owner: UserId, conversation_id: str, leaf_id: str | None) -> dict[str, Any]:
-    """The messages from the root to `leaf_id`, by default to the latest message.
+    """The messages from the root to `leaf_id`, by default to the latest leaf; never by pages.
 
     Raises:
         NotFound: `owner` has no such conversation, or it no such message.
@@ -84,17 +85,25 @@ def get_message(owner: UserId, conversation_id: str, message_id: str) -> dict[st
 
 
 def edit_message(
-    owner: UserId, conversation_id: str, message_id: str, edit: MessageEdit
+    owner: UserId,
+    conversation_id: str,
+    message_id: str,
+    edit: MessageEdit,
+    *,
+    if_match: str | None = None,
 ) -> dict[str, Any]:
     """Say a message anew: a sibling with the same parent and role.
 
     Raises:
         NotFound: `owner` has no such message in this conversation.
-        Conflict: it is an answer that is still being written.
+        Conflict: it is an answer that is still being written, or the conversation is full.
+        PreconditionFailed: `if_match` names another version.
     """
     with unit_of_work() as work:
         thread = owned_conversation(work.session, owner, conversation_id)
         before = _owned(work.session, owner, conversation_id, message_id)
+        check_precondition(if_match, _dump(before))
+        _check_room(work.session, conversation_id)
         if before.status == "streaming":
             raise Conflict("This answer is still being written.", code="message_streaming")
         row = _new(
@@ -131,6 +140,7 @@ def add_question(
     """
     thread = owned_conversation(work.session, owner, conversation_id)
     _check_parent(work.session, owner, conversation_id, parent_id)
+    _check_room(work.session, conversation_id)
     row = _new(owner, conversation_id, role="user", parent_id=parent_id, status="complete", **said)
     work.session.add(row)
     work.session.flush()  # the answer refers to it
@@ -152,7 +162,13 @@ def add_answer(
         conversation_id: the conversation.
         parent_id: the question.
         about: `model_id`, `stream_id`.
+
+    Raises:
+        NotFound: `owner` has no such conversation any more.
+        Conflict: the conversation is full.
     """
+    thread = owned_conversation(work.session, owner, conversation_id)
+    _check_room(work.session, conversation_id)
     row = _new(
         owner,
         conversation_id,
@@ -164,6 +180,7 @@ def add_answer(
     )
     work.session.add(row)
     work.session.flush()  # the stream refers to it
+    thread.active_at = row.created_at
     work.invalidates(CONVERSATIONS.of(owner))
     return row
 
@@ -211,11 +228,14 @@ def _owned(session: Session, owner: UserId, conversation_id: str, message_id: st
     return found
 
 
-def _path(parents: Mapping[str, str | None], leaf_id: str | None) -> list[str]:
+def _path(parents: dict[str, str | None], leaf_id: str | None) -> list[str]:
     """The ids from the root to the leaf; `parents` is in the order of creation."""
     if leaf_id is not None and leaf_id not in parents:
         raise NotFound.of("message", leaf_id)
-    at = leaf_id if leaf_id is not None else next(reversed(list(parents)), None)
+    at = leaf_id
+    if at is None:  # the last one made that nothing follows: two machines' clocks may differ
+        followed = set(parents.values())
+        at = next((each for each in reversed(parents) if each not in followed), None)
     path: list[str] = []
     while at is not None:
         path.append(at)
@@ -233,6 +253,14 @@ def _check_parent(
         raise Invalid.field("parent_id", f"There is no message “{parent_id[:80]}” here.")
     if parent.status == "streaming":
         raise Conflict("The answer above is still being written.", code="message_streaming")
+
+
+def _check_room(session: Session, conversation_id: str) -> None:
+    count = session.scalar(select(func.count()).where(Message.conversation_id == conversation_id))
+    if (count or 0) >= MAX_MESSAGES:
+        raise Conflict(
+            f"A conversation can have {MAX_MESSAGES} messages at most.", code="conversation_full"
+        )
 
 
 def _title(content: str) -> str:
