@@ -101,10 +101,11 @@ def _watch(work: UnitOfWork) -> None:
 
     def on_flush(session: Session, context: Any, instances: Any) -> None:
         del context, instances
-        for row in (*session.new, *session.dirty, *session.deleted):
-            if row in session.dirty and not session.is_modified(row):
-                continue
+        for row in (*session.new, *session.deleted):
             _note(work, type(row))
+        for row in session.dirty:
+            if session.is_modified(row):
+                _note(work, type(row))
 
     def on_execute(state: ORMExecuteState) -> None:
         if state.is_insert or state.is_update or state.is_delete:

@@ -91,28 +91,27 @@ def is_index_of_search(kind: str, name: str | None) -> bool:
 
 def _after_flush(session: Session, context: Any) -> None:
     del context
-    written: list[dict[str, Any]] = []
-    for row in (*session.new, *session.dirty):
-        column = _SEARCHED.get(type(row))
-        if column is None or not inspect(row).attrs[column].history.has_changes():
-            continue
-        entry = _entry(row, body_of(getattr(row, column) or ""))
-        if row not in session.new:
-            session.connection().execute(_removal(entry))
-        if entry["body"]:
-            written.append(entry)
+    made = [entry for row in session.new if (entry := _entry(row)) is not None]
+    changed = [entry for row in session.dirty if (entry := _entry(row)) is not None]
+    for entry in changed:
+        session.connection().execute(_removal(entry))
+    written = [entry for entry in (*made, *changed) if entry["body"]]
     if written:
         session.connection().execute(insert(_TABLE), written)
 
 
-def _entry(row: Any, body: str) -> dict[str, Any]:
+def _entry(row: Any) -> dict[str, Any] | None:
+    """The document of a row whose text was written by this flush."""
+    column = _SEARCHED.get(type(row))
+    if column is None or not inspect(row).attrs[column].history.has_changes():
+        return None
     is_message = hasattr(row, "conversation_id")
     return {
         "user_id": row.user_id,
         "conversation_id": row.conversation_id if is_message else row.id,
         "message_id": row.id if is_message else None,
         "said_at": row.created_at,
-        "body": body,
+        "body": body_of(getattr(row, column) or ""),
     }
 
 

@@ -46,7 +46,7 @@ def app(request, settings, clock):
         db.engine.dispose()
 
 
-def found(query: str, owner: str = "ann") -> list[str | None]:
+def found(query: str, owner: str = "ann") -> list[str]:
     """The bodies that the index gives for `query`."""
     with read_session() as session:
         terms = parse_terms(query)
