@@ -6,17 +6,16 @@ from alembic import context
 from sqlalchemy import Connection, TypeDecorator
 from sqlalchemy.schema import SchemaItem
 
+from database.search.documents import is_index_of_search
 from database.session import Base, db
 
 __all__: list[str] = []
 
-OWN_STATEMENTS = ("search_",)
-"""Tables that are made by statements of their own (`database/search`), not from classes."""
 
-
-def _is_compared(item: SchemaItem, name: str | None, *rest: Any) -> bool:
+def _is_compared(item: SchemaItem, name: str | None, kind: str, *rest: Any) -> bool:
+    """Whether a class stands for it: the search index is made by statements of its own."""
     del item, rest
-    return not (name or "").startswith(OWN_STATEMENTS)
+    return not is_index_of_search(kind, name)
 
 
 def _plain_type(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
