@@ -2,11 +2,12 @@
 
 from flask import Blueprint
 
-from cli import cache, costs, prepare
+from cli import admin, cache, costs, prepare
 
 __all__ = ["COMMANDS"]
 
 COMMANDS: tuple[Blueprint, ...] = (
+    admin.commands,
     prepare.commands,
     cache.warm_commands,
     cache.commands,
