@@ -5,8 +5,10 @@ from typing import Any
 
 import fakeredis
 import pytest
+from redis.cluster import RedisCluster
 
 from tests.streams.redis_process import RedisProcess, strict_client
+from tests.streams.scripts import wait_until
 
 NewClient = Callable[[], Any]
 
@@ -19,7 +21,26 @@ def redis_process() -> Iterator[RedisProcess]:
     process.kill()
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.server)])
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """One node that holds all slots, which is a Cluster to its clients."""
+    folder = tmp_path_factory.mktemp("redis-cluster")
+    process = RedisProcess("--cluster-enabled", "yes", "--dir", str(folder)).start()
+    client = strict_client(process.port)
+    client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
+    client.close()
+    yield process
+    process.kill()
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("real", marks=pytest.mark.server),
+        pytest.param("cluster", marks=pytest.mark.server),
+    ]
+)
 def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
     """Makes clients of one empty Redis, one for each worker."""
     clients: list[Any] = []
@@ -28,6 +49,14 @@ def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
 
         def make() -> Any:
             return fakeredis.FakeRedis(server=server)
+    elif request.param == "cluster":
+        cluster_port = request.getfixturevalue("redis_cluster").port
+
+        def make() -> Any:
+            clients.append(RedisCluster(host="127.0.0.1", port=cluster_port))
+            return clients[-1]
+
+        make().flushall()
     else:
         port = request.getfixturevalue("redis_process").port
 
