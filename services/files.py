@@ -158,7 +158,7 @@ def _owned(
 
 def _check_room(session: Session, owner: UserId, more_bytes: int) -> None:
     """The user's row is locked, so that files sent at once are counted one after the other."""
-    session.scalar(select(User.id).where(User.id == owner).with_for_update())
+    session.scalar(select(User.id).where(User.id == owner).with_for_update(key_share=True))
     count, total = session.execute(
         select(func.count(), func.coalesce(func.sum(StoredFile.size_bytes), 0)).where(
             StoredFile.user_id == owner

@@ -261,7 +261,7 @@ def _user_to_key(session: Session, principal: Principal, user_id: str | None) ->
     wanted = user_id or principal.user_id
     if wanted != principal.user_id:
         principal.must("keys:write_all")
-    user = session.scalar(select(User).where(User.id == wanted).with_for_update())
+    user = session.scalar(select(User).where(User.id == wanted).with_for_update(key_share=True))
     if user is None or not user.is_active:
         raise Invalid.field("user_id", f"There is no active user “{wanted[:80]}”.")
     principal.must_outrank(user.id, user.role)
@@ -273,7 +273,9 @@ def _key_of(session: Session, principal: Principal, key_id: str) -> tuple[ApiKey
     owner = session.scalar(select(ApiKey.user_id).where(ApiKey.id == key_id))
     if owner is None or (owner != principal.user_id and not principal.may("keys:write_all")):
         raise NotFound.of("key", key_id)
-    user = session.scalars(select(User).where(User.id == owner).with_for_update()).one()
+    user = session.scalars(
+        select(User).where(User.id == owner).with_for_update(key_share=True)
+    ).one()
     principal.must_outrank(user.id, user.role)
     return session.scalars(select(ApiKey).where(ApiKey.id == key_id).with_for_update()).one(), user
 

@@ -162,7 +162,9 @@ def edit_user(
     """
     with unit_of_work() as work:
         owners = _locked_owners(work.session) if edit.changes.keys() & {"role", "is_active"} else []
-        row = work.session.scalar(select(User).where(User.id == user_id).with_for_update())
+        row = work.session.scalar(
+            select(User).where(User.id == user_id).with_for_update(key_share=True)
+        )
         if row is None:
             raise NotFound.of("user", user_id)
         check_precondition(if_match, _dump(row))
@@ -191,7 +193,7 @@ def _locked_owners(session: Session) -> list[str]:
             select(User.id)
             .where(User.role == "owner", User.is_active.is_(True))
             .order_by(User.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
     )
 

@@ -163,11 +163,12 @@ def delete_workspace(
         acting.must_rank("owner")
         check_precondition(if_match, _dump(acting.workspace, acting.own_role))
         invalidate_members(work, workspace_id, *_member_ids(work.session, workspace_id))
-        revoked = keys.revoke_workspace_keys(work, workspace_id)
-        work.session.flush()  # the keys let go before what they point at goes
+        # Members go first: who is just making a key holds their row, and that key is seen below.
         work.session.execute(
             delete(WorkspaceMember).where(WorkspaceMember.workspace_id == workspace_id)
         )
+        revoked = keys.revoke_workspace_keys(work, workspace_id)
+        work.session.flush()  # the keys let go before what they point at goes
         work.session.delete(acting.workspace)
         detail = {"name": acting.workspace.name, "revoked_keys": revoked}
         audit_logs.record(work, principal, "workspace.deleted", "workspace", workspace_id, detail)
@@ -197,10 +198,14 @@ class Acting:
 def acting_in(session: Session, principal: Principal, workspace_id: str) -> Acting:
     """Lock a workspace for a change, which keeps its last owner from leaving twice.
 
+    The lock lets rows be added that point at the workspace, as a key of it that is being made.
+
     Raises:
         NotFound: there is none, or the caller does not see it.
     """
-    row = session.scalar(select(Workspace).where(Workspace.id == workspace_id).with_for_update())
+    row = session.scalar(
+        select(Workspace).where(Workspace.id == workspace_id).with_for_update(key_share=True)
+    )
     role = _role_of(session, workspace_id, principal.user_id)
     acts_as = "owner" if principal.may("workspaces:write_all") else role
     if row is None or acts_as is None:
