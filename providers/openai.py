@@ -8,6 +8,7 @@ Dialects: no `[DONE]` after a finish reason; usage on the last content chunk or 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ __all__ = ["OpenAIProvider"]
 DONE = b"[DONE]"
 MAX_TOKENS = 10**9
 MAX_MODELS = 10_000
+FIRST_HALF, SECOND_HALF, AFTER_HALVES = "\ud800", "\udc00", "\ue000"
 WINDOW_FIELDS = ("context_window", "context_length", "max_model_len", "max_context_length")
 
 
@@ -139,14 +141,14 @@ class OpenAIStream:
         yield _chunk(raw, first.message or _Delta(), first.finish_reason, body.usage)
 
     def _streamed(self) -> Iterator[Chunk]:
-        reader = SseReader()
+        reader, halves = SseReader(), _Halves()
         is_finished = False
         try:
             for piece in self._reply.pieces():
                 for event in reader.feed(piece):
                     if event.data == DONE:
                         return
-                    chunk = _streamed_chunk(event.data)
+                    chunk = halves.joined(_streamed_chunk(event.data))
                     is_finished = is_finished or chunk.finish_reason is not None
                     yield chunk
         except ProviderBroken:
@@ -157,6 +159,28 @@ class OpenAIStream:
             self._reply.close()
         if not is_finished:
             raise ProviderBroken("The provider's answer ended before its end.")
+
+
+class _Halves:
+    """Puts code points together that a provider cut in two over chunks (lone surrogates)."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def joined(self, chunk: Chunk) -> Chunk:
+        """The chunk with whole code points; the first half of one waits for the next chunk."""
+        text = self._held + chunk.text
+        if not self._held and (not text or not _is_half(text)):
+            return chunk
+        self._held = ""
+        if FIRST_HALF <= text[-1:] < SECOND_HALF and chunk.finish_reason is None:
+            text, self._held = text[:-1], text[-1]
+        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return replace(chunk, text=whole)
+
+
+def _is_half(text: str) -> bool:
+    return any(FIRST_HALF <= char < AFTER_HALVES for char in text)
 
 
 def _streamed_chunk(raw: bytes) -> Chunk:

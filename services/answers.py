@@ -17,7 +17,7 @@ from schemas.fields import money_text
 from services import attachments, calls
 from services.calls import Bill, ModelCall
 from services.conversations import messages, threads
-from services.errors import Invalid
+from services.errors import Invalid, NotFound
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
@@ -58,7 +58,7 @@ def ask(principal: Principal, conversation_id: str, question: Question) -> Answe
     owner = principal.user_id
     thread = threads.get_conversation(owner, conversation_id).value
     attachments.check_files(owner, question.file_ids)
-    before = messages.branch(owner, conversation_id, question.parent_id).value["items"]
+    before = _path_to(owner, conversation_id, question.parent_id)
     asked = {"role": "user", "content": question.content, "file_ids": question.file_ids}
     call = _plan(principal, thread, question, [*before, asked])
     with unit_of_work() as work:
@@ -106,6 +106,16 @@ def finished_message(answer: Answer) -> dict[str, Any]:
     if outcome.error is not None:
         calls.raise_upstream(outcome.error)
     return messages.get_message(answer.owner, answer.conversation_id, answer.message_id).value
+
+
+def _path_to(owner: UserId, conversation_id: str, parent_id: str | None) -> list[dict[str, Any]]:
+    try:
+        items: list[dict[str, Any]] = messages.branch(owner, conversation_id, parent_id).value[
+            "items"
+        ]
+    except NotFound as fault:
+        raise Invalid.field("parent_id", fault.detail) from fault
+    return items
 
 
 def _plan(

@@ -13,6 +13,8 @@ from database.session import db
 from services.startup import prepare
 from tests.doubles.api_client import ApiClient
 from tests.doubles.fake_clock import FakeClock
+from tests.doubles.openai_server import KEY as UPSTREAM_KEY
+from tests.doubles.openai_server import OpenAIServer
 from tests.factories.users import make_user
 
 pytest_plugins = ["tests.doubles.postgres"]
@@ -89,3 +91,20 @@ def alice(app: Flask) -> ApiClient:
 def bob(app: Flask) -> ApiClient:
     """Another member, to whom nothing of Alice's is to be seen."""
     return make_user(app, "Bob")
+
+
+@pytest.fixture
+def upstream() -> Iterator[OpenAIServer]:
+    """A provider that speaks OpenAI's format, over real HTTP."""
+    server = OpenAIServer().start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def provided(admin: ApiClient, upstream: OpenAIServer) -> OpenAIServer:
+    """The same, known to the application as `up`, its models synced."""
+    new = {"id": "up", "wire_format": "openai", "base_url": upstream.url, "secret": UPSTREAM_KEY}
+    assert admin.post("/api/providers", json=new).status_code == 201
+    assert admin.post("/api/providers/up/sync").status_code == 200
+    return upstream

@@ -1,0 +1,221 @@
+"""An OpenAI-compatible server whose behaviour is chosen by the model's name; real HTTP on loopback.
+
+It echoes the last user message word by word, counts words as tokens, checks the key, and keeps the
+requests it got. `python -m tests.doubles.openai_server` runs it as a process of its own.
+"""
+
+import argparse
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+__all__ = ["KEY", "MODELS", "OpenAIServer"]
+
+KEY = "sk-upstream-secret-key"
+MODELS = (
+    "echo", "slow", "stall", "break", "malformed", "no-done", "usage-zero", "usage-none",
+    "usage-everywhere", "surrogate", "error-object", "tools", "reasoning", "long",
+    "status-400", "status-401", "status-404", "status-429", "status-500", "silent",
+)  # fmt: skip
+PAUSE_S = 0.05
+STALL_S = 30.0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "OpenAIServer"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base's own name)
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """`/v1/models`, and what was asked so far."""
+        if self.path == "/_requests":
+            self._json(200, self.server.requests)
+        elif self._is_known():
+            rows = [{"id": each, "object": "model", "owned_by": "double"} for each in MODELS]
+            self._json(200, {"object": "list", "data": rows})
+
+    def do_POST(self) -> None:
+        """`/v1/chat/completions`."""
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        self.server.requests.append(body)
+        if not self._is_known():
+            return
+        model = body["model"]
+        if model.startswith("status-"):
+            self._refuse(int(model.removeprefix("status-")))
+        elif model == "silent":
+            self.server.ended.wait(STALL_S)
+        elif body.get("stream"):
+            self._stream(model, body)
+        else:
+            self._whole(model, body)
+
+    def _is_known(self) -> bool:
+        if self.headers.get("Authorization") == f"Bearer {KEY}":
+            return True
+        self._refuse(401)
+        return False
+
+    def _refuse(self, status: int) -> None:
+        words = {"message": f"status {status} for {KEY}", "type": "t", "param": "p", "code": "c"}
+        self._json(status, {"error": words}, {"Retry-After": "7"} if status == 429 else {})
+
+    def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
+        raw = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def _whole(self, model: str, body: dict[str, Any]) -> None:
+        words = _words(body)
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(words)}
+        reason = "stop"
+        if model == "tools":
+            message, reason = (
+                {"role": "assistant", "content": None, "tool_calls": [_TOOL]},
+                "tool_calls",
+            )
+        choice = {"index": 0, "message": message, "finish_reason": reason}
+        self._json(
+            200,
+            {"id": "cmpl-1", "object": "chat.completion", "created": 1, "model": model,
+             "choices": [choice], "usage": _usage(body, words)},
+        )  # fmt: skip
+
+    def _stream(self, model: str, body: dict[str, Any]) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for line in _lines(model, body):
+                if line is None:
+                    self.server.ended.wait(STALL_S)
+                elif line == b"":
+                    self.close_connection = True
+                    return
+                else:
+                    self._send(line)
+                if model == "slow":
+                    time.sleep(PAUSE_S)  # noqa: TID251 (a slow provider is slow)
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.close_connection = True
+            self.server.hung_up.set()
+
+    def _send(self, line: bytes) -> None:
+        frame = b"data: " + line + b"\n\n"
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(frame), frame))
+
+
+_TOOL = {
+    "index": 0, "id": "call_1", "type": "function",
+    "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
+}  # fmt: skip
+
+
+def _words(body: dict[str, Any]) -> list[str]:
+    said = [each for each in body["messages"] if each["role"] == "user"][-1]["content"]
+    text = said if isinstance(said, str) else said[0]["text"]
+    count = 1000 if body["model"] == "long" else 0
+    return ["You ", "said: ", *(f"{word} " for word in text.split()), *(["more "] * count)]
+
+
+def _usage(body: dict[str, Any], words: list[str]) -> dict[str, Any]:
+    asked = sum(len(str(each["content"]).split()) for each in body["messages"])
+    if body["model"] == "usage-zero":
+        asked, words = 0, []
+    return {
+        "prompt_tokens": asked, "completion_tokens": len(words),
+        "total_tokens": asked + len(words),
+        "prompt_tokens_details": {"cached_tokens": 1 if asked else 0},
+    }  # fmt: skip
+
+
+def _chunk(model: str, delta: dict[str, Any], **more: Any) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": more.pop("finish_reason", None)}
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model,
+             "choices": [choice], **more}  # fmt: skip
+    return json.dumps(chunk).encode()
+
+
+def _lines(model: str, body: dict[str, Any]) -> Any:  # noqa: C901 (one list of faults)
+    """What is sent, line by line; `None` stalls, empty bytes hang up."""
+    words = _words(body)
+    if model == "tools":
+        yield _chunk(model, {"role": "assistant", "tool_calls": [_TOOL]})
+        yield _chunk(model, {}, finish_reason="tool_calls")
+        yield json.dumps({"choices": [], "usage": _usage(body, words)}).encode()
+        yield b"[DONE]"
+        return
+    if model == "reasoning":
+        yield _chunk(model, {"reasoning_content": "Let me think. "})
+    if model == "surrogate":
+        yield _chunk(model, {"content": "\ud83d"})
+        yield _chunk(model, {"content": "\ude00"})
+    for number, word in enumerate(words):
+        if number == 2:
+            if model == "stall":
+                yield None
+            if model == "break":
+                yield b""
+            if model == "malformed":
+                yield b'{"choices": [{"delta": '
+            if model == "error-object":
+                yield json.dumps({"error": {"message": "overloaded", "type": "server"}}).encode()
+        more = {"usage": _usage(body, words)} if model == "usage-everywhere" else {}
+        yield _chunk(model, {"content": word}, **more)
+    yield _chunk(model, {}, finish_reason="stop")
+    if model == "no-done":
+        return
+    options = body.get("stream_options") or {}
+    if options.get("include_usage") and model not in {"usage-none", "usage-everywhere"}:
+        usage = {"id": "u", "object": "chat.completion.chunk", "created": 1, "model": model,
+                 "choices": [], "usage": _usage(body, words)}  # fmt: skip
+        yield json.dumps(usage).encode()
+    yield b"[DONE]"
+
+
+class OpenAIServer(ThreadingHTTPServer):
+    """The server; `start` runs it in a thread, `close` ends it with everything that stalls in it."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.requests: list[dict[str, Any]] = []
+        self.ended = threading.Event()
+        self.hung_up = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """The base URL that clients are given."""
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def start(self) -> "OpenAIServer":
+        """Serve in a thread."""
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def close(self) -> None:
+        """End it."""
+        self.ended.set()
+        self.shutdown()
+        self.server_close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    served = OpenAIServer(parser.parse_args().port)
+    print(served.url, flush=True)  # noqa: T201 (its caller reads the address)
+    served.serve_forever()
