@@ -185,7 +185,7 @@ def _lines(model: str, body: dict[str, Any]) -> Any:  # noqa: C901 (one list of 
 
 
 class OpenAIServer(ThreadingHTTPServer):
-    """The server; `start` runs it in a thread, `close` ends it with everything that stalls in it."""
+    """The server; `start` runs it in a thread, `close` ends it with all that stalls."""
 
     daemon_threads = True
     request_queue_size = 256

@@ -1,0 +1,120 @@
+"""The official OpenAI client works by changing `base_url` and `api_key`."""
+
+from typing import Any
+
+import openai
+import pytest
+
+from tests.doubles.gunicorn_server import ADMIN_KEY, GunicornServer
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("gunicorn")]
+
+ASKED: list[Any] = [{"role": "user", "content": "hello there"}]
+
+
+@pytest.fixture
+def client(larder: GunicornServer) -> openai.OpenAI:
+    """The client as people set it up."""
+    return openai.OpenAI(base_url=f"{larder.url}/v1", api_key=ADMIN_KEY, max_retries=0)
+
+
+def test_models_are_listed_and_found(client):
+    """A slash in a model's id is sent as %2F by the client."""
+    listed = [each.id for each in client.models.list()]
+
+    assert "openai/echo" in listed
+    assert client.models.retrieve("openai/echo").id == "openai/echo"
+
+
+def test_a_completion_comes_whole(client):
+    """Text, usage, and what it cost in a header."""
+    raw = client.chat.completions.with_raw_response.create(model="openai/echo", messages=ASKED)
+
+    done = raw.parse()
+    assert done.choices[0].message.content == "You said: hello there "
+    assert done.usage.completion_tokens == 4
+    assert raw.headers["x-larder-cache"] == "bypass"
+    assert raw.headers["x-larder-stream-id"]
+
+
+def test_a_completion_streams_with_usage(client):
+    """The last chunk has no choices but the usage, as the client asked."""
+    options = {"include_usage": True}
+    chunks = list(
+        client.chat.completions.create(
+            model="openai/echo", messages=ASKED, stream=True, stream_options=options
+        )
+    )
+
+    text = "".join(each.choices[0].delta.content or "" for each in chunks if each.choices)
+    assert text == "You said: hello there "
+    assert chunks[-1].usage.total_tokens == 6
+
+
+def test_without_include_usage_no_usage_chunk_comes(client):
+    """Larder asks the provider for the usage; a client that did not ask is not sent it."""
+    chunks = list(client.chat.completions.create(model="openai/echo", messages=ASKED, stream=True))
+
+    assert all(each.choices for each in chunks)
+
+
+def test_tools_pass_through(client):
+    """What the model wants called reaches the caller, and unknown fields reach the provider."""
+    tool: Any = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    done = client.chat.completions.create(
+        model="openai/tools", messages=ASKED, tools=[tool], extra_body={"unheard_of": 1}
+    )
+
+    assert done.choices[0].finish_reason == "tool_calls"
+    assert done.choices[0].message.tool_calls[0].function.name == "weather"
+
+
+def test_a_bad_key_raises_the_clients_own_error(larder):
+    """A revoked or mistyped key is an AuthenticationError."""
+    stranger = openai.OpenAI(base_url=f"{larder.url}/v1", api_key="lk-nobody", max_retries=0)
+
+    with pytest.raises(openai.AuthenticationError) as caught:
+        stranger.models.list()
+
+    assert caught.value.code == "invalid_api_key"
+
+
+def test_an_unknown_model_raises_the_clients_own_error(client):
+    """A mistyped model is a NotFoundError with OpenAI's code."""
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.chat.completions.create(model="openai/nothing", messages=ASKED)
+
+    assert caught.value.code == "model_not_found"
+
+
+def test_a_bad_request_names_the_field(client):
+    """Messages that are none are a BadRequestError with the parameter."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="openai/echo", messages=[])
+
+    assert caught.value.param == "messages"
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("status-400", openai.BadRequestError),
+        ("status-429", openai.RateLimitError),
+        ("status-500", openai.InternalServerError),
+        ("status-401", openai.InternalServerError),
+    ],
+)
+def test_a_providers_refusal_raises_the_fitting_error(client, model, error):
+    """The provider's 401 is Larder's fault, not the caller's; no key is ever shown."""
+    with pytest.raises(error) as caught:
+        client.chat.completions.create(model=f"openai/{model}", messages=ASKED)
+
+    assert "sk-upstream" not in str(caught.value)
+
+
+def test_a_stream_that_breaks_raises_in_the_client(client):
+    """Breaking off is an error, not a silent end."""
+    chunks = client.chat.completions.create(model="openai/break", messages=ASKED, stream=True)
+
+    with pytest.raises(openai.APIError):
+        list(chunks)
