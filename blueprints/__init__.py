@@ -16,7 +16,7 @@ from blueprints.cache_admin import keys as cache_keys
 from blueprints.cache_admin import namespaces as cache_namespaces
 from blueprints.cache_admin import stats as cache_stats
 from blueprints.cache_admin import warming as cache_warming
-from blueprints.conversations import answers, folders, messages, search, threads
+from blueprints.conversations import answers, folders, messages, search, threads, transfer
 from blueprints.costs import budgets, pricing, records, usage
 from blueprints.http.bodies import Routes
 from blueprints.openai import chat as openai_chat
@@ -31,6 +31,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     folders.routes,
     threads.routes,
     search.routes,
+    transfer.routes,
     messages.routes,
     answers.routes,
     streaming.routes,

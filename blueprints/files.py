@@ -1,7 +1,6 @@
 """`/api/files`: files of the caller, sent as a form, given back as a download."""
 
 from typing import Any
-from urllib.parse import quote
 
 from flask import Response, request
 from werkzeug.datastructures import FileStorage
@@ -9,6 +8,7 @@ from werkzeug.datastructures import FileStorage
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, if_match, query, returns, upload
 from blueprints.http.caching import cached_response, uncached
+from blueprints.http.downloads import attachment
 from blueprints.http.idempotency import idempotent
 from cache.results import CachedResult
 from schemas.files import FileSchema, FilesSchema, FileUploadSchema, NewFile
@@ -19,9 +19,6 @@ from services.principal import Principal
 __all__ = ["routes"]
 
 routes = Routes("files", "/api/files", "Files.")
-
-ATTR_CHARS = "!#$&+-.^_`|~"
-"""What RFC 8187 leaves unencoded beside letters and digits."""
 
 
 @routes.get("")
@@ -80,11 +77,7 @@ def delete_file(principal: Principal, file_id: str) -> None:
 
 def _as_download(response: Response, name: str, etag: str) -> Response:
     """Headers with which a browser saves what somebody uploaded, and never runs it."""
-    plain = "".join(char if char.isascii() and char not in '"\\%' else "_" for char in name)
-    encoded = quote(name, safe=ATTR_CHARS)
-    response.headers["Content-Disposition"] = (
-        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
-    )
+    response.headers["Content-Disposition"] = attachment(name)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "private, no-cache"

@@ -18,7 +18,19 @@ from webargs.flaskparser import FlaskParser
 from cache.results import encode_body, etag_of
 from services.errors import Invalid, Malformed, Unsupported
 
-__all__ = ["Routes", "body", "if_match", "json_response", "query", "read_json", "returns", "upload"]
+__all__ = [
+    "Routes",
+    "body",
+    "if_match",
+    "json_response",
+    "large_body",
+    "query",
+    "read_json",
+    "returns",
+    "upload",
+]
+
+MAX_NESTING = 100
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -59,11 +71,26 @@ def read_json(req: Request) -> Any:
     if req.mimetype and not req.is_json:
         raise Unsupported("Send the body as application/json.")
     try:
-        return msgspec.json.decode(raw)
+        return _bounded(msgspec.json.decode(raw))
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise Malformed(f"The body is not JSON: {str(fault)[:200]}.", code="invalid_json") from None
     except RecursionError:
         raise Malformed("The body is nested too deep.", code="invalid_json") from None
+
+
+def _bounded(value: Any) -> Any:
+    """`value`, unless it is nested deeper than everything that handles it later can go."""
+    level = [value]
+    for _ in range(MAX_NESTING):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, list | dict)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return value
+    raise RecursionError
 
 
 def _flat(messages: Any, path: str = "") -> Any:
@@ -120,6 +147,23 @@ def body(schema: type[Schema] | Schema, *, required: bool = True) -> Callable[[V
 def query(schema: type[Schema] | Schema) -> Callable[[View], View]:
     """Load the query string with `schema` and hand it to the view."""
     return _DOCUMENT.arguments(schema, location="query")  # type: ignore[no-any-return]
+
+
+def large_body(max_bytes: Callable[[], int]) -> Callable[[View], View]:
+    """Read a larger body than others may have; `max_bytes` gives how large.
+
+    It stands above what reads the body, `@idempotent` included.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def sized(*args: Any, **kwargs: Any) -> Any:
+            request.max_content_length = max_bytes()
+            return view(*args, **kwargs)
+
+        return sized  # type: ignore[return-value]  # same signature, seen from outside
+
+    return decorate
 
 
 def upload(

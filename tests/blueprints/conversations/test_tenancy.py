@@ -13,6 +13,8 @@ ENDPOINTS = [
     ("POST", "/api/conversations/{thread}/messages", {"content": "Hi", "model": "demo/echo"}),
     ("PATCH", "/api/conversations/{thread}/messages/{message}", {"content": "Mine"}),
     ("POST", "/api/conversations/{thread}/messages/{message}/regenerate", {"model": "demo/echo"}),
+    ("GET", "/api/conversations/{thread}/export", None),
+    ("GET", "/api/conversations/{thread}/export?format=markdown", None),
 ]
 
 
@@ -69,3 +71,4 @@ def test_a_viewer_reads_and_changes_nothing(app, alice):
 
     assert client.get("/api/conversations", headers=headers).status_code == 200
     assert client.post("/api/conversations", headers=headers).status_code == 403
+    assert client.post("/api/conversations/import", json={}, headers=headers).status_code == 403
