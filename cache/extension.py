@@ -19,6 +19,7 @@ from cache.backends.views import NAMESPACE as VIEWS_NAMESPACE
 from cache.connection import Connection
 from cache.engine import CacheEngine
 from cache.entries import EntryCodec
+from cache.gates import Gates
 from cache.generations import Generations, GenerationStore
 from cache.health import Health, health_of
 from cache.namespaces import NAMESPACES
@@ -30,6 +31,7 @@ from telemetry.clock import SYSTEM_CLOCK, Clock
 __all__ = ["LarderCache", "cache"]
 
 log = structlog.get_logger(__name__)
+GATES = "larder_gates"
 
 
 class LarderCache(Cache):
@@ -51,7 +53,8 @@ class LarderCache(Cache):
             ValueError: a TTL is set for a resource that no namespace has.
         """
         _check_ttls(settings)
-        app.extensions[ENGINE] = _engine(settings, generations, clock)
+        engine = app.extensions[ENGINE] = _engine(settings, generations, clock)
+        app.extensions[GATES] = Gates(redis=engine.redis, clock=clock, prefix=settings.key_prefix)
         backend = {"CACHE_TYPE": "cache.backends.views.ViewCache"}
         super().init_app(app, {**(config or {}), **backend})
 
@@ -66,6 +69,11 @@ class LarderCache(Cache):
         """The engine of the running application."""
         engine: CacheEngine = current_app.extensions[ENGINE]
         return engine
+
+    def wait_s(self, name: str, per_minute: int) -> float:
+        """Pass the gate `name`, or learn after how many seconds one may (see `cache.gates`)."""
+        gates: Gates = current_app.extensions[GATES]
+        return gates.wait_s(name, per_minute)
 
     def forget_generations(self) -> None:
         """Have the rest of this request read anew: it has written."""

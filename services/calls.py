@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from cache.namespaces import CONVERSATIONS
 from database.tables.conversations import Stream
 from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
-from services import models
+from services import models, rate_limits
 from services.costs import budgets, ledger
 from services.costs.ledger import ProviderCall, estimate_tokens
 from services.errors import UpstreamFailed
@@ -152,9 +152,11 @@ def plan_call(
     Raises:
         NotFound: the caller has no such model.
         BudgetExceeded: a hard limit is reached.
+        RateLimited: the key has had the tokens of its minute.
     """
     route = models.route(model_id)
     budgets.check_budget(principal)
+    rate_limits.check_tokens(principal)
     return ModelCall(
         call_id=new_id(),
         principal=principal,

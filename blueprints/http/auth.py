@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from flask import g, request
 
-from services import keys
+from services import keys, rate_limits
 from services.errors import Unauthenticated
 from services.principal import Principal
 
@@ -46,6 +46,7 @@ def require(permission: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             principal: Principal = keys.authenticate(bearer_key())
+            rate_limits.check_requests(principal)
             principal.must(permission)
             g.principal = principal
             return view(principal, *args, **kwargs)

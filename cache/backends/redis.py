@@ -99,6 +99,11 @@ class RedisTier:
         left = self._ask(lambda client: client.pttl(key), None)
         return left / 1000 if left is not None and left > 0 else None
 
+    def run(self, script: str, key: str, *arguments: int) -> int | None:
+        """What a Lua script on one key answers; `None` while Redis is away."""
+        answer = self._ask(lambda client: client.eval(script, 1, key, *arguments), None)
+        return None if answer is None else int(answer)
+
     def info(self, section: str) -> dict[str, Any]:
         """One section of INFO; empty while Redis is away. Of a cluster, one primary's."""
         found: dict[str, Any] = self._ask(lambda client: client.info(section), {}) or {}

@@ -42,13 +42,14 @@ class LedgerRecord(Base):
     __table_args__ = (
         Index("ix_ledger_records_user_id_called_at_id", "user_id", "called_at", "id"),
         Index("ix_ledger_records_called_at_id", "called_at", "id"),
+        Index("ix_ledger_records_key_id_booked_at", "key_id", "booked_at"),
     )
     cached_in = ("analytics",)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     call_id: Mapped[str] = mapped_column(String(36), unique=True)
     user_id: Mapped[str] = mapped_column(String(36))
-    key_id: Mapped[str] = mapped_column(String(36), index=True)
+    key_id: Mapped[str] = mapped_column(String(36))
     workspace_id: Mapped[str | None] = mapped_column(String(36), index=True)
     provider_id: Mapped[str] = mapped_column(String(64))
     model_id: Mapped[str] = mapped_column(String(300))

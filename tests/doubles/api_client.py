@@ -1,12 +1,21 @@
 """A client that sends its own key, as a person's program would."""
 
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-__all__ = ["ApiClient"]
+__all__ = ["Answer", "ApiClient"]
+
+
+class Answer(TestResponse):
+    """A response whose JSON is whatever the test knows it to be."""
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return self.get_json()
 
 
 class ApiClient:
@@ -17,27 +26,27 @@ class ApiClient:
         self.user_id = user_id
         self._client: FlaskClient = app.test_client()
 
-    def open(self, method: str, path: str, **options: Any) -> TestResponse:
+    def open(self, method: str, path: str, **options: Any) -> Answer:
         """Send one request; `json=`, `query_string=`, `headers=` as werkzeug's client has them."""
         headers = {"Authorization": f"Bearer {self.key}", **options.pop("headers", {})}
-        return self._client.open(path, method=method, headers=headers, **options)
+        return cast("Answer", self._client.open(path, method=method, headers=headers, **options))
 
-    def get(self, path: str, **options: Any) -> TestResponse:
+    def get(self, path: str, **options: Any) -> Answer:
         """Send a GET."""
         return self.open("GET", path, **options)
 
-    def post(self, path: str, **options: Any) -> TestResponse:
+    def post(self, path: str, **options: Any) -> Answer:
         """Send a POST."""
         return self.open("POST", path, **options)
 
-    def put(self, path: str, **options: Any) -> TestResponse:
+    def put(self, path: str, **options: Any) -> Answer:
         """Send a PUT."""
         return self.open("PUT", path, **options)
 
-    def patch(self, path: str, **options: Any) -> TestResponse:
+    def patch(self, path: str, **options: Any) -> Answer:
         """Send a PATCH."""
         return self.open("PATCH", path, **options)
 
-    def delete(self, path: str, **options: Any) -> TestResponse:
+    def delete(self, path: str, **options: Any) -> Answer:
         """Send a DELETE."""
         return self.open("DELETE", path, **options)

@@ -3,10 +3,9 @@
 from typing import Any
 
 import msgspec
-from werkzeug.test import TestResponse
 
 from streams import sse
-from tests.doubles.api_client import ApiClient
+from tests.doubles.api_client import Answer, ApiClient
 
 __all__ = ["events_of", "make_conversation", "say"]
 
@@ -19,7 +18,7 @@ def make_conversation(client: ApiClient, **fields: Any) -> str:
     return conversation_id
 
 
-def say(client: ApiClient, conversation_id: str, content: str, **fields: Any) -> TestResponse:
+def say(client: ApiClient, conversation_id: str, content: str, **fields: Any) -> Answer:
     """Say something; the answer as it came."""
     path = f"/api/conversations/{conversation_id}/messages"
     # Read to its end: what follows looks at what was kept of it.

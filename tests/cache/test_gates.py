@@ -1,0 +1,127 @@
+"""Gates: so many in a minute, the same in memory and in Redis."""
+
+import fakeredis
+import pytest
+
+from cache.backends.redis import RedisTier
+from cache.gates import Gates
+from tests.doubles.fake_clock import FakeClock
+
+
+class OneClient:
+    """A connection that always has the same client."""
+
+    def __init__(self, client):
+        self.client = lambda: client
+        self.reset = lambda: None
+
+
+def _tier(clock, server):
+    return RedisTier(
+        OneClient(fakeredis.FakeRedis(server=server)),  # type: ignore[arg-type]  # a double
+        clock=clock,
+        pause_s=1,
+        on_error=lambda _: None,
+        on_back=lambda: None,
+    )
+
+
+@pytest.fixture
+def server():
+    """Redis, without a process."""
+    return fakeredis.FakeServer()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def gates(request, clock, server):
+    """Gates of one worker."""
+    redis = _tier(clock, server) if request.param == "redis" else None
+    yield Gates(redis=redis, clock=clock, prefix="t")
+    if redis is not None:
+        redis.stop()
+
+
+def _passed(gates, tries, per_minute=3, name="a"):
+    return [gates.wait_s(name, per_minute) == 0 for _ in range(tries)]
+
+
+def test_a_minutes_share_may_pass_at_once(gates):
+    """And not one more."""
+    assert _passed(gates, 5) == [True, True, True, False, False]
+
+
+def test_who_waits_as_long_as_told_passes(gates, clock):
+    """What Retry-After says is true, to the step; refusals do not make it longer."""
+    _passed(gates, 10)
+    wait_s = gates.wait_s("a", 3)
+
+    clock.advance(wait_s - 0.01)
+    early = gates.wait_s("a", 3)
+    clock.advance(0.01)
+
+    assert wait_s == pytest.approx(20)
+    assert early > 0
+    assert _passed(gates, 2) == [True, False]
+
+
+def test_after_a_quiet_minute_all_may_pass_again(gates, clock):
+    """Nothing is held against anybody for longer."""
+    _passed(gates, 10)
+    clock.advance(60)
+
+    assert _passed(gates, 4) == [True, True, True, False]
+
+
+def test_over_an_hour_no_more_pass_than_may(gates, clock):
+    """One try a second, an hour long."""
+    passed = 0
+    for _ in range(3600):
+        passed += gates.wait_s("a", 7) == 0
+        clock.advance(1)
+
+    assert 7 * 59 <= passed <= 7 * 61
+
+
+def test_gates_do_not_know_each_other(gates):
+    """One key's hurry is not another's."""
+    _passed(gates, 5)
+
+    assert _passed(gates, 1, name="b") == [True]
+
+
+def test_workers_share_a_gate_through_redis(clock, server):
+    """Else the limit would be times the workers."""
+    tiers = [_tier(clock, server) for _ in range(2)]
+    one, two = [Gates(redis=tier, clock=clock, prefix="t") for tier in tiers]
+
+    assert _passed(one, 2) + _passed(two, 2) == [True, True, True, False]
+    for tier in tiers:
+        tier.stop()
+
+
+def test_without_redis_each_worker_counts_for_itself(clock, server):
+    """No request fails for Redis' sake."""
+    server.connected = False
+    tier = _tier(clock, server)
+
+    assert _passed(Gates(redis=tier, clock=clock, prefix="t"), 4) == [True, True, True, False]
+    tier.stop()
+
+
+def test_what_redis_keeps_runs_out(clock, server):
+    """Gates that nobody passes leave nothing behind."""
+    tier = _tier(clock, server)
+    Gates(redis=tier, clock=clock, prefix="t").wait_s("a", 3)
+
+    assert 0 < fakeredis.FakeRedis(server=server).pttl("t:gate:a") <= 20_000
+    tier.stop()
+
+
+def test_what_memory_keeps_is_bounded():
+    """A million keys are not a million entries."""
+    gates = Gates(redis=None, clock=FakeClock(), prefix="t")
+    for number in range(10_050):
+        gates.wait_s(str(number), 1)
+
+    assert gates.wait_s("0", 1) == 0
+    assert gates.wait_s("10049", 1) > 0
