@@ -1,0 +1,1 @@
+"""Runnable measurements: each compares within one run and prints ratios."""
