@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import click
 from flask import Flask
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from benchmarks.installation import KEY, fill, installation, redis_url
@@ -47,7 +48,7 @@ def cached_paths(app: Flask, ids: dict[str, str]) -> list[str]:
 
 def request_of(app: Flask, path: str, *, cache_control: str = "") -> Callable[[], str]:
     """A function that makes one request; it returns the answer's Cache-Status."""
-    headers = {"Authorization": f"Bearer {KEY}"}
+    headers = Headers({"Authorization": f"Bearer {KEY}"})
     if cache_control:
         headers["Cache-Control"] = cache_control
     builder = EnvironBuilder(path=path, query_string=QUERIES.get(path, ""), headers=headers)
@@ -101,9 +102,9 @@ def _print(rows: list[Times]) -> None:
     for row in rows:
         path = row.path if len(row.path) <= 51 else row.path[:50] + "…"
         line = f"{path:<52}{row.cold_s * 1e3:>8.2f}{row.memory_s * 1e3:>8.2f}"
-        line += f"{row.cold_s / row.memory_s:>6.1f}×"
+        line += f"{row.cold_s / row.memory_s:>6.1f}x"
         if row.redis_s is not None:
-            line += f"{row.redis_s * 1e3:>8.2f}{row.cold_s / row.redis_s:>6.1f}×"
+            line += f"{row.redis_s * 1e3:>8.2f}{row.cold_s / row.redis_s:>6.1f}x"
         click.echo(line)
 
 

@@ -1,4 +1,4 @@
-"""An installation to measure: its own folder, its own Redis if there is one, and something in it."""
+"""An installation to measure: its own folder, its own Redis if there is one, and data in it."""
 
 import shutil
 import socket
