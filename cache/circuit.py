@@ -68,8 +68,8 @@ class Circuit:
         """`open` or `closed`."""
         return "open" if self.is_open else "closed"
 
-    def fail(self, fault: BaseException) -> None:
-        """Redis failed: open, and have it probed."""
+    def fail(self, fault: BaseException, *, is_expected: bool = False) -> None:
+        """Redis failed: open, and have it probed; a loss that is `is_expected` is no warning."""
         with self._lock:
             if self.is_open or self._is_stopped:
                 return
@@ -79,14 +79,15 @@ class Circuit:
             self.outages.append(Outage(self._clock.now(), reason))
             self._wake.clear()
             threading.Thread(target=self._keep_probing, name="redis-probe", daemon=True).start()
-        log.warning("redis_away", reason=reason, detail=str(fault)[:200])
+        tell = log.debug if is_expected else log.warning
+        tell("redis_away", reason=reason, detail=str(fault)[:200])
 
     def try_now(self) -> bool:
-        """Probe at once; whether Redis is spoken to afterwards."""
+        """Probe at once, as a start does; whether Redis is spoken to afterwards."""
         try:
             self._probe()
         except Exception as fault:  # noqa: BLE001 (whatever it is, Redis is not to be used)
-            self.fail(fault)
+            self.fail(fault, is_expected=True)
             return False
         self._close()
         return True

@@ -130,7 +130,7 @@ def _engine(settings: CacheSettings, generations: GenerationStore, clock: Clock)
         if settings.backend == "redis" and not is_up:
             redis.stop()
             raise CacheUnreachable("CACHE_BACKEND=redis, but Redis does not answer at REDIS_URL")
-        log.info("cache_ready", backend="redis" if is_up else "memory")
+        log.debug("cache_ready", backend="redis" if is_up else "memory")
     codec = EntryCodec(
         settings.signing_keys,
         max_bytes=settings.entry_bytes,

@@ -114,7 +114,7 @@ class Mirror:
 
     def _lose_touch(self, tracked: Sequence[_Mirrored], fault: OutOfReach) -> None:
         if not self._backoff_s:
-            log.warning("stream_mirror_out_of_reach", fault=str(fault), streams=len(tracked))
+            log.debug("stream_mirror_out_of_reach", fault=str(fault), streams=len(tracked))
         self._counters.add("mirror_failures")
         now = self._clock.monotonic()
         for mirrored in tracked:
