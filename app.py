@@ -90,6 +90,7 @@ def _init_cache(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock
             entry_bytes=settings.cache_entry_bytes,
             connect_timeout_s=settings.cache_redis_connect_timeout_s,
             timeout_s=settings.cache_redis_timeout_s,
+            audit_share=settings.cache_audit_share,
             ttls=settings.cache_ttls,
             signing_keys=secrets.cache_keys,
         ),

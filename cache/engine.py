@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from cache.audit import Auditor
 from cache.backends.memory import MemoryCache
 from cache.backends.redis import RedisTier
 from cache.entries import Entry, EntryCodec, EntryRefused
@@ -67,6 +68,7 @@ class CacheEngine:
         self.codec = codec
         self.statistics = statistics
         self.clock = clock
+        self.auditor = Auditor(settings.audit_share, generations, statistics)
         self._flights: SingleFlight[Entry] = SingleFlight(wait_s=settings.wait_s)
 
     def read(self, call: ReadCall) -> CachedResult[Any]:
@@ -78,12 +80,19 @@ class CacheEngine:
         spec, policy = call.spec, read_policy()
         if policy is ReadPolicy.BYPASS:
             return self._bypass(call)
-        stamp = self.generations.stamp(self.scopes(spec.namespace, call.scope))
+        scopes = self.scopes(spec.namespace, call.scope)
+        stamp = self.generations.stamp(scopes)
         began_s = time.perf_counter()
         if policy is ReadPolicy.REFRESH:
             found = _Found(None, "request")
         else:
             found = self.find(call.key, call.shape, stamp)
+        if (
+            found.entry is not None
+            and self.auditor.samples
+            and not self.auditor.agrees(call, found.entry, scopes)
+        ):
+            found = _Found(None, "inconsistent")
         if found.entry is not None:
             self.statistics.read(spec.namespace, spec.resource, Outcome.HIT, found.detail)
             self.statistics.took(spec.namespace, found.detail, time.perf_counter() - began_s)

@@ -60,6 +60,10 @@ class Generations:
             self._learn(memo)
         return {row: memo[row] for row in rows}
 
+    def now(self, scopes: Iterable[Scope]) -> Stamp:
+        """The generations as they are at this moment, past the memo of the request."""
+        return self._store.current([row for scope in scopes for row in scope.rows()])
+
     def forget(self) -> None:
         """Have the rest of the request read anew: it has written."""
         if has_request_context():

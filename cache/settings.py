@@ -27,6 +27,7 @@ class CacheSettings:
         probe_s: how long after a failure Redis is tried again.
         wait_s: how long a read waits for another's load of the same entry.
         ttls: overrides by `<namespace>_<resource>`.
+        audit_share: share of the hits that are loaded again and compared, 0 to 1.
         signing_keys: sign entries; the first writes, all are read.
     """
 
@@ -41,5 +42,6 @@ class CacheSettings:
     timeout_s: float = 0.2
     probe_s: float = 1.0
     wait_s: float = 5.0
+    audit_share: float = 0.0
     ttls: Mapping[str, int] = field(default_factory=dict)
     signing_keys: tuple[bytes, ...] = field(default=(), repr=False)

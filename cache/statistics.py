@@ -51,6 +51,12 @@ class Statistics:
             "invalidations": Counter(
                 f"{PREFIX}invalidations", "Scopes bumped by writes.", ["namespace"], **common
             ),
+            "audits": Counter(
+                f"{PREFIX}audits",
+                "Hits that were loaded again, and those that differed.",
+                ["namespace", "result"],
+                **common,
+            ),
             "refused": Counter(
                 f"{PREFIX}refused", "Values not stored for their size.", ["namespace"], **common
             ),
@@ -112,6 +118,7 @@ class Statistics:
 LABELS = {
     "reads": ("namespace", "resource", "outcome", "detail"),
     "fills": ("namespace", "resource"),
+    "audits": ("namespace", "result"),
     "latency_seconds": ("namespace", "tier", "le"),
     "errors": ("error",),
 }

@@ -69,6 +69,8 @@ class CacheFiguresSchema(Schema):
     coalesced_waits = fields.Integer(required=True)
     invalidations = fields.Integer(required=True)
     not_stored_for_size = fields.Integer(required=True)
+    audits = fields.Integer(required=True)
+    inconsistencies = fields.Integer(required=True)
     latency = fields.List(fields.Nested(TierLatencySchema), required=True)
 
 

@@ -129,6 +129,8 @@ def _shown(counts: Mapping[str, float]) -> dict[str, Any]:
         "coalesced_waits": _count(counts, "coalesced"),
         "invalidations": _count(counts, "invalidations"),
         "not_stored_for_size": _count(counts, "refused"),
+        "audits": int(counts.get("audits|checked", 0)),
+        "inconsistencies": int(counts.get("audits|inconsistent", 0)),
         "latency": _latency(counts),
     }
 

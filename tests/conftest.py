@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from cache.extension import cache
 from config import Settings
 from database.session import db
 from services.startup import prepare
@@ -49,6 +50,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
         instance_path=tmp_path / "instance",
         database_url=database_url,
         cache_backend="memory",
+        cache_audit_share=1.0,
         secret_key="the suite's secret, of no worth",
         admin_key=ADMIN_KEY,
         log_level="error",
@@ -63,8 +65,11 @@ def app(settings: Settings, clock: FakeClock) -> Iterator[Flask]:
     with app.app_context():
         db.create_all()
         prepare()
+    inconsistent: list[str] = []
+    cache.engine_of(app).auditor.on_inconsistent = inconsistent.append
     yield app
     app.extensions["larder_shutdown"](0.0)
+    assert not inconsistent, "hits differed from the database"
     with app.app_context():
         db.engine.dispose()
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import event, select
 
+from cache.extension import cache
 from cache.namespaces import USERS, WORKSPACES
 from cache.scopes import EVERYONE, KeyHash, UserId, WorkspaceId
 from database.session import db, read_session
@@ -203,6 +204,7 @@ def test_a_changed_or_deleted_limit_counts_from_the_next_call_on(app, alice):
 def test_a_caller_without_a_budget_waits_for_no_query(app, alice):
     """Warm, the check reads generations and nothing else, however much is booked meanwhile."""
     make_price(app)
+    cache.engine_of(app).auditor.share = 0.0
     caller = _principal(alice.user_id)
     with app.app_context():
         check_budget(caller)
