@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import structlog
 from flask import Flask, current_app
+from flask_cors import CORS
 from flask_migrate import Migrate
 from flask_smorest import Api
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +20,7 @@ from blueprints import BLUEPRINTS
 from blueprints.http.errors import register_errors
 from blueprints.http.requests import register_request_hooks
 from blueprints.openai.errors import openai_error
+from blueprints.pages import pages
 from cache.extension import cache
 from cache.settings import CacheSettings
 from cache.statistics import shared_counters
@@ -42,12 +44,22 @@ from streams.loops import BackgroundLoop
 from streams.plan import StreamHooks
 from telemetry.clock import SYSTEM_CLOCK, Clock
 from telemetry.logs import configure_logs
+from telemetry.metrics import RequestMetrics
 
 __all__ = ["create_app"]
 
 log = structlog.get_logger(__name__)
 
 EXTENSION = "larder"
+EXPOSED = (
+    "ETag",
+    "Cache-Status",
+    "Retry-After",
+    "X-Request-Id",
+    "X-Larder-Stream-Id",
+    "X-Larder-Cache",
+    "X-Larder-Cost-Usd",
+)
 SWEEP_LOST_STREAMS_S = 30.0
 
 
@@ -74,7 +86,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK)
     secrets = SecretBox(master_secret(settings), settings.secret_key_before)
     _init_cache(app, settings, secrets, clock)
     _init_runtime(app, settings, secrets, clock)
-    _register(app)
+    _register(app, settings)
     return app
 
 
@@ -155,12 +167,13 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         streams=streams,
         worker=worker,
         instance=shared_counters() or worker,
+        requests=RequestMetrics(),
         in_background=in_background,
     )
     services_runtime.bind(lambda: current_app.extensions[EXTENSION])
 
 
-def _register(app: Flask) -> None:
+def _register(app: Flask, settings: Settings) -> None:
     register_request_hooks(app)
     app.config |= {
         "API_TITLE": "Larder",
@@ -170,6 +183,10 @@ def _register(app: Flask) -> None:
     api = Api(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
+    app.extensions["larder_openapi"] = {"collect": api.spec.to_dict}
+    app.register_blueprint(pages)
+    if settings.cors_origins:
+        CORS(app, origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=600)
     register_errors(
         app, (DBAPIError, PoolTimeout, GenerationsOutOfReach), shapes={"/v1": openai_error}
     )

@@ -1,12 +1,14 @@
-"""Operations: is the process alive, is it ready to serve."""
+"""Operations: is the process alive, is it ready, what does it count, what does it offer."""
 
 from typing import Any
 
-from flask import Response
+from flask import Response, current_app
 
-from blueprints.http.auth import public
+from blueprints.http.auth import bearer_key, public
 from blueprints.http.bodies import Routes, json_response, returns
-from services import readiness
+from blueprints.http.caching import uncached
+from blueprints.http.openapi import describe
+from services import keys, metrics, readiness
 
 __all__ = ["routes"]
 
@@ -28,3 +30,28 @@ def readyz() -> Response:
     """Say whether the database answers, and what the cache stands on."""
     state = readiness.check()
     return json_response(state, 200 if state["status"] == "ready" else 503)
+
+
+@routes.get("/metrics")
+@public
+@returns(media_type="text/plain", description="Figures in Prometheus' text format.")
+def show_metrics() -> Response:
+    """Show the figures of all workers of this machine."""
+    if not metrics.is_public():
+        keys.authenticate(bearer_key()).must("cache:read")
+    return Response(metrics.expose(), content_type=metrics.MEDIA_TYPE)
+
+
+@routes.get("/api/openapi.json")
+@uncached("made from the code, the same until the next start")
+@public
+@returns(description="This document.")
+def show_openapi() -> dict[str, Any]:
+    """Describe the API."""
+    collected = current_app.extensions["larder_openapi"]
+    if "document" not in collected:
+        collected["document"] = describe(
+            current_app._get_current_object(),  # type: ignore[attr-defined]  # noqa: SLF001 (Flask's)
+            collected["collect"](),
+        )
+    return collected["document"]  # type: ignore[no-any-return]

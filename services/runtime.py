@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from config import Settings
 from services.secrets import SecretBox
 from telemetry.clock import Clock
+from telemetry.metrics import RequestMetrics
 
 if TYPE_CHECKING:
     from providers.registry import ProviderRegistry
@@ -20,7 +21,8 @@ class Runtime:
     """The application's parts.
 
     `worker` names this process, for records of what ran where; `instance` the server start whose
-    workers share their counters. `in_background` runs work beside the request.
+    workers share their counters; `requests` counts HTTP requests.
+    `in_background` runs work beside the request.
     """
 
     settings: Settings
@@ -30,6 +32,7 @@ class Runtime:
     streams: "StreamEngine"
     worker: str
     instance: str
+    requests: RequestMetrics
     in_background: Callable[[Callable[[], None]], None]
 
 

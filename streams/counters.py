@@ -3,6 +3,9 @@
 import threading
 from collections import Counter
 
+import prometheus_client
+from prometheus_client import CollectorRegistry
+
 __all__ = ["StreamCounters"]
 
 
@@ -12,11 +15,16 @@ class StreamCounters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self.registry = CollectorRegistry()
+        self._exposed = prometheus_client.Counter(
+            "larder_streams", "What streams came to.", ["event"], registry=self.registry
+        )
 
     def add(self, name: str, amount: int = 1) -> None:
         """Count `amount` more of `name`."""
         with self._lock:
             self._counts[name] += amount
+        self._exposed.labels(name).inc(amount)
 
     def snapshot(self) -> dict[str, int]:
         """All counts by now."""

@@ -1,10 +1,12 @@
 """What happens around every request: its id, and headers that keep browsers careful."""
 
 import re
+import time
 
 import structlog
 from flask import Flask, Response, g, request
 
+from services import metrics
 from services.errors import NotFound
 from telemetry.ids import new_id
 
@@ -20,6 +22,7 @@ HEADERS = {
 
 
 def _begin() -> None:
+    g.began_s = time.perf_counter()
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if SANE_ID.fullmatch(given) else new_id()
     structlog.contextvars.clear_contextvars()
@@ -32,6 +35,10 @@ def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id") or new_id()
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if "began_s" in g:
+        route = request.url_rule.rule if request.url_rule else "none"
+        took_s = time.perf_counter() - g.pop("began_s")
+        metrics.count_request(request.method, route, response.status_code, took_s)
     return response
 
 

@@ -1,0 +1,52 @@
+"""What is counted for Prometheus beside the cache's own figures, and how all of it is shown."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+__all__ = ["MEDIA_TYPE", "RequestMetrics", "exposition"]
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+BUCKETS_S = (0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class RequestMetrics:
+    """Counts and times requests by route, never by path: paths are without number."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "larder_http_requests",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "larder_http_request_seconds",
+            "Time until a response was ready; of a stream, until it began.",
+            ["route"],
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        known = method if method in METHODS else "other"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+
+def exposition(registries: Iterable[CollectorRegistry], *, is_shared: bool) -> bytes:
+    """Everything counted, in Prometheus' text format, over all workers of this machine.
+
+    Args:
+        registries: this process's own.
+        is_shared: whether the workers of this machine share their counters in a folder.
+    """
+    if is_shared:
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)
+    return b"".join(generate_latest(each) for each in registries)
