@@ -59,7 +59,7 @@ def get_model(principal: Principal, model_id: str) -> CachedResult[dict[str, Any
 @body(ModelPatchSchema)
 @returns(ModelSchema)
 def edit_model(principal: Principal, edit: ModelEdit, model_id: str) -> dict[str, Any]:
-    """Change a model's status, name, limits or capabilities."""
+    """Change a model's status, name, limits, capabilities or price."""
     return models.edit_model(principal, model_id, edit, if_match=if_match())
 
 

@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from cli import admin, cache, costs, prepare
+from cli import admin, cache, costs, models, prepare
 
 __all__ = ["COMMANDS"]
 
@@ -12,4 +12,5 @@ COMMANDS: tuple[Blueprint, ...] = (
     cache.warm_commands,
     cache.commands,
     costs.commands,
+    models.commands,
 )

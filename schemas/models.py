@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
+from schemas.costs_pricing import PriceOverride, PriceOverrideSchema
 from schemas.fields import StrictSchema, Text, UtcTime, WholeNumber
 from schemas.page import PageQuerySchema, page_schema
 
@@ -51,9 +52,13 @@ class NewModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelEdit:
-    """What is to change; `changes` holds the named fields only."""
+    """What is to change; `changes` holds the named fields only, but for the price.
+
+    `prices` holds at most one: a price from an instant on, or `None` for no override any more.
+    """
 
     changes: dict[str, Any]
+    prices: list[PriceOverride | None] = field(default_factory=list)
 
 
 class ModelSchema(Schema):
@@ -89,8 +94,8 @@ class ModelQuerySchema(PageQuerySchema):
         return ModelQuery(**loaded)
 
 
-class ModelPatchSchema(StrictSchema):
-    """A change of a model: what is left out stays."""
+class ModelFieldsSchema(StrictSchema):
+    """What people say of a model."""
 
     display_name = Text(min_chars=1, max_chars=300)
     status = fields.String(validate=validate.OneOf(STATUSES))
@@ -98,13 +103,24 @@ class ModelPatchSchema(StrictSchema):
     context_window = WholeNumber(low=1, high=MAX_TOKENS, allow_none=True)
     max_output_tokens = WholeNumber(low=1, high=MAX_TOKENS, allow_none=True)
 
+
+class ModelPatchSchema(ModelFieldsSchema):
+    """A change of a model: what is left out stays."""
+
+    price_override = fields.Nested(
+        PriceOverrideSchema,
+        allow_none=True,
+        metadata={"description": "A price set by hand; null takes all overrides away."},
+    )
+
     @post_load
-    def make(self, loaded: dict[str, Any], **_: object) -> Any:
+    def make(self, loaded: dict[str, Any], **_: object) -> ModelEdit:
         """The loaded fields as one value."""
-        return ModelEdit(changes=dict(loaded))
+        prices = [loaded.pop("price_override")] if "price_override" in loaded else []
+        return ModelEdit(changes=dict(loaded), prices=prices)
 
 
-class ModelWriteSchema(ModelPatchSchema):
+class ModelWriteSchema(ModelFieldsSchema):
     """A model added by hand."""
 
     id = Text(
@@ -114,6 +130,6 @@ class ModelWriteSchema(ModelPatchSchema):
     )
 
     @post_load
-    def make(self, loaded: dict[str, Any], **_: object) -> Any:
+    def make(self, loaded: dict[str, Any], **_: object) -> NewModel:
         """The loaded fields as one value."""
         return NewModel(**loaded)

@@ -13,7 +13,7 @@ from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.protocol import ProviderConfig
 from schemas.models import ModelEdit, ModelQuery, ModelSchema, NewModel
 from services import audit_logs
-from services.costs import pricing
+from services.costs import price_overrides, pricing
 from services.errors import Conflict, Invalid, NotFound, Unavailable
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.preconditions import check_precondition
@@ -199,12 +199,15 @@ def create_model(principal: Principal, new: NewModel) -> dict[str, Any]:
 def edit_model(
     principal: Principal, model_id: str, edit: ModelEdit, *, if_match: str | None = None
 ) -> dict[str, Any]:
-    """Change a model's status, name, limits or capabilities.
+    """Change a model's status, name, limits, capabilities or price.
 
     Raises:
         NotFound: there is no such model.
+        Forbidden: a price is among it, and the caller's key may not set prices.
         PreconditionFailed: `if_match` names another version.
     """
+    if edit.prices:
+        principal.must("costs:write")
     with unit_of_work() as work:
         row = _stored(work.session, model_id)
         check_precondition(if_match, _dump(row))
@@ -213,6 +216,11 @@ def edit_model(
         row.updated_at = runtime().clock.now()
         work.invalidates(MODELS.all())
         audit_logs.record(work, principal, "model.changed", "model", model_id, edit.changes)
+        for price in edit.prices:
+            if price is None:
+                price_overrides.drop_overrides(work, principal, model_id)
+            else:
+                price_overrides.put_override(work, principal, model_id, price)
     return _dump(row)
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "delete_provider",
     "edit_provider",
     "get_provider",
+    "list_provider_ids",
     "list_providers",
     "sync_provider",
 ]
@@ -146,6 +147,13 @@ def delete_provider(principal: Principal, provider_id: str, *, if_match: str | N
         work.session.delete(row)
         work.invalidates(PROVIDERS.all(), MODELS.all())
         audit_logs.record(work, principal, "provider.deleted", "provider", provider_id, {})
+
+
+def list_provider_ids() -> list[str]:
+    """The ids of all providers that are in use."""
+    with read_session() as session:
+        active = select(CatalogueProvider.id).where(CatalogueProvider.status == "active")
+        return list(session.scalars(active.order_by(CatalogueProvider.id)))
 
 
 def sync_provider(principal: Principal | None, provider_id: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Setting a price rewrites nothing: what is booked keeps the rates it was booked b
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from cache.namespaces import PROVIDERS
@@ -20,9 +20,15 @@ from services.errors import Conflict, NotFound
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.principal import Principal
 from services.runtime import runtime
-from services.unit_of_work import unit_of_work
+from services.unit_of_work import UnitOfWork, unit_of_work
 
-__all__ = ["delete_overrides", "list_prices", "override_price"]
+__all__ = [
+    "delete_overrides",
+    "drop_overrides",
+    "list_prices",
+    "override_price",
+    "put_override",
+]
 
 LISTING = "prices"
 MAX_OVERRIDES = 200
@@ -62,34 +68,39 @@ def override_price(principal: Principal, model_id: str, new: PriceOverride) -> d
         NotFound: the catalogue has no such model.
         Conflict: the model has as many overrides as there may be.
     """
+    with unit_of_work() as work:
+        return put_override(work, principal, model_id, new)
+
+
+def put_override(
+    work: UnitOfWork, principal: Principal, model_id: str, new: PriceOverride
+) -> dict[str, Any]:
+    """Set a model's price within `work`.
+
+    Returns:
+        The price as it is read.
+
+    Raises:
+        NotFound: the catalogue has no such model.
+        Conflict: the model has as many overrides as there may be.
+    """
     now = runtime().clock.now()
     effective_from = new.effective_from or now
-    with unit_of_work() as work:
-        if work.session.get(CatalogueModel, model_id) is None:
-            raise NotFound.of("model", model_id)
-        row = work.session.scalar(
-            select(Price)
-            .where(
-                Price.model_id == model_id,
-                Price.source == OVERRIDE,
-                Price.effective_from == effective_from,
-            )
-            .with_for_update()
+    if work.session.get(CatalogueModel, model_id) is None:
+        raise NotFound.of("model", model_id)
+    wanted = _overrides_of(model_id).where(Price.effective_from == effective_from)
+    row = work.session.scalar(wanted.with_for_update())
+    if row is None:
+        _check_room(work.session, model_id)
+        row = Price(
+            model_id=model_id, source=OVERRIDE, effective_from=effective_from, created_at=now
         )
-        if row is None:
-            _check_room(work.session, model_id)
-            row = Price(
-                model_id=model_id,
-                source=OVERRIDE,
-                effective_from=effective_from,
-                created_at=now,
-            )
-            work.session.add(row)
-        row.rates = new.rates
-        work.invalidates(PROVIDERS.all())
-        dumped = _dump(row, work.session)
-        detail = {"rates": new.rates, "effective_from": dumped["effective_from"]}
-        audit_logs.record(work, principal, "price.overridden", "model", model_id, detail)
+        work.session.add(row)
+    row.rates = new.rates
+    work.invalidates(PROVIDERS.all())
+    dumped = _dump(row, work.session)
+    detail = {"rates": new.rates, "effective_from": dumped["effective_from"]}
+    audit_logs.record(work, principal, "price.overridden", "model", model_id, detail)
     return dumped
 
 
@@ -107,17 +118,29 @@ def delete_overrides(
         NotFound: there is no such override.
     """
     with unit_of_work() as work:
-        statement = select(Price).where(Price.model_id == model_id, Price.source == OVERRIDE)
-        if effective_from is not None:
-            statement = statement.where(Price.effective_from == effective_from)
-        rows = work.session.scalars(statement.with_for_update()).all()
-        if not rows:
+        if not drop_overrides(work, principal, model_id, effective_from):
             raise NotFound.of("price override of", model_id)
-        for row in rows:
-            work.session.delete(row)
+
+
+def drop_overrides(
+    work: UnitOfWork, principal: Principal, model_id: str, effective_from: datetime | None = None
+) -> int:
+    """Take a model's overrides away within `work`; how many there were."""
+    wanted = _overrides_of(model_id)
+    if effective_from is not None:
+        wanted = wanted.where(Price.effective_from == effective_from)
+    rows = work.session.scalars(wanted.with_for_update()).all()
+    for row in rows:
+        work.session.delete(row)
+    if rows:
         work.invalidates(PROVIDERS.all())
         detail = {"effective_from": [row.effective_from.isoformat() for row in rows]}
         audit_logs.record(work, principal, "price.restored", "model", model_id, detail)
+    return len(rows)
+
+
+def _overrides_of(model_id: str) -> Select[Price]:
+    return select(Price).where(Price.model_id == model_id, Price.source == OVERRIDE)
 
 
 def _check_room(session: Session, model_id: str) -> None:
