@@ -44,10 +44,10 @@ class SseReader:
         Raises:
             ProviderMalformed: an event is over the limit.
         """
-        if self._after_cr and received.startswith(b"\n"):
-            received = received[1:]
         if received:
+            belongs = self._after_cr and received.startswith(b"\n")
             self._after_cr = received.endswith(b"\r")
+            received = received[1:] if belongs else received
         raw = self._rest + received
         if self._is_first and len(raw) >= len(BOM):
             raw, self._is_first = raw.removeprefix(BOM), False
