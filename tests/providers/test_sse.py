@@ -1,0 +1,80 @@
+"""Events are read by the standard, however the network cut them."""
+
+import pytest
+
+from providers.protocol import ProviderMalformed
+from providers.sse import ServerEvent, SseReader
+
+STREAM = (
+    b"\xef\xbb\xbf: hello\r\n\r\ndata: one\r\n\r\nevent: ping\rdata:two\rdata: three\r\r"
+    b"id: 7\nretry: 10\ndata\n\ndata:  four \n\n"
+)
+EVENTS = [
+    ServerEvent(b"one"),
+    ServerEvent(b"two\nthree", "ping"),
+    ServerEvent(b""),
+    ServerEvent(b" four "),
+]
+
+
+def _read(*pieces, **limits):
+    reader = SseReader(**limits)
+    return [event for piece in pieces for event in reader.feed(piece)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1000])
+def test_events_do_not_depend_on_where_the_network_cut(size):
+    """A chunk boundary may fall anywhere: in the mark, in CRLF, in a field's name."""
+    pieces = [STREAM[at : at + size] for at in range(0, len(STREAM), size)]
+
+    assert _read(*pieces) == EVENTS
+
+
+def test_a_cut_between_cr_and_lf_is_one_line_end():
+    """LF after CR belongs to it; the LF after that is the empty line that ends the event."""
+    assert _read(b"data: a\r", b"\n", b"\n") == [ServerEvent(b"a")]
+    assert _read(b"data: a\r", b"", b"\n", b"\r\n") == [ServerEvent(b"a")]
+    assert _read(b"data: a\r", b"\n", b"data: b\n\n") == [ServerEvent(b"a\nb")]
+
+
+def test_an_event_that_is_not_ended_is_not_given():
+    """The standard: what has no empty line behind it is incomplete."""
+    assert _read(b"data: one\n\ndata: two\n") == [ServerEvent(b"one")]
+
+
+def test_a_name_without_data_is_no_event_and_is_forgotten():
+    """The next event must not carry the name of one that never was."""
+    assert _read(b"event: ping\n\ndata: one\n\n") == [ServerEvent(b"one", "message")]
+
+
+def test_fields_that_only_begin_like_ours_are_passed_over():
+    """`database:` is no `data:`."""
+    assert _read(b"database: x\neventual: y\ndata: one\n\n") == [ServerEvent(b"one")]
+
+
+def test_bytes_of_a_character_may_come_apart():
+    """Nothing is decoded before the event is whole."""
+    raw = "data: Grüße 😀\n\n".encode()
+
+    (event,) = _read(*[bytes([each]) for each in raw])
+
+    assert event.data.decode() == "Grüße 😀"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"data: " + b"x" * 101],
+        [b"data: " + b"x" * 40 + b"\n"] * 3,
+        [b"data: " + b"x" * 90 + b"\n", b"data: " + b"x" * 20],
+    ],
+)
+def test_an_event_over_the_limit_is_refused(pieces):
+    """A provider that never ends an event must not fill the memory."""
+    with pytest.raises(ProviderMalformed, match="too large"):
+        _read(*pieces, max_event_bytes=100)
+
+
+def test_the_limit_is_for_one_event():
+    """Many small events may come to more than the limit of one."""
+    assert len(_read(b"data: " + b"x" * 90 + b"\n\n" b"data: y\n\n" * 50, max_event_bytes=100)) == 51
