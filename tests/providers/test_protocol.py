@@ -52,6 +52,8 @@ def test_each_failure_has_its_word_and_says_whether_again_helps(name, code, retr
 
 def test_every_kind_of_failure_stands_in_the_table_above():
     """A new kind without a word of its own would look like another."""
-    kinds = [each for each in ProviderError.__subclasses__() if each.__module__ == protocol.__name__]
+    kinds = [
+        each for each in ProviderError.__subclasses__() if each.__module__ == protocol.__name__
+    ]
 
     assert len({each.code for each in kinds}) == len(kinds) == 7

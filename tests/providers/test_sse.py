@@ -77,4 +77,4 @@ def test_an_event_over_the_limit_is_refused(pieces):
 
 def test_the_limit_is_for_one_event():
     """Many small events may come to more than the limit of one."""
-    assert len(_read(b"data: " + b"x" * 90 + b"\n\n" b"data: y\n\n" * 50, max_event_bytes=100)) == 51
+    assert len(_read(b"data: " + b"x" * 90 + b"\n\ndata: y\n\n" * 50, max_event_bytes=100)) == 51
