@@ -1,0 +1,1 @@
+"""Tests of `blueprints.cache_admin`."""
