@@ -96,7 +96,10 @@ def _on_sqlite_begin(connection: Connection) -> None:
 @contextmanager
 def read_session() -> Iterator[Session]:
     """A fresh session for one read; its snapshot begins with its first statement."""
-    with Session(db.engine, autoflush=False, expire_on_commit=False) as session:
+    engine = db.engine
+    if engine.dialect.name == "postgresql":  # whose default is a snapshot for each statement
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with Session(engine, autoflush=False, expire_on_commit=False) as session:
         yield session
 
 

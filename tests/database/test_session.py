@@ -1,0 +1,158 @@
+"""Sessions that read and sessions that write, on SQLite and on a real PostgreSQL."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
+
+from app import create_app
+from database.session import (
+    autocommit_connection,
+    database_answers,
+    db,
+    read_session,
+    write_session,
+)
+from database.tables.platform import CacheStatistics
+from database.tables.users import ApiKey
+from tests.doubles.fake_clock import FakeClock
+
+NOW = FakeClock().now()
+COUNT = select(func.count()).select_from(CacheStatistics)
+
+
+def _row(instance: str) -> CacheStatistics:
+    return CacheStatistics(instance=instance, figures={}, recorded_at=NOW)
+
+
+def _write(instance: str) -> None:
+    with write_session() as session:
+        session.add(_row(instance))
+        session.commit()
+
+
+def test_what_was_committed_is_seen_by_the_next_read(either):
+    """Each read begins with a session of its own."""
+    _write("a")
+
+    with read_session() as session:
+        assert session.scalar(COUNT) == 1
+
+
+def test_a_block_without_a_commit_leaves_nothing(either):
+    """Safe by default: an error on the way rolls all of it back."""
+    with write_session() as session:
+        session.add(_row("a"))
+        session.flush()
+
+    with read_session() as session:
+        assert session.scalar(COUNT) == 0
+
+
+def test_a_read_sees_one_moment(either):
+    """A page and what belongs to it are of the same state, whatever is written between them."""
+    with read_session() as session:
+        before = session.scalar(COUNT)
+        _write("a")
+
+        assert session.scalar(COUNT) == before
+
+
+def test_a_connection_without_a_transaction_sees_the_present(either):
+    """The cache asks it what is fresh."""
+    with autocommit_connection() as connection:
+        before = connection.scalar(COUNT)
+        _write("a")
+
+        assert (before, connection.scalar(COUNT)) == (0, 1)
+
+
+def test_rows_can_be_read_after_their_session(either):
+    """Services dump them when the transaction is over."""
+    _write("a")
+
+    with read_session() as session:
+        row = session.scalars(select(CacheStatistics)).one()
+
+    assert row.instance == "a"
+
+
+def test_references_are_checked(either):
+    """SQLite does so only when it is told to, on each connection."""
+    orphan = ApiKey(
+        user_id="nobody", name="x", hint="x", secret_hash="x", scopes=[], created_at=NOW
+    )
+    with write_session() as session:
+        session.add(orphan)
+
+        with pytest.raises(IntegrityError):
+            session.commit()
+
+
+def test_two_writers_that_read_first_both_succeed(either):
+    """On SQLite a transaction that turned from reading to writing would fail at once."""
+    begun = threading.Barrier(2)
+
+    def write(instance: str) -> None:
+        begun.wait(10)
+        with either.app_context(), write_session() as session:
+            session.scalar(COUNT)
+            session.add(_row(instance))
+            session.commit()
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in ("a", "b")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(30)
+
+    with read_session() as session:
+        assert session.scalar(COUNT) == 2
+
+
+def test_readers_go_on_while_somebody_writes(app):
+    """SQLite's journal is a WAL: a long write keeps nobody from reading."""
+    with app.app_context(), write_session() as session:
+        session.add(_row("a"))
+        session.flush()
+
+        with read_session() as reader:
+            assert reader.scalar(COUNT) == 0
+
+
+def test_a_database_that_answers_is_ready(either):
+    """The probe of a load balancer."""
+    assert database_answers()
+
+
+def test_a_database_that_is_away_is_not_ready(settings, clock):
+    """The probe says no instead of failing."""
+    away = replace(settings, database_url="postgresql://nobody@127.0.0.1:1/nothing")
+    app = create_app(away, clock=clock)
+
+    with app.app_context():
+        assert not database_answers()
+
+
+def test_constraints_have_fixed_names(app):
+    """Migrations can name on every database what they change."""
+    named = [each.name for table in db.metadata.tables.values() for each in table.constraints]
+
+    assert all(named)
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 1), ("busy_timeout", 10_000)],
+)
+def test_each_sqlite_connection_is_set_up(settings, clock, tmp_path, pragma, value):
+    """The settings belong to the connection, so every one of the pool needs them."""
+    url = f"sqlite:///{tmp_path / 'own.sqlite3'}"
+    app = create_app(replace(settings, database_url=url), clock=clock)
+    with app.app_context(), db.engine.connect() as one, db.engine.connect() as other:
+        found = [each.scalar(text(f"PRAGMA {pragma}")) for each in (one, other)]
+        db.engine.dispose()
+
+    assert found == [value, value]
