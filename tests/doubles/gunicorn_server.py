@@ -10,7 +10,7 @@ from typing import Any
 
 import urllib3
 
-from tests.streams.redis_process import free_port
+from tests.doubles.redis_process import free_port
 from tests.streams.scripts import wait_until
 
 __all__ = ["ADMIN_KEY", "GunicornServer"]

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from telemetry.ids import new_id
+from tests.doubles.server_programs import lacking, postgres_programs
 
 __all__ = ["PostgresServer", "postgres_server", "postgres_url"]
 
@@ -35,6 +36,7 @@ class PostgresServer:
         self._programs = programs
         self._user = OTHER_USER if os.geteuid() == 0 else None
         if self._user is not None:
+            self._programs = self._readable(programs)
             shutil.chown(self.folder, pwd.getpwnam(self._user).pw_uid)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -81,6 +83,15 @@ class PostgresServer:
                 self._process.wait(10)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _readable(self, programs: Path) -> Path:
+        """`programs`, or where they cannot be seen by another user (in root's home), a copy."""
+        can_enter = all(each.stat().st_mode & 0o005 == 0o005 for each in programs.parents)
+        if can_enter:
+            return programs
+        copy = self.folder / "programs"
+        shutil.copytree(programs.parent, copy)
+        return copy / programs.name
+
     def _run(self, command: tuple[str, ...], *, wait: bool = False) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
@@ -103,23 +114,12 @@ def _free_port() -> int:
         return port
 
 
-def _programs() -> Path | None:
-    """Where PostgreSQL's programs are: on the path, or where Debian keeps each version's."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).parent
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return places[-1].parent if places else None
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """The suite's PostgreSQL."""
-    programs = _programs()
+    programs = postgres_programs()
     if programs is None:
-        if os.environ.get("CI"):  # noqa: TID251 (the suite's own, no setting of Larder)
-            pytest.fail("PostgreSQL is not installed")
-        pytest.skip("PostgreSQL is not installed")
+        lacking("PostgreSQL")
     server = PostgresServer(programs)
     try:
         server.start()

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.doubles.gunicorn_server import GunicornServer
+from tests.doubles.redis_process import RedisProcess, strict_client
 from tests.doubles.together import together
-from tests.streams.redis_process import RedisProcess, strict_client
 from tests.streams.scripts import wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("faults")]

@@ -7,7 +7,7 @@ import fakeredis
 import pytest
 from redis.cluster import RedisCluster
 
-from tests.streams.redis_process import RedisProcess, strict_client
+from tests.doubles.redis_process import RedisProcess, strict_client
 from tests.streams.scripts import wait_until
 
 NewClient = Callable[[], Any]

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from providers.protocol import Chunk, ProviderBroken
 from streams.engine import StreamEngine, StreamLimits
 from streams.sse import encode_stream
-from tests.streams.redis_process import strict_client
+from tests.doubles.redis_process import strict_client
 from tests.streams.scripts import Answer, make_engine, wait_until
 
 STREAMS = 60

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from streams.engine import StreamEngine, StreamGone, StreamHooks, StreamLimits
 from streams.events import Event
 from streams.sse import encode_stream
-from tests.streams.redis_process import RedisProcess, strict_client
+from tests.doubles.redis_process import RedisProcess, strict_client
 from tests.streams.scripts import (
     Answer,
     Script,

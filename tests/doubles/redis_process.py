@@ -1,15 +1,14 @@
 """A real redis-server of a test's own."""
 
-import os
-import shutil
 import socket
 import subprocess
+from pathlib import Path
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.doubles.server_programs import lacking, redis_program
 from tests.streams.scripts import wait_until
 
 __all__ = ["RedisProcess", "free_port", "strict_client"]
@@ -37,20 +36,19 @@ def strict_client(port: int) -> redis.Redis:
 class RedisProcess:
     """Starts and ends a server that keeps nothing on disk."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, program: Path | None = None) -> None:
         self.port = free_port()
         self._options = options
+        self._program = program
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "RedisProcess":
         """Run until it answers."""
-        binary = shutil.which("redis-server")
-        if binary is None:
-            if os.environ.get("CI"):  # noqa: TID251 - only the environment says where we are
-                pytest.fail("redis-server is missing")
-            pytest.skip("redis-server is not installed")
+        program = self._program or redis_program()
+        if program is None:
+            lacking("redis-server")
         self.process = subprocess.Popen(
-            [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+            [str(program), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
              "--appendonly", "no", *self._options],
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
