@@ -34,10 +34,12 @@ def _response(value: Response) -> list[Any]:
     return [value.get_data(), value.status, [list(pair) for pair in value.headers.items()]]
 
 
-def _make_response(body: bytes, status: str, headers: list[list[str]]) -> Response:
+def _make_response(body: Any, status: Any, headers: Any) -> Response:
+    if not (isinstance(body, bytes) and isinstance(status, str)):
+        raise ValueRefused("not a response")
     made = Response(body, status=status)
     made.headers.clear()
-    made.headers.extend([(name, text) for name, text in headers])
+    made.headers.extend([(str(name), str(text)) for name, text in headers])
     return made
 
 
@@ -78,7 +80,7 @@ def unpack(raw: bytes) -> Any:
     """
     try:
         return msgspec.msgpack.decode(raw, ext_hook=_extension)
-    except (msgspec.MsgspecError, ValueError, ArithmeticError, TypeError) as fault:
+    except Exception as fault:  # whatever a type's constructor thinks of foreign parts
         raise ValueRefused("not a packed value") from fault
 
 
