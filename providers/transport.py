@@ -18,6 +18,7 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     LocationValueError,
+    NewConnectionError,
     ReadTimeoutError,
 )
 
@@ -161,6 +162,8 @@ class Transport:
                 redirect=False,
                 retries=False,
             )
+        except NewConnectionError as fault:  # refused, no such host: a time-out only by its base
+            raise ProviderUnavailable("The provider could not be reached.") from fault
         except ConnectTimeoutError as fault:
             raise ProviderTimeout("The provider could not be reached in time.") from fault
         except (ReadTimeoutError, TimeoutError) as fault:
@@ -238,11 +241,10 @@ def _retry_after_s(header: str | None) -> float | None:
     """Seconds in `Retry-After`, which is a number or a date (RFC 9110, 10.2.3)."""
     if not header:
         return None
-    if header.strip().isdigit():
+    if header.isascii() and header.strip().isdigit():
         return min(float(header), MAX_RETRY_AFTER_S)
     try:
-        then = parsedate_to_datetime(header)
-    except ValueError:
+        left_s = parsedate_to_datetime(header).timestamp() - SYSTEM_CLOCK.now().timestamp()
+    except (ValueError, OverflowError):
         return None
-    left_s = then.timestamp() - SYSTEM_CLOCK.now().timestamp()
     return min(max(0.0, left_s), MAX_RETRY_AFTER_S)
