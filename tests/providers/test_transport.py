@@ -1,0 +1,284 @@
+"""The HTTP client of all adapters: what goes wrong on real sockets becomes an error of its kind."""
+
+import gzip
+import threading
+
+import msgspec
+import pytest
+
+from providers import protocol
+from providers.protocol import ProviderConfig
+from providers.transport import MAX_BODY_BYTES, Transport
+from tests.doubles.wire_server import HOLD, head, whole
+from tests.streams.redis_process import free_port
+from tests.streams.scripts import wait_until
+
+KEY = "sk-key-of-ours"
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+@pytest.fixture
+def send(wire):
+    """Send one request to the server; limits may be named."""
+
+    def sending(path="/chat/completions", method="POST", **limits):
+        config = ProviderConfig("up", "openai", base_url=wire.url, api_key=KEY, **limits)
+        return Transport(config).send(method, path, body={"a": "ü"}, headers={"X-Ours": "1"})
+
+    return sending
+
+
+def _chunk(body):
+    return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+def test_a_request_goes_out_as_json_behind_the_base_url(wire, send):
+    """Method, path, body and headers, and those headers that the provider is given besides."""
+    wire.replies([whole(b"fine")])
+
+    reply = send(headers=(("X-Theirs", "2"),))
+
+    top, _, body = wire.requests[0].partition(b"\r\n\r\n")
+    assert top.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
+    assert b"X-Ours: 1" in top
+    assert b"X-Theirs: 2" in top
+    assert msgspec.json.decode(body) == {"a": "ü"}
+    assert reply.whole() == b"fine"
+
+
+def test_a_body_read_to_its_end_leaves_the_connection_for_the_next(wire):
+    """A new connection for each call would cost its handshakes."""
+    wire.replies([whole(b"fine")])
+    transport = Transport(ProviderConfig("up", "openai", base_url=wire.url + "/"))
+    transport.send("GET", "/models", headers={}).whole()
+
+    transport.send("GET", "/models", headers={}).whole()
+
+    assert (len(wire.requests), wire.connections) == (2, 1)
+
+
+def test_a_reply_that_is_closed_early_ends_its_connection(wire, send):
+    """The provider must notice and stop to generate; the rest must not reach the next call."""
+    wire.replies([head("200 OK", CHUNKED), _chunk(b"one"), HOLD])
+    reply = send()
+    pieces = reply.pieces()
+
+    first = next(pieces)
+    reply.close()
+
+    assert first == b"one"
+    assert wire.hung_up.wait(10)
+
+
+def test_a_reply_is_closed_from_another_thread_while_it_waits(wire, send):
+    """That is how a stop reaches a provider that is silent."""
+    wire.replies([head("200 OK", CHUNKED), _chunk(b"one"), HOLD])
+    reply = send()
+    pieces = reply.pieces()
+    next(pieces)
+    failed = []
+
+    def read_on():
+        try:
+            next(pieces)
+        except protocol.ProviderBroken as fault:
+            failed.append(fault)
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    reply.close()
+    reader.join(10)
+
+    wait_until(lambda: len(failed) == 1)
+
+
+def test_a_compressed_body_is_read(wire, send):
+    """Some providers compress unasked."""
+    wire.replies([whole(gzip.compress(b"fine"), "200 OK", "Content-Encoding: gzip")])
+
+    assert send().whole() == b"fine"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [head("200 OK", CHUNKED), _chunk(b"one"), b""],
+        [head("200 OK", CHUNKED), b"nonsense\r\n", b""],
+        [head("200 OK", "Content-Length: 100"), b"too little"],
+        [whole(b"no gzip at all", "200 OK", "Content-Encoding: gzip"), b""],
+    ],
+)
+def test_a_body_that_breaks_off_is_broken(wire, send, steps):
+    """Half an answer must not pass for a whole one."""
+    wire.replies(steps)
+
+    with pytest.raises(protocol.ProviderBroken):
+        send().whole()
+
+
+def test_a_body_without_end_is_refused(wire, send):
+    """The memory is finite."""
+    piece = _chunk(b"x" * 2**20)
+    wire.replies([head("200 OK", CHUNKED), *[piece] * (MAX_BODY_BYTES // 2**20 + 1), HOLD])
+
+    with pytest.raises(protocol.ProviderMalformed, match="too large"):
+        send().whole()
+
+    assert wire.hung_up.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("steps", "limits", "words"),
+    [
+        ([HOLD], {"first_token_timeout_s": 0.1}, "did not answer in time"),
+        (
+            [head("200 OK", CHUNKED), _chunk(b"one"), HOLD],
+            {"between_tokens_timeout_s": 0.1},
+            "stopped sending",
+        ),
+        (
+            [head("200 OK", CHUNKED), *[_chunk(b"x"), 0.05] * 100],
+            {"total_timeout_s": 0.2},
+            "took too long",
+        ),
+    ],
+)
+def test_each_time_limit_ends_the_call(wire, send, steps, limits, words):
+    """No first byte, a pause in the middle, a drip that never ends."""
+    wire.replies(steps)
+
+    with pytest.raises(protocol.ProviderTimeout, match=words):
+        send(**limits).whole()
+
+    assert wire.hung_up.wait(10)
+
+
+def test_a_provider_that_is_not_there_is_unavailable():
+    """Nobody listens at the port."""
+    config = ProviderConfig("up", "openai", base_url=f"http://127.0.0.1:{free_port()}")
+
+    with pytest.raises(protocol.ProviderUnavailable, match="could not be reached"):
+        Transport(config).send("GET", "/models", headers={})
+
+
+@pytest.mark.parametrize("base_url", ["http://", "http://[::1", "http://127.0.0.1:99999"])
+def test_a_base_url_that_is_none_is_an_error_of_the_family(base_url):
+    """Callers expect `ProviderError` and nothing else."""
+    with pytest.raises(protocol.ProviderUnavailable):
+        Transport(ProviderConfig("up", "openai", base_url=base_url)).send("GET", "/x", headers={})
+
+
+@pytest.mark.parametrize("reply", [[b"HTTP/9.9 what\r\n\r\n", b""], [b"\x00\xff\x00", b""], [b""]])
+def test_what_is_no_http_is_unavailable(wire, send, reply):
+    """Some other server may listen at the address."""
+    wire.replies([*reply, b""])
+
+    with pytest.raises(protocol.ProviderUnavailable):
+        send()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("401 No", protocol.ProviderAuthFailed),
+        ("403 No", protocol.ProviderAuthFailed),
+        ("429 No", protocol.ProviderRateLimited),
+        ("400 No", protocol.ProviderRejected),
+        ("404 No", protocol.ProviderRejected),
+        ("422 No", protocol.ProviderRejected),
+        ("500 No", protocol.ProviderUnavailable),
+        ("503 No", protocol.ProviderUnavailable),
+        ("204 No", protocol.ProviderUnavailable),
+        ("302 Found", protocol.ProviderUnavailable),
+    ],
+)
+def test_a_refusal_is_of_the_kind_that_its_status_says(wire, send, status, kind):
+    """Whether to try again, whom to blame; redirects are not followed, our key stays here."""
+    wire.replies([whole(b"", status, "Location: /elsewhere")])
+
+    with pytest.raises(kind) as caught:
+        send()
+
+    assert type(caught.value) is kind
+    assert caught.value.status == int(status[:3])
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("99999999", 3600.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 2150 00:00:00 GMT", 3600.0),
+        ("soon", None),
+        ("-5", None),
+        ("\xb2", None),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
+        ("", None),
+    ],
+)
+def test_when_to_come_back_is_read_in_both_forms(wire, send, header, seconds):
+    """Seconds or a date, bounded; nonsense says nothing and breaks nothing."""
+    wire.replies([whole(b"", "429 Slow down", f"Retry-After: {header}")])
+
+    with pytest.raises(protocol.ProviderRateLimited) as caught:
+        send()
+
+    assert caught.value.retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": {"message": "Too hot.", "param": "temperature", "code": "bad"}}, "Too hot."),
+        ({"error": "Too hot."}, "Too hot."),
+        ({"detail": "Too hot."}, "Too hot."),
+        ({"message": "Too hot."}, "Too hot."),
+        ({"error": {"message": ["no", "text"]}}, "The provider rejected the request (400)."),
+        (["Too hot."], "The provider rejected the request (400)."),
+        ({"error": {"message": "x" * 2000}}, "x" * 500),
+        ({"error": {"message": f"Wrong key {KEY}!"}}, "Wrong key ***!"),
+    ],
+)
+def test_a_rejection_shows_the_providers_words_without_our_key(wire, send, body, words):
+    """The caller can mend a request only if told what is wrong; the key is not theirs to see."""
+    wire.replies([whole(msgspec.json.encode(body), "400 Bad Request")])
+
+    with pytest.raises(protocol.ProviderRejected) as caught:
+        send()
+
+    assert caught.value.message == words
+
+
+def test_a_rejection_names_the_parameter(wire, send):
+    """OpenAI's clients show `param` and `code`."""
+    body = {"error": {"message": "m", "param": "tools", "code": "unsupported"}}
+    wire.replies([whole(msgspec.json.encode(body), "400 Bad Request")])
+
+    with pytest.raises(protocol.ProviderRejected) as caught:
+        send()
+
+    assert (caught.value.param, caught.value.upstream_code) == ("tools", "unsupported")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[" * 5000, b'"' + b"x" * 100_000 + b'"'])
+def test_an_error_page_that_says_nothing_is_still_a_rejection(wire, send, body):
+    """HTML, bytes, nesting without end, pages without end."""
+    wire.replies([whole(body, "400 Bad Request")])
+
+    with pytest.raises(protocol.ProviderRejected, match=r"rejected the request \(400\)"):
+        send()
+
+
+@pytest.mark.parametrize("status", ["401 No", "429 No", "500 No"])
+def test_other_refusals_show_nothing_of_the_body(wire, send, status):
+    """What a provider says of our account is for its owner."""
+    body = msgspec.json.encode({"error": {"message": f"Account 4711 with {KEY} is blocked"}})
+    wire.replies([whole(body, status)])
+
+    with pytest.raises(protocol.ProviderError) as caught:
+        send()
+
+    assert "4711" not in caught.value.message
+    assert KEY not in str(caught.value)
