@@ -7,7 +7,9 @@ Dialects: no `[DONE]` after a finish reason; usage on the last content chunk or 
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -27,11 +29,12 @@ from providers.protocol import (
     Usage,
 )
 from providers.sse import SseReader
-from providers.transport import Reply, Transport
+from providers.transport import Reply, Transport, words_to_show
 
 __all__ = ["OpenAIProvider"]
 
 DONE = b"[DONE]"
+RATE_LIMITED = re.compile(r"\brate|429|too_many")
 MAX_TOKENS = 10**9
 MAX_MODELS = 10_000
 FIRST_HALF, SECOND_HALF, AFTER_HALVES = "\ud800", "\udc00", "\ue000"
@@ -82,7 +85,7 @@ class OpenAIProvider:
         reply = self._transport.send(
             "POST", "/chat/completions", body=body, headers=self._headers(request.stream)
         )
-        return OpenAIStream(reply, is_streamed=request.stream)
+        return OpenAIStream(reply, self._config.api_key, is_streamed=request.stream)
 
     def list_models(self) -> Sequence[ModelListing]:
         """The provider's own list.
@@ -118,8 +121,9 @@ class OpenAIProvider:
 class OpenAIStream:
     """The chunks of one answer."""
 
-    def __init__(self, reply: Reply, *, is_streamed: bool) -> None:
+    def __init__(self, reply: Reply, secret: str, *, is_streamed: bool) -> None:
         self._reply = reply
+        self._secret = secret
         self._chunks = self._streamed() if is_streamed else self._single()
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -134,7 +138,7 @@ class OpenAIStream:
 
     def _single(self) -> Iterator[Chunk]:
         raw = self._reply.whole()
-        body = _parse(raw)
+        body = _parse(raw, self._secret)
         if not body.choices:
             raise ProviderMalformed("The provider's answer has no choices.")
         first = body.choices[0]
@@ -143,12 +147,14 @@ class OpenAIStream:
     def _streamed(self) -> Iterator[Chunk]:
         reader, halves = SseReader(), _Halves()
         is_finished = False
+        pieces = self._reply.pieces()
         try:
-            for piece in self._reply.pieces():
+            for piece in pieces:
                 for event in reader.feed(piece):
                     if event.data == DONE:
+                        self._say_goodbye(pieces)
                         return
-                    chunk = halves.joined(_streamed_chunk(event.data))
+                    chunk = halves.joined(_streamed_chunk(event.data, self._secret))
                     is_finished = is_finished or chunk.finish_reason is not None
                     yield chunk
         except ProviderBroken:
@@ -159,6 +165,12 @@ class OpenAIStream:
             self._reply.close()
         if not is_finished:
             raise ProviderBroken("The provider's answer ended before its end.")
+
+    def _say_goodbye(self, pieces: Iterator[bytes]) -> None:
+        """Read the end of the body if it is there: then the connection serves the next call too."""
+        self._reply.hurry()
+        with suppress(ProviderError):
+            next(pieces, None)
 
 
 class _Halves:
@@ -183,23 +195,22 @@ def _is_half(text: str) -> bool:
     return any(FIRST_HALF <= char < AFTER_HALVES for char in text)
 
 
-def _streamed_chunk(raw: bytes) -> Chunk:
-    body = _parse(raw)
-    choices = body.choices or []
-    if len(choices) == 1 or (choices and choices[0].index == 0):
-        choice = choices[0]
+def _streamed_chunk(raw: bytes, secret: str) -> Chunk:
+    body = _parse(raw, secret)
+    choice = next((each for each in body.choices or [] if each.index == 0), None)
+    if choice is not None:
         return _chunk(raw, choice.delta or _Delta(), choice.finish_reason, body.usage)
     # Other choices of `n` are relayed as they are; the answer kept is the first one.
     return Chunk(usage=_usage(body.usage), raw=raw)
 
 
-def _parse(raw: bytes) -> _Body:
+def _parse(raw: bytes, secret: str) -> _Body:
     try:
         body = _body.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         body = _forgiving(raw, fault)
     if body.error:
-        raise _error_in(body.error)
+        raise _error_in(body.error, secret)
     return body
 
 
@@ -254,12 +265,12 @@ def _count(value: Any) -> int | None:
     return value if is_count and 0 <= value <= MAX_TOKENS else None
 
 
-def _error_in(error: Any) -> ProviderError:
+def _error_in(error: Any, secret: str) -> ProviderError:
     """An error object in the place of an answer."""
-    found = error if isinstance(error, dict) else {"message": str(error)}
-    words = str(found.get("message") or "The provider reported an error.")[:500]
+    found = error if isinstance(error, dict) else {}
+    words = words_to_show(found.get("message"), secret) or "The provider reported an error."
     kind = f"{found.get('type')} {found.get('code')}".lower()
-    if "rate" in kind or "429" in kind:
+    if RATE_LIMITED.search(kind):
         return ProviderRateLimited("The provider is rate limiting.")
     if "invalid" in kind or "400" in kind:
         return ProviderRejected(words)

@@ -34,7 +34,7 @@ from providers.protocol import (
 )
 from telemetry.clock import SYSTEM_CLOCK
 
-__all__ = ["Reply", "Transport"]
+__all__ = ["Reply", "Transport", "words_to_show"]
 
 MAX_ERROR_BYTES = 64 * 1024
 MAX_BODY_BYTES = 32 * 2**20
@@ -42,6 +42,7 @@ READ_BYTES = 64 * 1024
 POOL_CONNECTIONS = 100
 MAX_RETRY_AFTER_S = 3600
 MAX_WORDS = 500
+GOODBYE_S = 0.05
 
 
 class Reply:
@@ -53,8 +54,8 @@ class Reply:
 
     def __init__(self, response: urllib3.BaseHTTPResponse, config: ProviderConfig) -> None:
         self._response = response
-        self._config = config
         self._ends_s = time.monotonic() + config.total_timeout_s
+        self._pause_s = config.between_tokens_timeout_s
         self._is_closed = threading.Event()
 
     def pieces(self) -> Iterator[bytes]:
@@ -65,9 +66,11 @@ class Reply:
             ProviderBroken: the connection ended before the body did.
         """
         try:
-            for piece in self._response.stream(READ_BYTES, decode_content=True):
+            for piece in self._received():
                 yield piece
                 self._set_pause_limit()
+            if self._is_closed.is_set():  # our own hanging up looks like a regular end
+                raise ProviderBroken("The provider's answer was stopped.")
             self._response.release_conn()
         except (ReadTimeoutError, TimeoutError) as fault:
             raise ProviderTimeout("The provider stopped sending.") from fault
@@ -92,6 +95,10 @@ class Reply:
                 raise ProviderMalformed("The provider's answer is too large.")
         return bytes(body)
 
+    def hurry(self) -> None:
+        """Wait no more: what is not there at once will not be missed."""
+        self._pause_s = GOODBYE_S
+
     def close(self) -> None:
         """End the connection, if the body was not read to its end."""
         if self._is_closed.is_set():
@@ -104,6 +111,14 @@ class Reply:
         with suppress(Exception):  # closing what is broken already must not hide why
             self._response.close()
 
+    def _received(self) -> Iterator[bytes]:
+        """The body as it arrives; only a chunked one's `stream` does not wait for `READ_BYTES`."""
+        if self._response.chunked:
+            yield from self._response.stream(READ_BYTES, decode_content=True)
+        else:
+            while piece := self._response.read1(READ_BYTES, decode_content=True):
+                yield piece
+
     def _set_pause_limit(self) -> None:
         left_s = self._ends_s - time.monotonic()
         if left_s <= 0:
@@ -111,12 +126,16 @@ class Reply:
         sock = _socket_of(self._response)
         if sock is not None:
             with suppress(OSError):
-                sock.settimeout(min(self._config.between_tokens_timeout_s, left_s))
+                sock.settimeout(min(self._pause_s, left_s))
 
 
 def _socket_of(response: urllib3.BaseHTTPResponse) -> Any:
+    """The socket that the body comes through; none once its connection is back in the pool."""
     connection = getattr(response, "_connection", None)
-    return getattr(connection, "sock", None)
+    if connection is None or connection.sock is not None:
+        return getattr(connection, "sock", None)
+    # Where the server will close, the connection has let go of the socket, but not the response.
+    return getattr(getattr(response, "_sock_shutdown", None), "__self__", None)
 
 
 class Transport:
@@ -217,15 +236,16 @@ class _ErrorWords:
             error = {"message": error}
         if not isinstance(error, dict):
             return
-        self.message = self._clean(error.get("message") or error.get("detail"), secret) or ""
-        self.param = self._clean(error.get("param"), secret)
-        self.code = self._clean(error.get("code"), secret)
+        self.message = words_to_show(error.get("message") or error.get("detail"), secret) or ""
+        self.param = words_to_show(error.get("param"), secret)
+        self.code = words_to_show(error.get("code"), secret)
 
-    @staticmethod
-    def _clean(word: object, secret: str) -> str | None:
-        if not isinstance(word, str) or not word:
-            return None
-        return (word.replace(secret, "***") if secret else word)[:MAX_WORDS]
+
+def words_to_show(words: object, secret: str) -> str | None:
+    """A provider's own words, bounded and without our key, which some quote; `None` for no text."""
+    if not isinstance(words, str) or not words:
+        return None
+    return (words.replace(secret, "***") if secret else words)[:MAX_WORDS]
 
 
 def _read_some(response: urllib3.BaseHTTPResponse) -> bytes:
