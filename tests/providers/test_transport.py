@@ -9,8 +9,8 @@ import pytest
 from providers import protocol
 from providers.protocol import ProviderConfig
 from providers.transport import MAX_BODY_BYTES, Transport
+from tests.doubles.redis_process import free_port
 from tests.doubles.wire_server import HOLD, head, whole
-from tests.streams.redis_process import free_port
 
 KEY = "sk-key-of-ours"
 CHUNKED = "Transfer-Encoding: chunked"
