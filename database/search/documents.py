@@ -135,6 +135,8 @@ def _written(state: ORMExecuteState) -> set[str]:
     given = state.parameters or {}
     rows = [given] if isinstance(given, dict) else given
     named = {str(name) for row in rows for name in row}
+    if named and state.is_insert:  # rows of a bulk insert: the statement itself names none
+        return named
     statement = state.statement
     return named | set(statement.compile().params if isinstance(statement, ClauseElement) else ())
 

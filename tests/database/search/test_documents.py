@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 
 from app import create_app
 from cache.namespaces import CONVERSATIONS, USERS
@@ -142,6 +142,8 @@ def test_a_bulk_statement_cannot_change_texts(app: Flask):
         work.session.execute(update(Message).values(status="error"))
         with pytest.raises(BypassesSearch):
             work.session.execute(update(Message).values(content="two"))
+        with pytest.raises(BypassesSearch):
+            work.session.execute(insert(Message), [{"content": "two"}, {"content": "three"}])
         with pytest.raises(BypassesSearch):
             work.session.execute(update(Conversation), [{"id": "x", "title": "Two"}])
         work.invalidates(CONVERSATIONS.of(UserId("ann")))
