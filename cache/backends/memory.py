@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+from flask_caching.backends.base import BaseCache
 from flask_caching.backends.simplecache import SimpleCache
 
 from telemetry.clock import SYSTEM_CLOCK, Clock
@@ -63,7 +64,8 @@ class MemoryCache(SimpleCache):
         size_bytes: int = NO_SIZE_BYTES,
     ) -> bool:
         """Keep `value` for `timeout` seconds (0: for ever); `False` if it is over the budget."""
-        seconds = self._normalize_timeout(timeout)
+        # SimpleCache's own makes an instant of it, by a clock that is not ours.
+        seconds = BaseCache._normalize_timeout(self, timeout)  # noqa: SLF001 (its grandparent's)
         ends = self._clock.monotonic() + seconds if seconds > 0 else float("inf")
         with self._guard:
             self._drop(key)
