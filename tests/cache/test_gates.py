@@ -3,27 +3,13 @@
 import fakeredis
 import pytest
 
-from cache.backends.redis import RedisTier
 from cache.gates import Gates
 from tests.doubles.fake_clock import FakeClock
-
-
-class OneClient:
-    """A connection that always has the same client."""
-
-    def __init__(self, client):
-        self.client = lambda: client
-        self.reset = lambda: None
+from tests.doubles.redis_tier import make_tier
 
 
 def _tier(clock, server):
-    return RedisTier(
-        OneClient(fakeredis.FakeRedis(server=server)),  # type: ignore[arg-type]  # a double
-        clock=clock,
-        pause_s=1,
-        on_error=lambda _: None,
-        on_back=lambda: None,
-    )
+    return make_tier(fakeredis.FakeRedis(server=server), clock=clock)
 
 
 @pytest.fixture

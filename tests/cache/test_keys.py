@@ -133,7 +133,7 @@ def test_texts_do_not_run_into_each_other(one, two, three, four):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (frozenset({"a", "b", "c"}), frozenset({"c", "b", "a"})),
+        (frozenset([0, 8, 16]), frozenset([16, 8, 0])),  # they iterate in different orders
         (Query(), Query(limit=20)),
         (
             datetime(2026, 1, 1, 12, tzinfo=UTC),

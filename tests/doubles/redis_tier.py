@@ -1,0 +1,40 @@
+"""The Redis tier over a client that a test has made."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cache.backends.redis import RedisTier
+from telemetry.clock import Clock
+
+__all__ = ["OneClient", "make_tier"]
+
+LONG_S = 3600.0
+
+
+class OneClient:
+    """A connection that always has the same client, and counts how often it was given up."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.resets = 0
+
+    def client(self) -> Any:
+        """The client."""
+        return self._client
+
+    def reset(self) -> None:
+        """Note that the client's connections are to be given up."""
+        self.resets += 1
+
+
+def make_tier(
+    client: Any,
+    *,
+    clock: Clock,
+    pause_s: float = LONG_S,
+    on_error: Callable[[str], None] = lambda _: None,
+    on_back: Callable[[], None] = lambda: None,
+) -> RedisTier:
+    """A tier whose circuit, once open, stays so unless the test says how soon to probe."""
+    connection: Any = client if isinstance(client, OneClient) else OneClient(client)
+    return RedisTier(connection, clock=clock, pause_s=pause_s, on_error=on_error, on_back=on_back)
