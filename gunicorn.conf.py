@@ -15,25 +15,32 @@ import threading
 import time
 from typing import Any
 
+
+
+def _value(variable: str, default: str) -> str:
+    """What the environment says; an empty value is none, as in `config.py`."""
+    return os.environ.get(variable) or default
+
+
 STATISTICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
-GRACE_S = float(os.environ.get("SHUTDOWN_GRACE", "25"))
+GRACE_S = float(_value("SHUTDOWN_GRACE", "25"))
 SETTLE_S = 5
 
-bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  # noqa: S104
-workers = int(os.environ.get("WEB_CONCURRENCY") or multiprocessing.cpu_count())
-worker_class = os.environ.get("LARDER_WORKER_CLASS", "gevent")
+bind = f"{_value('HOST', '0.0.0.0')}:{_value('PORT', '8000')}"  # noqa: S104
+workers = int(_value("WEB_CONCURRENCY", str(multiprocessing.cpu_count())))
+worker_class = _value("LARDER_WORKER_CLASS", "gevent")
 worker_connections = 2000
-threads = int(os.environ.get("LARDER_THREADS", "64"))
+threads = int(_value("LARDER_THREADS", "64"))
 keepalive = 75
 timeout = 60
 graceful_timeout = int(GRACE_S + SETTLE_S)
-max_requests = int(os.environ.get("LARDER_MAX_REQUESTS", "0"))
+max_requests = int(_value("LARDER_MAX_REQUESTS", "0"))
 max_requests_jitter = max_requests // 10
 limit_request_line = 8190
 limit_request_fields = 100
 accesslog = os.environ.get("ACCESS_LOG") or None
 errorlog = "-"
-loglevel = os.environ.get("LOG_LEVEL", "info")
+loglevel = _value("LOG_LEVEL", "info")
 wsgi_app = "wsgi:app"
 preload_app = False
 control_socket_disable = True
