@@ -25,7 +25,7 @@ from cache.extension import cache
 from cache.settings import CacheSettings
 from cache.statistics import shared_counters
 from cli import COMMANDS
-from config import Settings
+from config import Settings, SettingsError
 from database.generations import GenerationsOutOfReach, SqlGenerations
 from database.session import db, init_database
 from providers.registry import ProviderRegistry
@@ -36,7 +36,7 @@ from services.lost_streams import end_lost_stream, sweep_lost_streams
 from services.runtime import Runtime
 from services.secrets import SecretBox
 from services.streams import stops_requested
-from services.warming import warm
+from services.warming import STRATEGIES, warm
 from streams.engine import StreamEngine
 from streams.limits import StreamLimits
 from streams.logs.both import StreamLogs
@@ -71,10 +71,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK)
         clock: where it reads the time.
 
     Raises:
-        SettingsError: the environment holds something that cannot be.
+        SettingsError: a setting is something that cannot be.
         CacheUnreachable: `CACHE_BACKEND=redis`, and Redis does not answer.
     """
     settings = settings or Settings.from_env()
+    _check_strategies(settings)
     app = Flask(__name__, static_folder=None, instance_path=str(settings.instance_path))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -88,6 +89,13 @@ def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK)
     _init_runtime(app, settings, secrets, clock)
     _register(app, settings)
     return app
+
+
+def _check_strategies(settings: Settings) -> None:
+    unknown = [each for each in settings.cache_warm_at_start if each not in (*STRATEGIES, "all")]
+    if unknown:
+        known = ", ".join(STRATEGIES)
+        raise SettingsError(f"CACHE_WARM_AT_START has {', '.join(unknown)}; there are all, {known}")
 
 
 def _init_cache(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock) -> None:

@@ -26,6 +26,7 @@ from cache.namespaces import NAMESPACES
 from cache.reads import ENGINE
 from cache.settings import CacheSettings, CacheUnreachable
 from cache.statistics import Statistics
+from config import SettingsError
 from telemetry.clock import SYSTEM_CLOCK, Clock
 
 __all__ = ["LarderCache", "cache"]
@@ -50,7 +51,7 @@ class LarderCache(Cache):
 
         Raises:
             CacheUnreachable: the settings demand Redis, and it does not answer.
-            ValueError: a TTL is set for a resource that no namespace has.
+            SettingsError: a TTL is set for a resource that no namespace has.
         """
         _check_ttls(settings)
         engine = app.extensions[ENGINE] = _engine(settings, generations, clock)
@@ -100,7 +101,7 @@ def _check_ttls(settings: CacheSettings) -> None:
     unknown = sorted(settings.ttls.keys() - known)
     if unknown:
         names = ", ".join(f"CACHE_TTL_{name.upper()}" for name in unknown)
-        raise ValueError(f"{names}: no such TTL; there are {', '.join(sorted(known)).upper()}")
+        raise SettingsError(f"{names}: no such TTL; there are {', '.join(sorted(known)).upper()}")
 
 
 @dataclass
