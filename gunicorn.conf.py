@@ -16,7 +16,6 @@ import time
 from typing import Any
 
 
-
 def _value(variable: str, default: str) -> str:
     """What the environment says; an empty value is none, as in `config.py`."""
     return os.environ.get(variable) or default
