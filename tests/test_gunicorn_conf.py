@@ -1,0 +1,199 @@
+"""How gunicorn is told to serve: its values, and what is done when workers begin and end."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from config import Settings
+from tests.doubles.gunicorn_server import GunicornServer
+from tests.streams.scripts import wait_until
+
+ROOT = Path(__file__).resolve().parents[1]
+FILE = ROOT / "gunicorn.conf.py"
+SHOW = f"""
+import json, runpy
+conf = runpy.run_path({str(FILE)!r})
+print(json.dumps({{k: v for k, v in conf.items() if isinstance(v, str | int | float | None)}}))
+"""
+START = f"""
+import runpy, sys
+from types import SimpleNamespace
+server = SimpleNamespace(log=SimpleNamespace(error=lambda words: print(words, file=sys.stderr)))
+runpy.run_path({str(FILE)!r})["on_starting"](server)
+"""
+
+
+def _python(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    path = {"PATH": os.environ["PATH"]}  # noqa: TID251 (the tests' own)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, env={**path, **environ}, check=False, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def _values(**environ: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_python(SHOW, **environ).stdout)
+    return found
+
+
+class _App:
+    """What the hooks use of an application: it notes what they ask of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, float | None]] = []
+        self.extensions: dict[str, Any] = {
+            "larder_serving": lambda: self.asked.append(("serving", None)),
+            "larder_shutdown": lambda grace_s: self.asked.append(("shutdown", grace_s)),
+        }
+
+
+@pytest.fixture
+def hooks() -> dict[str, Any]:
+    """The functions that gunicorn calls."""
+    return runpy.run_path(str(FILE))
+
+
+def _worker(app: _App) -> Any:
+    return SimpleNamespace(alive=True, wsgi=app, pid=1)
+
+
+def test_it_serves_without_any_configuration():
+    """On all addresses, with as many workers as there are cores."""
+    values = _values()
+
+    assert values["bind"] == "0.0.0.0:8000"
+    assert values["workers"] >= 1
+    assert values["worker_class"] == "gevent"
+    assert values["preload_app"] is False
+
+
+def test_an_empty_variable_is_not_set():
+    """Compose files pass on what nobody filled in."""
+    names = (
+        "HOST", "PORT", "WEB_CONCURRENCY", "LARDER_WORKER_CLASS", "LARDER_THREADS", "LOG_LEVEL",
+        "LARDER_MAX_REQUESTS", "SHUTDOWN_GRACE", "ACCESS_LOG",
+    )  # fmt: skip
+
+    assert _values(**dict.fromkeys(names, "")) == _values()
+
+
+@pytest.mark.parametrize(
+    ("variable", "raw", "name", "value"),
+    [
+        ("HOST", "127.0.0.1", "bind", "127.0.0.1:8000"),
+        ("PORT", "9000", "bind", "0.0.0.0:9000"),
+        ("WEB_CONCURRENCY", "3", "workers", 3),
+        ("LARDER_WORKER_CLASS", "gthread", "worker_class", "gthread"),
+        ("LARDER_THREADS", "8", "threads", 8),
+        ("LARDER_MAX_REQUESTS", "1000", "max_requests_jitter", 100),
+        ("ACCESS_LOG", "-", "accesslog", "-"),
+        ("LOG_LEVEL", "debug", "loglevel", "debug"),
+    ],
+)
+def test_the_environment_decides(variable, raw, name, value):
+    """Every variable of the docs' table does what it says."""
+    assert _values(**{variable: raw})[name] == value
+
+
+def test_gunicorn_waits_longer_than_streams_may_take():
+    """A worker that is killed in the midst of its goodbye loses what it would have booked."""
+    values = _values(SHUTDOWN_GRACE="40")
+
+    assert values["graceful_timeout"] > values["GRACE_S"] == 40
+
+
+def test_grace_is_the_settings_own():
+    """The two files read one variable: their defaults must not differ."""
+    assert _values()["GRACE_S"] == Settings().shutdown_grace_s
+
+
+def test_a_worker_begins_its_background_work_when_it_serves(hooks):
+    """Not in the master, whose threads no worker would inherit."""
+    app = _App()
+    worker = _worker(app)
+
+    hooks["post_worker_init"](worker)
+
+    assert app.asked == [("serving", None)]
+    worker.alive = False
+
+
+def test_a_worker_that_is_told_to_go_ends_its_streams_at_once(hooks):
+    """Readers learn of it while gunicorn drains the other requests."""
+    app = _App()
+    worker = _worker(app)
+    hooks["post_worker_init"](worker)
+
+    worker.alive = False
+    wait_until(lambda: len(app.asked) == 2)
+
+    assert app.asked[-1] == ("shutdown", hooks["GRACE_S"])
+
+
+def test_a_worker_does_not_end_before_its_streams_are_booked(hooks):
+    """The process waits for the goodbye that runs beside it."""
+    app = _App()
+    may_end = threading.Event()
+    shut_down = app.extensions["larder_shutdown"]
+    app.extensions["larder_shutdown"] = lambda grace_s: (may_end.wait(10), shut_down(grace_s))
+    worker = _worker(app)
+    hooks["post_worker_init"](worker)
+    leaving = threading.Thread(target=hooks["worker_exit"], args=(None, worker))
+
+    leaving.start()
+    leaving.join(0.3)
+    waited = leaving.is_alive()
+    may_end.set()
+    leaving.join(10)
+
+    assert waited
+    assert app.asked[-1][0] == "shutdown"
+
+
+def test_a_worker_that_never_served_ends_as_well(hooks):
+    """Its application failed to load: there is nothing to wait for."""
+    worker = _worker(_App())
+
+    hooks["worker_exit"](None, worker)
+
+    assert worker.wsgi.asked == []
+
+
+@pytest.mark.server
+def test_a_server_that_is_not_ready_does_not_start(tmp_path):
+    """No worker serves from a database without tables, and no folder is left behind."""
+    started = _python(
+        START,
+        LARDER_INSTANCE_PATH=str(tmp_path / "i"),
+        CACHE_BACKEND="memory",
+        TMPDIR=str(tmp_path),
+    )
+
+    assert started.returncode == 1
+    assert "flask db upgrade" in started.stderr
+    assert list(tmp_path.glob("larder-statistics-*")) == []
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_workers_share_their_counters_while_they_serve(tmp_path):
+    """Any worker shows the figures of all; after the end nothing of it is left."""
+    server = GunicornServer(tmp_path, METRICS_PUBLIC="true").start()
+    for _ in range(20):
+        server.get("/api/me")
+
+    text = server.get("/metrics").data.decode()
+    shared = list(tmp_path.glob("larder-statistics-*"))
+    status = server.stop()
+
+    assert 'method="GET",route="/api/me",status="200"} 20.0' in text
+    assert (len(shared), status) == (1, 0)
+    assert list(tmp_path.glob("larder-statistics-*")) == []
