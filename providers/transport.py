@@ -43,6 +43,7 @@ POOL_CONNECTIONS = 100
 MAX_RETRY_AFTER_S = 3600
 MAX_WORDS = 500
 GOODBYE_S = 0.05
+TOO_LONG = "The provider's answer took too long."
 
 
 class Reply:
@@ -73,7 +74,8 @@ class Reply:
                 raise ProviderBroken("The provider's answer was stopped.")
             self._response.release_conn()
         except (ReadTimeoutError, TimeoutError) as fault:
-            raise ProviderTimeout("The provider stopped sending.") from fault
+            is_over = time.monotonic() >= self._ends_s
+            raise ProviderTimeout(TOO_LONG if is_over else "The provider stopped sending.") from fault
         except (HTTPError, OSError, ValueError, AttributeError) as fault:
             # A socket closed under the reader shows as any of these.
             raise ProviderBroken("The provider's answer broke off.") from fault
@@ -122,7 +124,7 @@ class Reply:
     def _set_pause_limit(self) -> None:
         left_s = self._ends_s - time.monotonic()
         if left_s <= 0:
-            raise ProviderTimeout("The provider's answer took too long.")
+            raise ProviderTimeout(TOO_LONG)
         sock = _socket_of(self._response)
         if sock is not None:
             with suppress(OSError):
