@@ -23,7 +23,8 @@ __all__ = [
 
 STATUSES = ("active", "disabled", "deprecated")
 MAX_TOKENS = 10**9
-MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}/[^\s\x00-\x1f\x7f]{1,235}$"
+MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}/[^\s\x00-\x1f\x7f]{1,235}$(?!\n)"
+"""To Python `$` is before a last line feed too; to JSON Schema, which shows this, never."""
 
 
 @dataclass(frozen=True, slots=True)

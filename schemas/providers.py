@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 MAX_SECRET_CHARS = 4000
-SLUG = r"^[a-z0-9][a-z0-9_.\-]{0,63}$"
+SLUG = r"^[a-z0-9][a-z0-9_.\-]{0,63}$(?!\n)"  # `$` alone lets a line feed follow
 
 
 @dataclass(frozen=True, slots=True)
