@@ -1,0 +1,75 @@
+"""`/v1/models`: the catalogue as OpenAI's clients read it."""
+
+from urllib.parse import quote
+
+import pytest
+
+PATH = "/v1/models"
+
+
+def _ids(client):
+    return [each["id"] for each in client.get(PATH).json["data"]]
+
+
+def test_a_model_is_listed_in_openais_shape(alice, clock):
+    """Four fields, as their client expects them."""
+    listed = alice.get(PATH)
+
+    echo = {
+        "id": "demo/echo",
+        "object": "model",
+        "created": int(clock.now().timestamp()),
+        "owned_by": "demo",
+    }
+    assert listed.json == {"object": "list", "data": [echo]}
+    assert alice.get(f"{PATH}/demo/echo").json == echo
+
+
+@pytest.mark.parametrize("safe", ["/", ""])
+def test_an_id_with_slashes_is_found_in_both_spellings(admin, alice, safe):
+    """The official client sends %2F."""
+    admin.post("/api/models", json={"id": "demo/a/b:free"})
+
+    found = alice.get(f"{PATH}/{quote('demo/a/b:free', safe=safe)}")
+
+    assert found.json["id"] == "demo/a/b:free"
+
+
+@pytest.mark.parametrize(
+    ("status", "is_listed"), [("active", True), ("deprecated", True), ("disabled", False)]
+)
+def test_what_may_be_used_is_listed(admin, alice, status, is_listed):
+    """Also for an admin: a disabled model would only fail."""
+    admin.post("/api/models", json={"id": "demo/sea"})
+    assert "demo/sea" in _ids(alice)
+
+    admin.patch("/api/models/demo/sea", json={"status": status})
+
+    assert ("demo/sea" in _ids(alice)) is is_listed
+    assert ("demo/sea" in _ids(admin)) is is_listed
+    assert alice.get(f"{PATH}/demo/sea").status_code == (200 if is_listed else 404)
+
+
+def test_a_disabled_providers_models_are_not_listed(admin, alice):
+    """The switch of the provider is one for all its models."""
+    assert _ids(alice) == ["demo/echo"]
+
+    admin.patch("/api/providers/demo", json={"status": "disabled"})
+
+    assert _ids(alice) == []
+    assert alice.get(f"{PATH}/demo/echo").status_code == 404
+
+
+def test_an_unknown_model_is_said_in_openais_words(alice):
+    """Their client raises NotFoundError with this code."""
+    answer = alice.get(f"{PATH}/demo/nothing")
+
+    assert answer.status_code == 404
+    assert answer.json == {
+        "error": {
+            "message": "There is no model “demo/nothing”.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "model_not_found",
+        }
+    }
