@@ -75,7 +75,9 @@ class Reply:
             self._response.release_conn()
         except (ReadTimeoutError, TimeoutError) as fault:
             is_over = time.monotonic() >= self._ends_s
-            raise ProviderTimeout(TOO_LONG if is_over else "The provider stopped sending.") from fault
+            raise ProviderTimeout(
+                TOO_LONG if is_over else "The provider stopped sending."
+            ) from fault
         except (HTTPError, OSError, ValueError, AttributeError) as fault:
             # A socket closed under the reader shows as any of these.
             raise ProviderBroken("The provider's answer broke off.") from fault
