@@ -66,7 +66,7 @@ def problem(
 ) -> Response:
     """A problem+json response, or the shape that the request's path has for errors."""
     for prefix, shape in current_app.extensions[SHAPES].items():
-        if request.path.startswith(prefix):
+        if f"{request.path}/".startswith(f"{prefix}/"):
             shaped: Response = shape(status, detail, code, fault)
             return shaped
     document: dict[str, Any] = {
