@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates
 
-from schemas.fields import Id, StrictSchema, Text
+from schemas.fields import Flag, Id, StrictSchema, Text
 
 __all__ = ["Question", "QuestionSchema", "Regenerate", "RegenerateSchema"]
 
@@ -38,7 +38,7 @@ class Regenerate:
 
 class _AskSchema(StrictSchema):
     model = Id(load_default=None, allow_none=True)
-    stream = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    stream = Flag(load_default=True)
     params = fields.Dict(
         keys=Text(min_chars=1, max_chars=100),
         load_default=dict,

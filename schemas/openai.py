@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from marshmallow import INCLUDE, Schema, fields, post_load, validate
 
-from schemas.fields import Id
+from schemas.fields import Flag, Id
 
 __all__ = [
     "ChatCall",
@@ -52,7 +52,7 @@ class _StreamOptionsSchema(Schema):
 
         unknown = INCLUDE
 
-    include_usage = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    include_usage = Flag(load_default=False)
 
 
 class ChatCompletionSchema(Schema):
@@ -69,7 +69,7 @@ class ChatCompletionSchema(Schema):
         required=True,
         validate=validate.Length(min=1, max=MAX_MESSAGES),
     )
-    stream = fields.Boolean(load_default=False, truthy={True}, falsy={False}, allow_none=True)
+    stream = Flag(load_default=False, allow_none=True)
     stream_options = fields.Nested(_StreamOptionsSchema, load_default=None, allow_none=True)
 
     @post_load
