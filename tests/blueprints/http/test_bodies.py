@@ -105,12 +105,8 @@ def _upload(files):
 def client() -> FlaskClient:
     """A client of these views."""
     app = Flask(__name__)
-    app.config |= {
-        "API_TITLE": "t",
-        "API_VERSION": "1",
-        "OPENAPI_VERSION": "3.1.0",
-        "MAX_CONTENT_LENGTH": LIMIT,
-    }
+    app.config |= {"API_TITLE": "t", "API_VERSION": "1", "OPENAPI_VERSION": "3.1.0"}
+    app.config["MAX_CONTENT_LENGTH"] = LIMIT
     Api(app).register_blueprint(routes)
     register_errors(app, (), {})
     return app.test_client()
