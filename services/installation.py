@@ -13,6 +13,7 @@ from config import Settings
 from database.session import read_session
 from database.tables.users import ApiKey, User
 from services import keys
+from services.errors import Conflict
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 
@@ -50,10 +51,19 @@ def ensure_admin() -> str | None:
     given = runtime().settings.admin_key
     with read_session() as session:
         known = session.scalar(select(func.count()).select_from(ApiKey))
-        digest = runtime().secrets.hash_api_key(given) if given else ""
-        has_given = session.scalar(select(ApiKey.id).where(ApiKey.secret_hash == digest))
+        hashes = runtime().secrets.api_key_hashes(given) if given else ()
+        has_given = session.scalar(select(ApiKey.id).where(ApiKey.secret_hash.in_(hashes)))
     if has_given or (known and not given):
         return None
+    try:
+        return _make_admin(given)
+    except Conflict:
+        if not given:
+            raise
+        return None  # another worker was first, with the same key
+
+
+def _make_admin(given: str) -> str | None:
     with unit_of_work() as work:
         owner = work.session.scalar(
             select(User).where(User.role == "owner").order_by(User.created_at).limit(1)

@@ -51,7 +51,9 @@ def authenticate(secret: str) -> Principal:
     Raises:
         Unauthenticated: nobody's, or it was revoked or has run out.
     """
-    principal = find_principal(KeyHash(runtime().secrets.hash_api_key(secret))).value
+    hashes = runtime().secrets.api_key_hashes(secret)
+    found = (find_principal(KeyHash(each)).value for each in hashes)
+    principal = next((each for each in found if each is not None), None)
     if principal is None:
         raise Unauthenticated("This API key is not valid.", code="invalid_api_key")
     ends_s = principal.expires_at_s

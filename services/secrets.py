@@ -40,7 +40,7 @@ class SecretBox:
         self._fernet = MultiFernet(
             [Fernet(urlsafe_b64encode(_derived(each, "provider-secrets"))) for each in masters]
         )
-        self._pepper = _derived(master, "api-keys")
+        self._peppers = tuple(_derived(each, "api-keys") for each in masters)
         self._cache_keys = tuple(_derived(each, "cache-entries") for each in masters)
 
     @property
@@ -64,8 +64,14 @@ class SecretBox:
             raise SecretUnreadable("a stored secret does not fit LARDER_SECRET_KEY") from fault
 
     def hash_api_key(self, key: str) -> str:
-        """The keyed hash an API key is looked up by, 64 hex digits.
+        """The keyed hash an API key is kept as, 64 hex digits.
 
         A fast hash is right for 256 random bits; the pepper keeps a copied table useless.
         """
-        return hmac.new(self._pepper, key.encode(), hashlib.sha256).hexdigest()
+        return self.api_key_hashes(key)[0]
+
+    def api_key_hashes(self, key: str) -> tuple[str, ...]:
+        """The hashes an API key is looked up by: as it is kept now, and before a rotation."""
+        return tuple(
+            hmac.new(each, key.encode(), hashlib.sha256).hexdigest() for each in self._peppers
+        )
