@@ -38,6 +38,9 @@ LISTING = "providers"
 NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,235}")
 MAX_PROVIDERS = 500
 MAX_ERROR_CHARS = 500
+MAX_DISPLAY_CHARS = 300
+MAX_CAPABILITIES = 50
+MAX_CAPABILITY_CHARS = 60
 _ONE = ProviderSchema()
 
 
@@ -222,8 +225,9 @@ def _listed(provider_id: str) -> list[ModelListing]:
         row = _stored(session, provider_id)
     config = models.config_of(row.id, row.wire_format, row.base_url, row.encrypted_secret)
     listed = runtime().providers.get(config).list_models()
-    # The catalogue's ids go into URLs and headers: a name that cannot is left out.
-    return [each for each in listed if NAME.fullmatch(each.name)]
+    # The catalogue's ids go into URLs and headers: a name that cannot is left out. Some providers
+    # list a model twice.
+    return list({each.name: each for each in listed if NAME.fullmatch(each.name)}.values())
 
 
 def _merge(
@@ -261,12 +265,22 @@ def _new_model(provider_id: str, listing: ModelListing) -> CatalogueModel:
         id=f"{provider_id}/{listing.name}",
         provider_id=provider_id,
         name=listing.name,
-        display_name=listing.display_name or listing.name,
+        display_name=_storable(listing.display_name, MAX_DISPLAY_CHARS) or listing.name,
         status="active",
-        capabilities=list(listing.capabilities or ()),
+        capabilities=_capabilities(listing),
         context_window=listing.context_window,
         max_output_tokens=listing.max_output_tokens,
         origin="sync",
         created_at=now,
         updated_at=now,
     )
+
+
+def _capabilities(listing: ModelListing) -> list[str]:
+    found = [_storable(each, MAX_CAPABILITY_CHARS) for each in listing.capabilities or ()]
+    return [each for each in found if each][:MAX_CAPABILITIES]
+
+
+def _storable(words: str | None, max_chars: int) -> str:
+    """What a provider says, as the catalogue can hold it: bounded, without NUL."""
+    return (words or "").replace("\x00", "")[:max_chars]

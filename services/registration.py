@@ -90,8 +90,10 @@ def _from_file(path: Path | None) -> Iterator[NewProvider]:
         yield _from_table(table, f"LARDER_PROVIDERS: {path}, provider {number}")
 
 
-def _from_table(table: dict[str, Any], place: str) -> NewProvider:
-    fields = dict(table)
+def _from_table(table: object, place: str) -> NewProvider:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{place}: must be a table, begun by [[provider]]")
+    fields: dict[str, Any] = dict(table)
     if "api_key" in fields:
         fields["secret"] = fields.pop("api_key")
     try:
