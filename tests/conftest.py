@@ -16,6 +16,7 @@ from tests.doubles.api_client import ApiClient
 from tests.doubles.fake_clock import FakeClock
 from tests.doubles.openai_server import KEY as UPSTREAM_KEY
 from tests.doubles.openai_server import OpenAIServer
+from tests.doubles.wire_server import WireServer
 from tests.factories.users import make_user
 
 pytest_plugins = ["tests.doubles.postgres"]
@@ -102,6 +103,14 @@ def bob(app: Flask) -> ApiClient:
 def upstream() -> Iterator[OpenAIServer]:
     """A provider that speaks OpenAI's format, over real HTTP."""
     server = OpenAIServer().start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def wire() -> Iterator[WireServer]:
+    """A server whose every byte the test writes down."""
+    server = WireServer()
     yield server
     server.close()
 
