@@ -39,6 +39,7 @@ __all__ = [
 ALL = "all"
 MANUAL = "manual"
 MAX_KEY_CHARS = 200
+MAX_OWNER_CHARS = 100
 FEW_READS = 100
 POOR_RATIO = 0.3
 
@@ -106,7 +107,8 @@ def list_keys(name: str, query: KeyQuery) -> dict[str, Any]:
     space = _namespace(name)
     owner = "" if isinstance(space, PublicNamespace) else query.scope
     inspector = Inspector(cache.engine)
-    if cache.backend_in_use() == "redis" and query.cursor and not query.cursor.isdigit():
+    is_number = query.cursor.isascii() and query.cursor.isdigit()
+    if cache.backend_in_use() == "redis" and query.cursor and not is_number:
         raise Invalid.field("cursor", "This is not a cursor of this list; leave it out to begin.")
     page = inspector.keys(name, owner, query.prefix, query.cursor)
     items = [dict(zip(("scope", "key"), key.split(":", 2)[1:], strict=True)) for key in page.keys]
@@ -159,17 +161,17 @@ def put_entry(
         raise Invalid.field("key", f"Must have from 1 to {MAX_KEY_CHARS} characters.")
     logical = _logical(name, owner, key)
     engine = cache.engine
+    body = encode_body(write.value)
+    if len(body) > engine.settings.entry_bytes:
+        raise Invalid.field("value", f"Must have {engine.settings.entry_bytes} bytes at most.")
     before = Inspector(engine).entry(logical)
     with unit_of_work() as work:
         work.invalidates(scope)
         audit_logs.record(work, principal, "cache.entry_set", "cache", logical[:300], {})
     stamp = engine.generations.stamp(engine.scopes(name, scope))
-    body = encode_body(write.value)
     shape = before[0].shape if before is not None else MANUAL
     entry: Entry = engine.entry(logical, shape, stamp, body, write.ttl_s)
-    if not engine.store(entry):
-        limit = engine.settings.entry_bytes
-        raise Invalid.field("value", f"Must have {limit} bytes at most.")
+    engine.store(entry)
     return get_entry(name, key, owner)
 
 
@@ -201,7 +203,7 @@ def _scope(space: AnyNamespace, owner: str | None) -> Scope:
         if owner:
             raise Invalid.field("scope", f"{space.name} is public: it has no scopes.")
         return space.all()
-    if not owner:
+    if not owner or len(owner) > MAX_OWNER_CHARS or ":" in owner:
         raise Invalid.field("scope", f"Must name {space.owners}.")
     return space.scope_of(owner)
 
