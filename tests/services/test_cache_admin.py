@@ -1,0 +1,300 @@
+"""Cache administration, in memory and on a real Redis."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app import create_app
+from cache.extension import cache
+from cache.namespaces import NAMESPACES
+from cache.scopes import UserId
+from config import Settings
+from database.session import db, read_session
+from database.tables.platform import AuditLog
+from schemas.cache_admin import EntryWrite, KeyQuery
+from services import cache_admin
+from services.conversations import folders
+from services.errors import Invalid, NotFound
+from services.keys import authenticate
+from services.principal import Principal
+from services.startup import prepare
+from tests.conftest import ADMIN_KEY
+from tests.doubles.fake_clock import FakeClock
+from tests.doubles.redis_process import RedisProcess
+from tests.streams.scripts import wait_until
+
+ANN, BEN = UserId("ann"), UserId("ben")
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    """A Redis of this file's own."""
+    server = RedisProcess().start()
+    yield f"redis://127.0.0.1:{server.port}/0"
+    server.kill()
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.server)])
+def tier(
+    request: pytest.FixtureRequest, settings: Settings, clock: FakeClock, tmp_path
+) -> Iterator[str]:
+    """The tier that administration looks at, of an application whose context is open."""
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+        settings = replace(
+            settings, cache_backend="redis", redis_url=url, cache_key_prefix=tmp_path.name
+        )
+    app: Flask = create_app(replace(settings, cache_entry_bytes=2000), clock=clock)
+    with app.app_context():
+        db.create_all()
+        prepare()
+        yield request.param
+    app.extensions["larder_shutdown"](0.0)
+
+
+@pytest.fixture
+def admin_principal(tier) -> Principal:
+    """The owner of the installation."""
+    return authenticate(ADMIN_KEY)
+
+
+def _keys(name="conversations", **query):
+    return cache_admin.list_keys(name, KeyQuery(**query))["items"]
+
+
+def _key_of(owner):
+    (found,) = _keys(scope=owner)
+    return found["key"]
+
+
+def _outcome(owner):
+    return folders.list_folders(owner).outcome.value
+
+
+def _logged():
+    with read_session() as session:
+        return session.execute(select(AuditLog.action, AuditLog.subject_id)).all()
+
+
+def test_keys_are_listed_by_owner_and_beginning(tier):
+    """An admin finds the entries of whoever complains."""
+    folders.list_folders(ANN)
+    folders.list_folders(BEN)
+
+    everyone, hers = _keys(), _keys(scope=ANN, prefix="folders:")
+
+    assert sorted(each["scope"] for each in everyone) == ["ann", "ben"]
+    assert [each["scope"] for each in hers] == ["ann"]
+    assert _keys(scope=ANN, prefix="messages:") == _keys(scope="nobody") == []
+
+
+@pytest.mark.parametrize("sign", ["*", "?", "[a-z]*", "an?", "\\"])
+def test_a_pattern_is_a_text_like_others(tier, sign):
+    """Nobody lists more than they name."""
+    folders.list_folders(ANN)
+
+    assert _keys(scope=sign) == _keys(prefix=sign) == []
+
+
+@pytest.mark.parametrize("tier", ["redis"], indirect=True)
+@pytest.mark.parametrize("cursor", ["x", "-1", "²", "1e3"])
+@pytest.mark.server
+def test_what_is_no_cursor_is_refused(tier, cursor):
+    """Redis's are numbers; in memory any key is a place to go on from."""
+    with pytest.raises(Invalid):
+        _keys(cursor=cursor)
+
+
+def test_an_entry_is_read_with_its_value_and_age(tier, clock):
+    """What a user is shown, and for how long yet."""
+    folders.list_folders(ANN)
+    clock.advance(10)
+
+    entry = cache_admin.get_entry("conversations", _key_of(ANN), ANN)
+
+    assert entry["value"] == folders.list_folders(ANN).value
+    assert (entry["tier"], entry["is_fresh"]) == (tier, True)
+    assert 250 < entry["ttl"] <= 290
+    assert (clock.now() - entry["created_at"]).total_seconds() == pytest.approx(10)
+
+
+def test_an_entry_that_a_write_has_overtaken_says_so(tier, admin_principal):
+    """It stands there, and nobody is served it."""
+    folders.list_folders(ANN)
+    key = _key_of(ANN)
+
+    cache_admin.clear_scope(admin_principal, "conversations", ANN)
+
+    assert cache_admin.get_entry("conversations", key, ANN)["is_fresh"] is False
+
+
+def test_clearing_an_owner_leaves_the_others(tier, admin_principal):
+    """One user's trouble is not everybody's cold cache."""
+    folders.list_folders(ANN)
+    folders.list_folders(BEN)
+
+    cache_admin.clear_scope(admin_principal, "conversations", ANN)
+
+    assert (_outcome(ANN), _outcome(BEN)) == ("miss", "hit")
+    assert ("cache.scope_cleared", "conversations:ann") in _logged()
+
+
+def test_clearing_a_namespace_clears_every_owner_and_gives_back_the_room(tier, admin_principal):
+    """At the cost of one row, however many entries there are."""
+    folders.list_folders(ANN)
+    folders.list_folders(BEN)
+
+    cache_admin.clear_namespace(admin_principal, "conversations")
+    wait_until(lambda: _keys() == [])
+
+    assert (_outcome(ANN), _outcome(BEN)) == ("miss", "miss")
+    assert ("cache.namespace_cleared", "conversations") in _logged()
+
+
+def test_a_value_set_by_hand_is_served(tier, admin_principal):
+    """Until a write, or the end of its time."""
+    folders.list_folders(ANN)
+    key = _key_of(ANN)
+
+    entry = cache_admin.put_entry(
+        admin_principal, "conversations", key, ANN, EntryWrite({"items": ["by hand"]}, 60)
+    )
+    cache.engine.auditor.share = 0.0  # it would find the difference, as it should
+    served = folders.list_folders(ANN)
+
+    assert entry["is_fresh"]
+    assert 50 <= entry["ttl"] <= 60
+    assert (served.outcome.value, served.value) == ("hit", {"items": ["by hand"]})
+
+
+def test_a_value_set_where_nothing_stood_is_never_taken_for_another_shape(tier, admin_principal):
+    """A reader who expects more of it loads instead."""
+    folders.list_folders(ANN)
+    key = _key_of(ANN)
+    cache_admin.delete_entry(admin_principal, "conversations", key, ANN)
+
+    cache_admin.put_entry(admin_principal, "conversations", key, ANN, EntryWrite("odd", 60))
+
+    assert folders.list_folders(ANN).detail == "schema"
+
+
+def test_a_value_that_is_too_large_changes_nothing(tier, admin_principal):
+    """Neither the entries beside it nor the log say that it happened."""
+    folders.list_folders(ANN)
+    before = _logged()
+
+    with pytest.raises(Invalid) as refused:
+        cache_admin.put_entry(
+            admin_principal, "conversations", "k", ANN, EntryWrite("x" * 2000, 60)
+        )
+
+    assert list(refused.value.errors) == ["value"]
+    assert (_outcome(ANN), _logged()) == ("hit", before)
+
+
+def test_a_dropped_entry_is_gone(tier, admin_principal):
+    """And can be dropped only once."""
+    folders.list_folders(ANN)
+    key = _key_of(ANN)
+
+    cache_admin.delete_entry(admin_principal, "conversations", key, ANN)
+
+    assert _keys() == []
+    assert _outcome(ANN) == "miss"
+    assert ("cache.entry_deleted", f"conversations:ann:{key}") in _logged()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda _: cache_admin.get_namespace("nothing"),
+        lambda who: cache_admin.clear_namespace(who, "nothing"),
+        lambda who: cache_admin.clear_scope(who, "nothing", ANN),
+        lambda _: cache_admin.list_keys("nothing", KeyQuery()),
+        lambda _: cache_admin.get_entry("conversations", "nothing", ANN),
+        lambda who: cache_admin.put_entry(who, "nothing", "k", ANN, EntryWrite(1, 60)),
+        lambda who: cache_admin.delete_entry(who, "conversations", "nothing", ANN),
+    ],
+)
+def test_what_is_not_there_is_not_found(tier, admin_principal, ask):
+    """And nothing is logged as done."""
+    before = _logged()
+
+    with pytest.raises(NotFound):
+        ask(admin_principal)
+
+    assert _logged() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        ("models", "ann"),
+        ("conversations", None),
+        ("conversations", ""),
+        ("conversations", "a" * 101),
+        ("conversations", "ann:folders"),
+    ],
+)
+def test_an_owner_that_cannot_be_one_is_refused(tier, admin_principal, name, owner):
+    """A public namespace has none, the others always, of letters that fit into a scope."""
+    with pytest.raises(Invalid) as refused:
+        cache_admin.put_entry(admin_principal, name, "k", owner, EntryWrite(1, 60))
+
+    assert list(refused.value.errors) == ["scope"]
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201])
+def test_a_key_has_from_one_to_200_letters(tier, admin_principal, key):
+    """It is to fit into the log, and into every store."""
+    with pytest.raises(Invalid):
+        cache_admin.put_entry(admin_principal, "models", key, None, EntryWrite(1, 60))
+
+
+def test_all_namespaces_are_described(tier):
+    """With what each promises and what it holds now."""
+    folders.list_folders(ANN)
+    folders.list_folders(ANN)
+
+    rows = {each["namespace"]: each for each in cache_admin.list_namespaces()["items"]}
+
+    assert list(rows) == list(NAMESPACES)
+    row = rows["conversations"]
+    assert row == cache_admin.get_namespace("conversations")
+    assert (row["entries"], row["entries_complete"], row["reads"]) == (1, True, 2)
+    assert (row["hit_ratio"], row["is_public"], row["freshness"]) == (0.5, False, "strict")
+    assert row["bytes"] > 0
+
+
+def test_health_names_the_tier(tier):
+    """The first question of whoever is woken at night."""
+    health = cache_admin.read_health()
+
+    assert (health["backend"], health["redis_reachable"]) == (tier, tier == "redis")
+    assert (health["recoveries"], health["outages"]) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({"reads|list|hit|memory": 10}, []),
+        ({"reads|list|hit|memory": 90, "reads|list|miss|expired": 60}, ["a longer TTL would save"]),
+        ({"reads|list|hit|memory": 90, "reads|list|miss|stamp": 60}, []),
+        ({"reads|list|hit|memory": 20, "reads|list|miss|stamp": 90}, ["would change nothing"]),
+        ({"reads|list|hit|memory": 20, "reads|list|miss|absent": 90}, ["warming would help"]),
+        ({"reads|list|miss|expired": 99}, []),
+    ],
+)
+def test_advice_follows_from_enough_figures(tier, figures, told):
+    """A TTL is turned where it helps; with few reads nothing is said."""
+    statistics = cache.engine.statistics
+    for name, count in figures.items():
+        statistics.count("reads", "files", *name.split("|")[1:], by=count)
+
+    advice = cache_admin.get_namespace("files")["advice"]
+
+    assert len(advice) == len(told)
+    assert all(words in advice[0] for words in told)
