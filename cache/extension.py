@@ -71,6 +71,17 @@ class LarderCache(Cache):
         engine: CacheEngine = current_app.extensions[ENGINE]
         return engine
 
+    def delete_memoized(self, f: Any, *args: Any, **kwargs: Any) -> None:
+        """Drop what a memoized function has answered: to these arguments, or to all.
+
+        To all means dropping the name of its present version. Flask-Caching gives it a new name
+        instead, which workers without a Redis would not hear of.
+        """
+        if args or kwargs:
+            super().delete_memoized(f, *args, **kwargs)
+        else:
+            self.delete_memoized_verhash(f)
+
     def wait_s(self, name: str, per_minute: int) -> float:
         """Pass the gate `name`, or learn after how many seconds one may (see `cache.gates`)."""
         gates: Gates = current_app.extensions[GATES]

@@ -1,21 +1,27 @@
 """What Flask-Caching's own verbs stand on: `@cached`, `@memoize`, `get`, `set` and the rest.
 
-The same rules as for cached reads: entries are signed and typed, carry the generation of the scope
-`ns:views`, and Redis being away is never an error. While Redis is up it alone is asked, so that all
-workers agree; while it is away each worker's memory serves. A deletion that Redis cannot be told is
-written into the database instead, as a bump of that scope: Redis coming back does not undo it.
+The same rules as for cached reads: entries are signed and typed, carry the generations of their
+scopes, and Redis being away is never an error. While Redis is up it alone is asked, so that all
+workers agree; while it is away each worker's memory serves.
+
+A deletion is a write: it bumps the scope of its key's slot, so it holds on every worker, survives
+Redis coming back, and refuses what was loaded before it. A `set` after a `get` that found nothing
+is a fill: it carries the stamp of that `get`. Any other `set` is a write too, and bumps where Redis
+cannot tell the other workers. As all writes, these do not belong into an open unit of work.
 """
 
 from datetime import timedelta
 from typing import Any
+from zlib import crc32
 
 import structlog
-from flask import Flask
+from flask import Flask, g, has_app_context
 from flask_caching.backends.base import BaseCache
 
 from cache.backends.redis import RedisTier
 from cache.engine import EVERYTHING, CacheEngine
 from cache.entries import Entry
+from cache.generations import Stamp
 from cache.reads import ENGINE
 from cache.scopes import Scope
 from cache.values import ValueRefused, pack, unpack
@@ -27,6 +33,9 @@ NAMESPACE = "views"
 VIEWS = Scope(f"ns:{NAMESPACE}")
 SHAPE = "1"
 FOREVER_S = 10 * 365 * 86400
+SLOTS = 256
+MISSED = "larder_missed_views"
+MAX_MISSED = 1000
 
 
 class ViewCache(BaseCache):
@@ -46,12 +55,16 @@ class ViewCache(BaseCache):
 
     def get(self, key: str) -> Any:
         """The value, or `None`."""
-        found = self._find(key)
-        return None if found is None else self._unpacked(found)
+        stamp = self._stamp(key)
+        found = self._find(key, stamp)
+        if found is None:
+            self._miss(key, stamp)
+            return None
+        return self._unpacked(found)
 
     def has(self, key: str) -> bool:
         """Whether there is a value; a cached `None` counts."""
-        return self._find(key) is not None
+        return self._find(key, self._stamp(key)) is not None
 
     def set(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
         """Keep a value for `timeout` seconds (0: for ever).
@@ -59,59 +72,45 @@ class ViewCache(BaseCache):
         Raises:
             ValueRefused: its type would not come back the same.
         """
-        entry = self._entry(key, value, timeout)
-        if len(entry.body) > self._engine.settings.entry_bytes:
-            self._engine.statistics.count("refused", NAMESPACE)
+        stamp = self._missed().pop(key, None)
+        entry = self._entry(key, value, timeout, stamp)
+        if stamp is not None:
+            return self._is_small(entry) and self._fill(key, entry)
+        if not self._is_small(entry):
+            self.delete(key)
             return False
-        redis = self._redis()
-        if redis is None:
-            return self._engine.memory.set(
-                entry.key,
-                entry,
-                int(entry.expires_s - entry.created_s) + 1,
-                size_bytes=entry.size_bytes,
-            )
-        ttl_s = entry.expires_s - entry.created_s
-        raw = self._engine.codec.encode(entry)
-        return redis.set(self._engine.storage_key(entry.key), raw, ttl_s)
+        if self._send(entry):
+            return True
+        self._bump(self._slot(key))
+        return self._remember(self._entry(key, value, timeout))
 
     def add(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
         """Keep a value if there is none."""
-        redis = self._redis()
-        if redis is None or self._find(key) is not None:
-            return False if self._find(key) is not None else self.set(key, value, timeout)
-        entry = self._entry(key, value, timeout)
-        ttl_s = entry.expires_s - entry.created_s
-        name = self._engine.storage_key(entry.key)
-        if redis.add(name, self._engine.codec.encode(entry), ttl_s):
-            return True
-        if self._find(key) is not None:
+        if self.has(key):
             return False
-        return self.set(key, value, timeout)  # what stood there could not be served
+        entry = self._entry(key, value, timeout, self._missed().pop(key, None))
+        return self._is_small(entry) and self._fill(key, entry)
 
     def delete(self, key: str) -> bool:
         """Drop a value; whether there was one. Holds even if Redis cannot be told."""
-        logical = self._key(key)
-        had = self._engine.memory.delete(logical)
-        redis = self._engine.redis
-        if redis is None:
-            if had:
-                self._bump()
-            return had
-        told = redis.delete(self._engine.storage_key(logical))
-        if told is None:
-            self._bump()
-            return True
-        return had or told
+        return key in self.delete_many(key)
+
+    def delete_many(self, *keys: str) -> list[Any]:
+        """Drop these values; those that were there."""
+        dropped = [key for key in keys if self._drop(key)]
+        if keys:
+            self._bump(*{self._slot(key) for key in keys})
+        return dropped
 
     def clear(self) -> bool:
         """Drop all values, at the cost of one: their scope is bumped."""
-        self._bump()
+        self._missed().clear()
+        self._bump(VIEWS)
         return True
 
-    def _bump(self) -> None:
-        self._engine.generations.bump([VIEWS])
-        self._engine.statistics.count("invalidations", NAMESPACE)
+    def _bump(self, *scopes: Scope) -> None:
+        self._engine.generations.bump(scopes)
+        self._engine.statistics.count("invalidations", NAMESPACE, by=len(scopes))
 
     def _redis(self) -> RedisTier | None:
         redis = self._engine.redis
@@ -120,18 +119,75 @@ class ViewCache(BaseCache):
     def _key(self, key: str) -> str:
         return f"{NAMESPACE}::{key}"
 
-    def _find(self, key: str) -> Entry | None:
-        logical = self._key(key)
-        stamp = self._engine.generations.stamp((VIEWS, EVERYTHING))
-        found = self._engine.find(logical, SHAPE, stamp, is_shared=True)
-        return found.entry
+    @staticmethod
+    def _slot(key: str) -> Scope:
+        """The scope of a key and some others: a row for each key would never be dropped."""
+        return Scope(f"{NAMESPACE}:{crc32(key.encode()) % SLOTS}")
 
-    def _entry(self, key: str, value: Any, timeout: int | timedelta | None) -> Entry:
+    def _stamp(self, key: str) -> Stamp:
+        return self._engine.generations.stamp((self._slot(key), VIEWS, EVERYTHING))
+
+    def _missed(self) -> dict[str, Stamp]:
+        """What this request has looked for in vain, with the stamps of then."""
+        if not has_app_context():
+            return {}
+        missed: dict[str, Stamp] = g.setdefault(MISSED, {})
+        return missed
+
+    def _miss(self, key: str, stamp: Stamp) -> None:
+        missed = self._missed()
+        missed[key] = stamp
+        if len(missed) > MAX_MISSED:
+            del missed[next(iter(missed))]
+
+    def _find(self, key: str, stamp: Stamp) -> Entry | None:
+        return self._engine.find(self._key(key), SHAPE, stamp, is_shared=True).entry
+
+    def _entry(
+        self, key: str, value: Any, timeout: int | timedelta | None, stamp: Stamp | None = None
+    ) -> Entry:
         seconds = self._normalize_timeout(timeout)
-        stamp = self._engine.generations.stamp((VIEWS, EVERYTHING))
         ttl_s = seconds if seconds > 0 else FOREVER_S
         now_s = self._engine.clock.now().timestamp()
+        stamp = self._stamp(key) if stamp is None else stamp
         return Entry(self._key(key), SHAPE, stamp, now_s, now_s + ttl_s, "", pack(value))
+
+    def _is_small(self, entry: Entry) -> bool:
+        if len(entry.body) <= self._engine.settings.entry_bytes:
+            return True
+        self._engine.statistics.count("refused", NAMESPACE)
+        return False
+
+    def _fill(self, key: str, entry: Entry) -> bool:
+        """Keep what was loaded after a miss, unless somebody was faster: theirs may be newer."""
+        redis = self._redis()
+        if redis is None:
+            return self._remember(entry)
+        name, ttl_s = self._engine.storage_key(entry.key), entry.expires_s - entry.created_s
+        if redis.add(name, self._engine.codec.encode(entry), ttl_s):
+            return True
+        if self._find(key, self._stamp(key)) is not None:
+            return False
+        return self._send(entry)  # what stood there could not be served
+
+    def _send(self, entry: Entry) -> bool:
+        redis = self._redis()
+        if redis is None:
+            return False
+        ttl_s = entry.expires_s - entry.created_s
+        raw = self._engine.codec.encode(entry)
+        return redis.set(self._engine.storage_key(entry.key), raw, ttl_s)
+
+    def _remember(self, entry: Entry) -> bool:
+        ttl_s = int(entry.expires_s - entry.created_s) + 1
+        return self._engine.memory.set(entry.key, entry, ttl_s, size_bytes=entry.size_bytes)
+
+    def _drop(self, key: str) -> bool:
+        self._missed().pop(key, None)
+        logical = self._key(key)
+        had = self._engine.memory.delete(logical)
+        redis = self._redis()
+        return bool(redis and redis.delete(self._engine.storage_key(logical))) or had
 
     def _unpacked(self, entry: Entry) -> Any:
         try:
