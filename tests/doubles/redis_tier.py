@@ -6,7 +6,7 @@ from typing import Any
 from cache.backends.redis import RedisTier
 from telemetry.clock import Clock
 
-__all__ = ["OneClient", "make_tier"]
+__all__ = ["FailingClient", "OneClient", "make_tier"]
 
 LONG_S = 3600.0
 
@@ -38,3 +38,18 @@ def make_tier(
     """A tier whose circuit, once open, stays so unless the test says how soon to probe."""
     connection: Any = client if isinstance(client, OneClient) else OneClient(client)
     return RedisTier(connection, clock=clock, pause_s=pause_s, on_error=on_error, on_back=on_back)
+
+
+class FailingClient:
+    """A client whose every verb fails as the test says, and which counts its calls."""
+
+    def __init__(self, fault: Exception) -> None:
+        self.fault = fault
+        self.calls = 0
+
+    def __getattr__(self, verb: str):
+        def fail(*_, **__) -> None:
+            self.calls += 1
+            raise self.fault
+
+        return fail
