@@ -11,6 +11,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     ConnectionError,  # noqa: A004 (redis-py's own name)
+    InvalidResponse,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
@@ -56,10 +57,11 @@ def test_bytes_come_back(tier):
 def test_everything_expires(tier, client):
     """To the millisecond; a time below one still ends."""
     tier.set("k", b"v", 1.5)
-    tier.set("short", b"v", 0.0001)
+    kept = tier.set("short", b"v", 0.0001)
 
     assert 1000 < client.pttl("k") <= 1500
     assert tier.ttl_s("k") == pytest.approx(1.5, abs=0.4)
+    assert kept
     assert client.pttl("short") <= 1
 
 
@@ -134,6 +136,7 @@ def test_a_failure_is_an_answer(new_tier, verb, fault):
         (ClusterDownError("no quorum"), True),
         (AuthenticationError("WRONGPASS"), True),
         (BrokenPipeError(), True),
+        (InvalidResponse("not Redis' protocol"), True),
         (OutOfMemoryError("OOM command not allowed"), False),
         (ResponseError("WRONGTYPE"), False),
     ],
@@ -211,8 +214,10 @@ def test_stopping_closes_the_connections(new_tier):
     tier = new_tier(connection)
 
     tier.stop()
+    tier.get("k")
 
     assert connection.resets == 1
+    assert tier.is_up, "a failure after the end would start new probing"
 
 
 @pytest.mark.server
