@@ -27,7 +27,7 @@ from cache.statistics import shared_counters
 from cli import COMMANDS
 from config import Settings, SettingsError
 from database.generations import GenerationsOutOfReach, SqlGenerations
-from database.session import db, init_database
+from database.session import close_connections, db, init_database
 from providers.registry import ProviderRegistry
 from services import runtime as services_runtime
 from services.cache_statistics import publish_statistics
@@ -148,6 +148,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
             log.warning("statistics_not_published", reason=str(fault)[:200])
         providers.close()
         engine.shutdown()
+        in_context(close_connections)
 
     def sweep() -> bool:
         try:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 __all__ = [
     "Base",
     "autocommit_connection",
+    "close_connections",
     "database_answers",
     "db",
     "init_database",
@@ -126,3 +127,8 @@ def database_answers() -> bool:
     except SQLAlchemyError:
         return False
     return True
+
+
+def close_connections() -> None:
+    """Close the connections that nobody uses just now, as the last thing before the end."""
+    db.engine.dispose()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -19,7 +20,7 @@ from tests.doubles.openai_server import OpenAIServer
 from tests.doubles.wire_server import WireServer
 from tests.factories.users import make_user
 
-pytest_plugins = ["tests.doubles.postgres"]
+pytest_plugins = ["tests.doubles.postgres", "tests.doubles.dependencies"]
 
 ADMIN_KEY = "lk-admin-key-of-the-test-suite"
 
@@ -30,27 +31,13 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--database postgresql` runs every test that does not choose its database on PostgreSQL."""
-    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite")
-
-
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """One test's own database."""
-    if request.config.getoption("--database") == "postgresql":
-        url: str = request.getfixturevalue("postgres_url")
-        return url
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
-
-
-@pytest.fixture
-def settings(tmp_path: Path, database_url: str) -> Settings:
-    """Settings of one test: its own database, memory as the cache, no environment."""
+def settings(tmp_path: Path, database_url: str, cache_fields: dict[str, Any]) -> Settings:
+    """Settings of one test: its own database and cache, no environment."""
     return Settings(
         instance_path=tmp_path / "instance",
         database_url=database_url,
-        cache_backend="memory",
+        **cache_fields,
         cache_audit_share=1.0,
         secret_key="the suite's secret, of no worth",
         admin_key=ADMIN_KEY,

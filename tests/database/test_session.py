@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from sqlalchemy import func, select, text
@@ -18,6 +19,9 @@ from database.session import (
 from database.tables.platform import CacheStatistics
 from database.tables.users import ApiKey
 from tests.doubles.fake_clock import FakeClock
+
+if TYPE_CHECKING:
+    from sqlalchemy import QueuePool
 
 NOW = FakeClock().now()
 COUNT = select(func.count()).select_from(CacheStatistics)
@@ -156,3 +160,15 @@ def test_each_sqlite_connection_is_set_up(settings, clock, tmp_path, pragma, val
         db.engine.dispose()
 
     assert found == [value, value]
+
+
+def test_shutting_down_leaves_no_connection_open(settings, clock):
+    """A server that counts its connections gets them all back."""
+    app = create_app(settings, clock=clock)
+    with app.app_context():
+        assert database_answers()
+        pool = cast("QueuePool", db.engine.pool)
+        app.extensions["larder_shutdown"](0.0)
+
+        assert pool.checkedin() == 0
+        assert db.engine.pool is not pool

@@ -65,12 +65,19 @@ class PostgresServer:
         """Where a database is, as libpq has it."""
         return f"host=127.0.0.1 port={self.port} user=larder dbname={database}"
 
-    def make_database(self) -> str:
-        """A fresh database; its SQLAlchemy URL."""
+    def make_database(self, template: str = "template1") -> str:
+        """A fresh database, or a copy of `template`; its SQLAlchemy URL."""
         name = f"t{new_id().replace('-', '')}"
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload, unused-ignore]
+        self._tell(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return f"postgresql+psycopg://larder@127.0.0.1:{self.port}/{name}"
+
+    def drop_database(self, url: str) -> None:
+        """Take a database away, whoever is still connected to it."""
+        self._tell(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+
+    def _tell(self, statement: str) -> None:
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload, unused-ignore]
 
     def close(self) -> None:
         """End the server."""
@@ -129,6 +136,8 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> str:
-    """A fresh database of the suite's PostgreSQL."""
-    return postgres_server.make_database()
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh, empty database of the suite's PostgreSQL."""
+    url = postgres_server.make_database()
+    yield url
+    postgres_server.drop_database(url)

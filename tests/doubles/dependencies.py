@@ -1,0 +1,91 @@
+"""What the suite's application stands on: SQLite or PostgreSQL, no Redis, a Redis, a dying one.
+
+`--database postgresql` and `--cache redis|dying` put every test that does not choose for itself on
+that: a promise about the application has to hold on all of them.
+"""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import create_app
+from config import Settings
+from database.session import db
+from telemetry.ids import new_id
+from tests.doubles.postgres import PostgresServer
+from tests.doubles.redis_process import RedisProcess
+
+__all__ = ["cache_fields", "database_url", "postgres_template", "redis_url"]
+
+UP_S, DOWN_S = 1.5, 0.5
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two choices."""
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.addoption("--cache", choices=("memory", "redis", "dying"), default="memory")
+
+
+@pytest.fixture(scope="session")
+def postgres_template(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The name of a database with all tables, of which each test gets a copy."""
+    url = postgres_server.make_database()
+    folder = tmp_path_factory.mktemp("template")
+    app = create_app(
+        Settings(instance_path=folder, database_url=url, cache_backend="memory", secret_key="x")
+    )
+    with app.app_context():
+        db.create_all()
+    app.extensions["larder_shutdown"](0.0)
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """One test's own database."""
+    if request.config.getoption("--database") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.sqlite3'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url = server.make_database(request.getfixturevalue("postgres_template"))
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The suite's Redis, which dies and comes back all the time if it was asked to."""
+    server = RedisProcess().start()
+    ended = threading.Event()
+    killer = threading.Thread(target=_kill_and_start, args=(server, ended))
+    if request.config.getoption("--cache") == "dying":
+        killer.start()
+    yield f"redis://127.0.0.1:{server.port}/0"
+    ended.set()
+    if killer.ident is not None:
+        killer.join()
+    server.kill()
+
+
+@pytest.fixture
+def cache_fields(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings of one test's cache; in Redis under a prefix of its own."""
+    if request.config.getoption("--cache") == "memory":
+        return {"cache_backend": "memory"}
+    return {
+        "cache_backend": "auto",
+        "redis_url": request.getfixturevalue("redis_url"),
+        "cache_key_prefix": new_id(),
+    }
+
+
+def _kill_and_start(server: RedisProcess, ended: threading.Event) -> None:
+    while not ended.wait(UP_S):
+        server.kill()
+        ended.wait(DOWN_S)
+        server.start()
