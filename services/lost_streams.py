@@ -91,12 +91,12 @@ def sweep_lost_streams() -> int:
 
 def _is_lost(stream_id: str, worker: str) -> bool:
     alive = runtime().streams.is_alive(stream_id)
-    if alive is not None:
-        return not alive
-    # Without Redis a worker can be looked for on its own machine only.
+    if alive:
+        return False
     host, _, process = worker.rpartition(":")
     if host != socket.gethostname() or not process.isdigit():
-        return False
+        return alive is False  # without Redis nobody can tell of another machine
+    # A Redis that came back empty says the same of every stream: here the process itself counts.
     try:
         os.kill(int(process), 0)  # asks only; signal 0 is never delivered
     except ProcessLookupError:

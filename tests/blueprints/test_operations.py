@@ -17,12 +17,16 @@ def test_a_living_process_says_so(client):
     assert client.get("/healthz").json == {"status": "ok"}
 
 
-def test_readiness_names_the_cache(client):
+@pytest.mark.parametrize(
+    "cache_fields", ["memory", pytest.param("redis", marks=pytest.mark.server)], indirect=True
+)
+def test_readiness_names_the_cache(client, settings):
     """Memory is ready too, and it is said."""
     answer = client.get("/readyz")
 
+    cache = "memory" if settings.cache_backend == "memory" else "redis"
     assert answer.status_code == 200
-    assert answer.json == {"status": "ready", "database": "ok", "cache": "memory"}
+    assert answer.json == {"status": "ready", "database": "ok", "cache": cache}
 
 
 def test_figures_are_in_prometheus_format(client, alice):

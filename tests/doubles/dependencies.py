@@ -18,7 +18,7 @@ from telemetry.ids import new_id
 from tests.doubles.postgres import PostgresServer
 from tests.doubles.redis_process import RedisProcess
 
-__all__ = ["cache_fields", "database_url", "postgres_template", "redis_url"]
+__all__ = ["cache_fields", "database_url", "dying_redis_url", "postgres_template", "redis_url"]
 
 UP_S, DOWN_S = 1.5, 0.5
 
@@ -27,6 +27,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The two choices."""
     parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.addoption("--cache", choices=("memory", "redis", "dying"), default="memory")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Elsewhere than on the defaults, only what stands on the application is worth running."""
+    if (config.getoption("--database"), config.getoption("--cache")) == ("sqlite", "memory"):
+        return
+    concerned = [each for each in items if "settings" in getattr(each, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[each for each in items if each not in set(concerned)])
+    items[:] = concerned
 
 
 @pytest.fixture(scope="session")
@@ -58,28 +67,39 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture(scope="session")
-def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The suite's Redis, which dies and comes back all the time if it was asked to."""
+def redis_url() -> Iterator[str]:
+    """The suite's Redis."""
+    server = RedisProcess().start()
+    yield f"redis://127.0.0.1:{server.port}/0"
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def dying_redis_url() -> Iterator[str]:
+    """A Redis that dies and comes back, empty, all the time."""
     server = RedisProcess().start()
     ended = threading.Event()
     killer = threading.Thread(target=_kill_and_start, args=(server, ended))
-    if request.config.getoption("--cache") == "dying":
-        killer.start()
+    killer.start()
     yield f"redis://127.0.0.1:{server.port}/0"
     ended.set()
-    if killer.ident is not None:
-        killer.join()
+    killer.join()
     server.kill()
 
 
 @pytest.fixture
 def cache_fields(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The settings of one test's cache; in Redis under a prefix of its own."""
-    if request.config.getoption("--cache") == "memory":
+    """The settings of one test's cache; in Redis under a prefix of its own.
+
+    A test that is about one of them names it as the fixture's parameter.
+    """
+    wanted = getattr(request, "param", request.config.getoption("--cache"))
+    if wanted == "memory":
         return {"cache_backend": "memory"}
+    fixture = "redis_url" if wanted == "redis" else "dying_redis_url"
     return {
         "cache_backend": "auto",
-        "redis_url": request.getfixturevalue("redis_url"),
+        "redis_url": request.getfixturevalue(fixture),
         "cache_key_prefix": new_id(),
     }
 

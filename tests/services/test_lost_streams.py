@@ -172,19 +172,33 @@ def test_an_unknown_stream_is_nothing_to_end(context):
     assert not end_lost_stream(STREAM)
 
 
-@pytest.mark.parametrize(
-    ("worker", "age_s", "swept"),
-    [
-        pytest.param(f"{HERE}:999999999", 120, 1, id="a process that is gone"),
-        pytest.param(f"{HERE}:{os.getppid()}", 120, 0, id="a process that lives"),
-        pytest.param("elsewhere:999999999", 120, 0, id="another machine's, which nobody can see"),
-        pytest.param(f"{HERE}:999999999", 5, 0, id="one that has only just begun"),
-        pytest.param(f"{HERE}:{os.getpid()}", 120, 1, id="this process's, which does not run it"),
-    ],
-)
+WORKERS = [
+    pytest.param(f"{HERE}:999999999", 120, 1, id="a process that is gone"),
+    pytest.param(f"{HERE}:{os.getppid()}", 120, 0, id="a process that lives"),
+    pytest.param(f"{HERE}:999999999", 5, 0, id="one that has only just begun"),
+    pytest.param(f"{HERE}:{os.getpid()}", 120, 1, id="this process's, which does not run it"),
+]
+
+
+@pytest.mark.parametrize(("worker", "age_s", "swept"), WORKERS)
 def test_the_sweep_finds_what_no_reader_does(context, alice, conversation_id, worker, age_s, swept):
     """A stream that nobody reads must not stay `running`, and unbooked, for ever."""
     make_stream(alice, conversation_id, worker=worker, age_s=age_s)
 
     assert sweep_lost_streams() == swept
     assert len(booked()) == swept
+
+
+@pytest.mark.parametrize(
+    ("cache_fields", "swept"),
+    [
+        pytest.param("memory", 0, id="nobody can see it"),
+        pytest.param("redis", 1, id="Redis has no sign of life of it", marks=pytest.mark.server),
+    ],
+    indirect=["cache_fields"],
+)
+def test_another_machines_stream_is_judged_by_redis_alone(context, alice, conversation_id, swept):
+    """A process of another machine cannot be asked whether it lives."""
+    make_stream(alice, conversation_id, worker="elsewhere:999999999", age_s=120)
+
+    assert sweep_lost_streams() == swept
