@@ -12,12 +12,10 @@ from database.session import db
 from tests.doubles.fake_clock import FakeClock
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
-def either(request: pytest.FixtureRequest, settings: Settings, clock: FakeClock) -> Iterator[Flask]:
+@pytest.fixture
+def either(either_url: str, settings: Settings, clock: FakeClock) -> Iterator[Flask]:
     """An application with empty tables on each of the two databases, its context open."""
-    if request.param == "postgresql":
-        settings = replace(settings, database_url=request.getfixturevalue("postgres_url"))
-    app = create_app(settings, clock=clock)
+    app = create_app(replace(settings, database_url=either_url), clock=clock)
     with app.app_context():
         db.create_all()
         yield app

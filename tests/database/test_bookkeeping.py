@@ -44,13 +44,10 @@ FIGURES = (
 )
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
-def app(request: pytest.FixtureRequest, settings: Settings, clock: FakeClock) -> Iterator[Flask]:
+@pytest.fixture
+def app(either_url: str, settings: Settings, clock: FakeClock) -> Iterator[Flask]:
     """An application on each of the two databases."""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        settings = replace(settings, database_url=url)
-    app = create_app(settings, clock=clock)
+    app = create_app(replace(settings, database_url=either_url), clock=clock)
     with app.app_context():
         db.create_all()
     yield app

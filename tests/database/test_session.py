@@ -116,6 +116,7 @@ def test_two_writers_that_read_first_both_succeed(either):
         assert session.scalar(COUNT) == 2
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_readers_go_on_while_somebody_writes(app):
     """SQLite's journal is a WAL: a long write keeps nobody from reading."""
     with app.app_context(), write_session() as session:

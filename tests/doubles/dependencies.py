@@ -18,7 +18,14 @@ from telemetry.ids import new_id
 from tests.doubles.postgres import PostgresServer
 from tests.doubles.redis_process import RedisProcess
 
-__all__ = ["cache_fields", "database_url", "dying_redis_url", "postgres_template", "redis_url"]
+__all__ = [
+    "cache_fields",
+    "database_url",
+    "dying_redis_url",
+    "either_url",
+    "redis_url",
+    "shared_postgres_url",
+]
 
 UP_S, DOWN_S = 1.5, 0.5
 
@@ -39,31 +46,41 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def postgres_template(
+def shared_postgres_url(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
-    """The name of a database with all tables, of which each test gets a copy."""
+    """A database with all tables, which the tests of one process use in turn."""
     url = postgres_server.make_database()
-    folder = tmp_path_factory.mktemp("template")
+    folder = tmp_path_factory.mktemp("shared")
     app = create_app(
         Settings(instance_path=folder, database_url=url, cache_backend="memory", secret_key="x")
     )
     with app.app_context():
         db.create_all()
-    app.extensions["larder_shutdown"](0.0)
-    return url.rpartition("/")[2]
+        db.engine.dispose()
+    return url
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """One test's own database."""
-    if request.config.getoption("--database") == "sqlite":
-        yield f"sqlite:///{tmp_path / 'test.sqlite3'}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    url = server.make_database(request.getfixturevalue("postgres_template"))
-    yield url
-    server.drop_database(url)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """One test's own database, or one that is empty and nobody else's just now.
+
+    A test that is about one of the two names it as the fixture's parameter.
+    """
+    if getattr(request, "param", request.config.getoption("--database")) == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+    url: str = request.getfixturevalue("shared_postgres_url")
+    request.getfixturevalue("postgres_server").empty(url, db.metadata.sorted_tables)
+    return url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
+def either_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database without tables, on SQLite and then on PostgreSQL, whatever was chosen."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'either.sqlite3'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture(scope="session")

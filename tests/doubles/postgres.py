@@ -10,12 +10,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Table
 
 from telemetry.ids import new_id
 from tests.doubles.server_programs import lacking, postgres_programs
@@ -23,6 +24,12 @@ from tests.doubles.server_programs import lacking, postgres_programs
 __all__ = ["PostgresServer", "postgres_server", "postgres_url"]
 
 START_S = 60
+DISCONNECT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+UNGUARD = "SET session_replication_role = replica"
+"""Neither triggers nor references are minded."""
 OTHER_USER = "nobody"
 """PostgreSQL refuses to run as root."""
 
@@ -65,18 +72,24 @@ class PostgresServer:
         """Where a database is, as libpq has it."""
         return f"host=127.0.0.1 port={self.port} user=larder dbname={database}"
 
-    def make_database(self, template: str = "template1") -> str:
-        """A fresh database, or a copy of `template`; its SQLAlchemy URL."""
+    def make_database(self) -> str:
+        """A fresh database; its SQLAlchemy URL."""
         name = f"t{new_id().replace('-', '')}"
-        self._tell(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self._tell("postgres", f'CREATE DATABASE "{name}"')
         return f"postgresql+psycopg://larder@127.0.0.1:{self.port}/{name}"
+
+    def empty(self, url: str, tables: Sequence[Table]) -> None:
+        """Take every row out of `tables`, guarded ones too, and every connection away."""
+        deletes = (f'DELETE FROM "{each.name}"' for each in tables)  # noqa: S608 (our own tables)
+        name = url.rpartition("/")[2]
+        self._tell(name, "; ".join((DISCONNECT, UNGUARD, *deletes)))
 
     def drop_database(self, url: str) -> None:
         """Take a database away, whoever is still connected to it."""
-        self._tell(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+        self._tell("postgres", f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
 
-    def _tell(self, statement: str) -> None:
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+    def _tell(self, database: str, statement: str) -> None:
+        with psycopg.connect(self.dsn(database), autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[call-overload, unused-ignore]
 
     def close(self) -> None:

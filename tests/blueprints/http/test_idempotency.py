@@ -123,6 +123,7 @@ def test_a_stream_is_joined_again(alice):
     assert len(alice.get(path).json["items"]) == 2
 
 
+@pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)
 def test_a_stream_whose_log_is_gone_is_said_to_be_over(alice, clock):
     """The message can still be read; its events cannot."""
     path = _conversation(alice)

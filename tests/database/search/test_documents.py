@@ -26,12 +26,10 @@ from tests.factories.conversations import make_conversation
 INTEGRITY = "INSERT INTO search_index(search_index, rank) VALUES ('integrity-check', 1)"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
-def app(request, settings, clock):
+@pytest.fixture
+def app(either_url, settings, clock):
     """An application on each of the two databases, with users `ann` and `ben`."""
-    if request.param == "postgresql":
-        settings = replace(settings, database_url=request.getfixturevalue("postgres_url"))
-    app = create_app(settings, clock=clock)
+    app = create_app(replace(settings, database_url=either_url), clock=clock)
     with app.app_context():
         db.create_all()
         for name in ("ann", "ben"):

@@ -102,6 +102,7 @@ def test_long_texts_come_back_whole(either):
     assert _one(Message.content) == "ö" * 1_000_000
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_running_streams_are_found_without_looking_at_all(app):
     """The sweep for lost ones runs every half minute, for ever."""
     query = "EXPLAIN QUERY PLAN SELECT id FROM streams WHERE status = 'running' ORDER BY started_at"
