@@ -4,7 +4,8 @@ A strategy is a list of reads, so what it leaves behind is exactly what requests
 under the same keys and stamps. A run is recorded; a failing read is counted and passed over.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -132,24 +133,31 @@ def chosen(names: Sequence[str] | None) -> list[Strategy]:
     return [STRATEGIES[name] for name in dict.fromkeys(names)]
 
 
-def run(names: Sequence[str] | None, *, job_id: str | None = None) -> Iterator[Step]:
+def run(names: Sequence[str] | None) -> Generator[Step, None, None]:
     """Run strategies one after another; a step for each read, so that progress can be shown.
+
+    Raises:
+        Invalid: there is no such strategy.
+    """
+    job = new_id()
+    for strategy in chosen(names):
+        yield from _run_one(strategy, job)
+
+
+def warm(names: Sequence[str], *, job_id: str | None = None) -> None:
+    """Run strategies to their end, and log how it went; one that fails stops no other.
 
     Raises:
         Invalid: there is no such strategy.
     """
     job = job_id or new_id()
     for strategy in chosen(names):
-        yield from _run_one(strategy, job)
-
-
-def warm(names: Sequence[str]) -> None:
-    """Run strategies to their end, and log how it went."""
-    totals: dict[str, Step] = {}
-    for step in run(names):
-        totals[step.strategy] = step
-    for name, step in totals.items():
-        log.info("cache_warmed", strategy=name, reads=step.total, failed=step.failed)
+        try:
+            (last,) = deque(_run_one(strategy, job), maxlen=1)
+        except Exception:
+            log.exception("cache_not_warmed", strategy=strategy.name)
+        else:
+            log.info("cache_warmed", strategy=strategy.name, reads=last.total, failed=last.failed)
 
 
 def start_job(names: Sequence[str] | None) -> dict[str, Any]:
@@ -169,12 +177,7 @@ def start_job(names: Sequence[str] | None) -> dict[str, Any]:
             work.session.add(
                 WarmRun(job_id=job_id, strategy=name, status="waiting", started_at=now)
             )
-
-    def work_through() -> None:
-        for _ in run(wanted, job_id=job_id):
-            pass
-
-    runtime().in_background(work_through)
+    runtime().in_background(partial(warm, wanted, job_id=job_id))
     return get_job(job_id)
 
 
@@ -229,8 +232,8 @@ def _run_one(strategy: Strategy, job_id: str) -> Iterator[Step]:
                 failed += 1
             done += 1
             yield Step(strategy.name, done, len(reads), failed)
-    except Exception as fault:
-        _end(run_id, "failed", done, len(reads), str(fault)[:500])
+    except BaseException as fault:  # an interrupted run, too, is not running any more
+        _end(run_id, "failed", done, len(reads), (str(fault) or type(fault).__name__)[:500])
         raise
     _end(run_id, "done", done, len(reads), None)
     if not reads:
