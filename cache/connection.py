@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import RedisError
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS
+from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -27,7 +28,8 @@ from cache.settings import CacheSettings
 __all__ = ["FAULTS", "Connection", "RedisClient"]
 
 RedisClient = Any  # redis.Redis or RedisCluster: the same verbs, no common type
-FAULTS = (RedisError, OSError)
+FAULTS = (RedisError, RedisClusterException, OSError)  # the second is no RedisError
+OPTION_TYPES: dict[str, Any] = {**URL_QUERY_ARGUMENT_PARSERS}
 DEFAULT_PORT = 6379
 POOL_CONNECTIONS = 64
 
@@ -39,7 +41,7 @@ class _Target:
     username: str | None
     password: str | None
     path: tuple[str, ...]
-    options: dict[str, str]
+    options: dict[str, Any]
 
 
 class Connection:
@@ -55,7 +57,7 @@ class Connection:
         """The client.
 
         Raises:
-            RedisError, OSError: a Cluster or Sentinel could not be asked for its layout.
+            Exception: one of `FAULTS`; a Cluster or Sentinel could not be asked for its layout.
         """
         if self._client is not None and self._pid == os.getpid():
             return self._client
@@ -101,7 +103,6 @@ class Connection:
             startup_nodes=[ClusterNode(host, port) for host, port in target.hosts],
             username=target.username,
             password=target.password,
-            cluster_error_retry_attempts=0,
             **{name: value for name, value in options.items() if name != "retry_on_timeout"},
         )
 
@@ -131,15 +132,14 @@ def _parse(url: str) -> _Target:
     parts = urlsplit(url)
     account, _, hosts = parts.netloc.rpartition("@")
     username, _, password = account.partition(":")
-    pairs = []
-    for each in hosts.split(","):
-        host, _, port = each.strip().rpartition(":")
-        pairs.append((host or port, int(port) if host else DEFAULT_PORT))
+    places = [urlsplit(f"//{each.strip()}") for each in hosts.split(",")]
     return _Target(
         scheme=parts.scheme,
-        hosts=tuple(pairs),
+        hosts=tuple((each.hostname or "localhost", each.port or DEFAULT_PORT) for each in places),
         username=unquote(username) or None,
         password=unquote(password) or None,
         path=tuple(part for part in parts.path.split("/") if part),
-        options=dict(parse_qsl(parts.query)),
+        options={
+            name: OPTION_TYPES.get(name, str)(value) for name, value in parse_qsl(parts.query)
+        },
     )

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final
 
 import msgspec
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from streams.events import Event
 from streams.limits import StreamLimits
@@ -33,6 +33,14 @@ CALLS_AT_ONCE: Final = 8
 TURN_TIMEOUT_S: Final = 2.0
 # In the set of a lost stream's ends; makes the set exist before any reader was told.
 DECLARED: Final = b"declared"
+FAULTS = (
+    RedisError,
+    RedisClusterException,  # no node can be reached; it is no RedisError
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
@@ -179,7 +187,7 @@ class _OutOfReachOnFault:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(fault, RedisError | OSError | ValueError | TypeError | AttributeError):
+        if isinstance(fault, FAULTS):
             raise OutOfReach(type(fault).__name__) from fault
 
 

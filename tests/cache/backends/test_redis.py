@@ -14,6 +14,7 @@ from redis.exceptions import (
     InvalidResponse,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     ResponseError,
     TimeoutError,  # noqa: A004 (redis-py's own name)
 )
@@ -136,6 +137,7 @@ def test_a_failure_is_an_answer(new_tier, verb, fault):
         (ClusterDownError("no quorum"), True),
         (AuthenticationError("WRONGPASS"), True),
         (BrokenPipeError(), True),
+        (RedisClusterException("no node can be reached"), True),
         (InvalidResponse("not Redis' protocol"), True),
         (OutOfMemoryError("OOM command not allowed"), False),
         (ResponseError("WRONGTYPE"), False),

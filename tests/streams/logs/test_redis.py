@@ -1,6 +1,7 @@
 """Logs in Redis: positions, signs of life, requests, and whatever bytes may stand there."""
 
 import pytest
+from redis.exceptions import RedisClusterException
 
 from streams.events import Event
 from streams.limits import StreamLimits
@@ -183,3 +184,13 @@ def test_without_a_client_everything_is_out_of_reach():
         fetch(logs)
     with pytest.raises(OutOfReach):
         logs.request_stop("s")
+
+
+def test_a_cluster_without_a_node_is_out_of_reach():
+    """Its client's error is of no kind that other Redis clients raise."""
+
+    def client():
+        raise RedisClusterException("no node can be reached")
+
+    with pytest.raises(OutOfReach):
+        fetch(RedisLogs(client, limits=LIMITS, prefix="larder"))
