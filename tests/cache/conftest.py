@@ -9,7 +9,7 @@ from fakeredis import FakeServer
 from cache.backends.redis import RedisTier
 from tests.doubles.fake_clock import FakeClock
 from tests.doubles.fake_generations import FakeGenerations
-from tests.doubles.redis_process import RedisProcess, strict_client
+from tests.doubles.redis_process import RedisProcess, free_port, strict_client
 from tests.doubles.redis_tier import make_tier
 from tests.streams.scripts import wait_until
 
@@ -54,7 +54,8 @@ def redis_process() -> Iterator[RedisProcess]:
 def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
     """One node that holds all slots, which is a Cluster to its clients."""
     folder = tmp_path_factory.mktemp("redis-cluster")
-    process = RedisProcess("--cluster-enabled", "yes", "--dir", str(folder)).start()
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    process = RedisProcess(*options, "--dir", str(folder)).start()
     client = strict_client(process.port)
     client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))

@@ -52,7 +52,11 @@ class RedisProcess:
              "--appendonly", "no", *self._options],
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_until(self.answers)
+        try:
+            wait_until(self.answers)
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
     def kill(self) -> None:

@@ -7,7 +7,7 @@ import fakeredis
 import pytest
 from redis.cluster import RedisCluster
 
-from tests.doubles.redis_process import RedisProcess, strict_client
+from tests.doubles.redis_process import RedisProcess, free_port, strict_client
 from tests.streams.scripts import wait_until
 
 NewClient = Callable[[], Any]
@@ -25,7 +25,8 @@ def redis_process() -> Iterator[RedisProcess]:
 def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
     """One node that holds all slots, which is a Cluster to its clients."""
     folder = tmp_path_factory.mktemp("redis-cluster")
-    process = RedisProcess("--cluster-enabled", "yes", "--dir", str(folder)).start()
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    process = RedisProcess(*options, "--dir", str(folder)).start()
     client = strict_client(process.port)
     client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
