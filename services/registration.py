@@ -45,11 +45,7 @@ def register_providers(*, sync: bool = True) -> None:
         if new.wire_format not in WIRE_FORMATS:
             log.warning("wire_format_unknown", provider=new.id, wire_format=new.wire_format)
             continue
-        try:
-            _register(new, origin)
-        except (Conflict, Invalid) as fault:
-            # Another worker was first; or the declaration lacks something, which is said.
-            log.warning("provider_not_registered", provider=new.id, reason=fault.detail)
+        _register(new, origin)
     if not _has_any():
         _register(DEMO, "builtin")
     if sync:
@@ -104,6 +100,14 @@ def _from_table(table: object, place: str) -> NewProvider:
 
 
 def _register(new: NewProvider, origin: str) -> None:
+    try:
+        _add_or_edit(new, origin)
+    except (Conflict, Invalid) as fault:
+        # Another worker was first; or the declaration lacks something, which is said.
+        log.warning("provider_not_registered", provider=new.id, reason=fault.detail)
+
+
+def _add_or_edit(new: NewProvider, origin: str) -> None:
     """Add a provider, or bring the stored one in line with what is declared."""
     with unit_of_work() as work:
         row = work.session.get(CatalogueProvider, new.id, with_for_update=True)
