@@ -72,6 +72,8 @@ def edit_folder(
         PreconditionFailed: `if_match` names another version.
     """
     with unit_of_work() as work:
+        if "parent_id" in edit.changes:
+            _lock_tree(work.session, owner)
         row = _owned(work.session, owner, folder_id)
         check_precondition(if_match, _dump(row))
         if "parent_id" in edit.changes:
@@ -122,6 +124,13 @@ def _owned(session: Session, owner: UserId, folder_id: str) -> Folder:
     if row is None:
         raise NotFound.of("folder", folder_id)
     return row
+
+
+def _lock_tree(session: Session, owner: UserId) -> None:
+    """Have moves follow one another: two at once, each fine by itself, could close a circle."""
+    session.execute(
+        select(Folder.id).where(Folder.user_id == owner).order_by(Folder.id).with_for_update()
+    )
 
 
 def _check_parent(session: Session, owner: UserId, parent_id: str | None) -> None:
