@@ -1,0 +1,178 @@
+"""Folders as services see them: a tree of one user, whatever happens at the same moment."""
+
+from dataclasses import replace
+
+import pytest
+
+from app import create_app
+from cache.scopes import UserId
+from database.session import db
+from schemas.folders import FolderEdit, NewFolder
+from services.conversations import folders
+from services.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from tests.doubles.together import together
+from tests.factories.chats import make_conversation, say
+from tests.factories.users import make_user
+
+
+@pytest.fixture
+def owner(app, alice):
+    """Alice, within the application's context."""
+    with app.app_context():
+        yield UserId(alice.user_id)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
+def racing(request, settings, clock):
+    """An application on each of the two databases, and a user of it."""
+    if request.param == "postgresql":
+        settings = replace(settings, database_url=request.getfixturevalue("postgres_url"))
+    app = create_app(settings, clock=clock)
+    with app.app_context():
+        db.create_all()
+    yield app, UserId(make_user(app, "Rita").user_id)
+    app.extensions["larder_shutdown"](0.0)
+    with app.app_context():
+        db.engine.dispose()
+
+
+def _made(owner, name, parent_id=None):
+    folder_id: str = folders.create_folder(owner, NewFolder(name, parent_id))["id"]
+    return folder_id
+
+
+def _moved(owner, folder_id, parent_id):
+    return folders.edit_folder(owner, folder_id, FolderEdit({"parent_id": parent_id}))
+
+
+def _parents(owner):
+    items = folders.list_folders(owner).value["items"]
+    return {each["name"]: each["parent_id"] for each in items}
+
+
+def test_the_tree_comes_whole_and_by_name(owner):
+    """A page shows it in one piece."""
+    outer = _made(owner, "b")
+    _made(owner, "c", outer)
+    _made(owner, "a")
+
+    assert list(_parents(owner).items()) == [("a", None), ("b", None), ("c", outer)]
+
+
+def test_a_change_leaves_what_it_does_not_name(owner, clock):
+    """A rename does not move, a move does not rename, and null moves to the top."""
+    outer = _made(owner, "outer")
+    inner = _made(owner, "inner", outer)
+    clock.advance(5)
+
+    renamed = folders.edit_folder(owner, inner, FolderEdit({"name": "in"}))
+    moved = _moved(owner, inner, None)
+
+    assert (renamed["name"], renamed["parent_id"]) == ("in", outer)
+    assert (moved["name"], moved["parent_id"]) == ("in", None)
+    assert moved["created_at"] < moved["updated_at"]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_folder_does_not_go_under_itself(owner, depth):
+    """Not directly, not by way of its children."""
+    ids = [_made(owner, "0")]
+    ids.append(_made(owner, "1", ids[0]))
+    ids.append(_made(owner, "2", ids[1]))
+
+    with pytest.raises(Invalid) as refused:
+        _moved(owner, ids[0], ids[depth])
+
+    assert (list(refused.value.errors), refused.value.code) == (["parent_id"], "cycle")
+    assert _parents(owner)["0"] is None
+
+
+@pytest.mark.parametrize("parent", ["nothing", "of Bob's"])
+def test_a_parent_must_be_ones_own(owner, bob, parent):
+    """A foreign folder cannot be told from a missing one."""
+    parents = {"nothing": "nothing", "of Bob's": _made(UserId(bob.user_id), "Bob's")}
+    mine = _made(owner, "mine")
+
+    with pytest.raises(Invalid):
+        _made(owner, "new", parents[parent])
+    with pytest.raises(Invalid):
+        _moved(owner, mine, parents[parent])
+
+    assert _parents(owner) == {"mine": None}
+
+
+def test_somebody_elses_folder_is_not_there(owner, bob):
+    """Neither to change nor to delete."""
+    theirs = _made(UserId(bob.user_id), "Bob's")
+
+    with pytest.raises(NotFound):
+        folders.edit_folder(owner, theirs, FolderEdit({"name": "mine"}))
+    with pytest.raises(NotFound):
+        folders.delete_folder(owner, theirs, contents="delete")
+
+    assert _parents(UserId(bob.user_id)) == {"Bob's": None}
+
+
+@pytest.mark.parametrize("contents", ["unfile", "delete"])
+def test_a_deleted_folder_takes_folders_along_and_its_content_as_said(alice, owner, contents):
+    """At every depth; what lies elsewhere is not touched, and the search follows."""
+    outer = _made(owner, "outer")
+    inner = _made(owner, "inner", outer)
+    other = _made(owner, "other")
+    chats = [make_conversation(alice, folder_id=each) for each in (outer, inner, other)]
+    say(alice, chats[1], "pelican")
+
+    folders.delete_folder(owner, outer, contents=contents)
+
+    listed = alice.get("/api/conversations").json["items"]
+    found = alice.get("/api/conversations/search", query_string={"q": "pelican"}).json["items"]
+    assert _parents(owner) == {"other": None}
+    places = {each["id"]: each["folder_id"] for each in listed}
+    unfiled = dict.fromkeys(chats[:2]) if contents == "unfile" else {}
+    assert places == {**unfiled, chats[2]: other}
+    assert bool(found) is (contents == "unfile")
+
+
+def test_a_change_of_another_version_is_refused(owner):
+    """And nothing of it is done."""
+    mine = _made(owner, "mine")
+
+    with pytest.raises(PreconditionFailed):
+        folders.edit_folder(owner, mine, FolderEdit({"name": "x"}), if_match='"other"')
+    with pytest.raises(PreconditionFailed):
+        folders.delete_folder(owner, mine, contents="delete", if_match='"other"')
+
+    assert _parents(owner) == {"mine": None}
+
+
+def test_a_users_folders_are_counted(owner, bob):
+    """The tree comes whole: it must stay small. Others' folders are others'."""
+    for number in range(folders.MAX_FOLDERS):
+        _made(owner, str(number))
+
+    with pytest.raises(Conflict) as refused:
+        _made(owner, "one more")
+
+    assert refused.value.code == "too_many_folders"
+    assert _made(UserId(bob.user_id), "first")
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_moves_at_once_leave_a_tree(racing, round_):
+    """Each of two moves is fine by itself; together they would close a circle out of reach."""
+    app, owner = racing
+    with app.app_context():
+        ids = {name: _made(owner, name) for name in "ab"}
+        ids |= {f"in-{name}": _made(owner, f"in-{name}", ids[name]) for name in "ab"}
+
+    def moving(folder, parent):
+        with app.app_context():
+            try:
+                _moved(owner, ids[folder], ids[parent])
+            except Invalid:
+                return "refused"
+            return "moved"
+
+    done = together([lambda: moving("a", "in-b"), lambda: moving("b", "in-a")])
+
+    assert sorted(done) == ["moved", "refused"]
