@@ -1,10 +1,13 @@
 """The application under test, its clients, and its clock; nothing else."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -13,6 +16,7 @@ from cache.extension import cache
 from config import Settings
 from database.session import db
 from services.startup import prepare
+from telemetry.logs import configure_logs
 from tests.doubles.api_client import ApiClient
 from tests.doubles.fake_clock import FakeClock
 from tests.doubles.openai_server import KEY as UPSTREAM_KEY
@@ -92,6 +96,17 @@ def upstream() -> Iterator[OpenAIServer]:
     server = OpenAIServer().start()
     yield server
     server.close()
+
+
+@pytest.fixture
+def logged(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What the application has logged so far, down to the least of it."""
+    before = structlog.get_config()
+    lines = StringIO()
+    configure_logs(level="debug", style="json")
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(lines))
+    yield lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
+    structlog.configure(**before)
 
 
 @pytest.fixture

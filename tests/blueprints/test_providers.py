@@ -1,7 +1,5 @@
 """`/api/providers` as clients meet it: secrets go in and never come out."""
 
-from dataclasses import replace
-
 import pytest
 from sqlalchemy import text
 
@@ -11,12 +9,6 @@ from tests.doubles.openai_server import KEY, MODELS
 PATH = "/api/providers"
 SECRET = "plain words that look like no key"
 FULL = {"id": "acme", "wire_format": "openai", "base_url": "http://127.0.0.1:1/v1"}
-
-
-@pytest.fixture
-def settings(settings):
-    """All that is logged, for a look whether a secret is in it."""
-    return replace(settings, log_level="debug")
 
 
 def _made(admin, **fields):
@@ -59,7 +51,7 @@ def test_a_provider_says_all_of_itself_but_its_secret(admin, clock):
     assert admin.get(f"{PATH}/acme").headers["ETag"] == made.headers["ETag"]
 
 
-def test_a_secret_is_nowhere_to_be_seen(app, admin, capfd):
+def test_a_secret_is_nowhere_to_be_seen(app, admin, logged):
     """Not in answers, not in the audit log, not in ours, not in any table as it is."""
     name = {"Idempotency-Key": "once"}
     answers = [
@@ -82,7 +74,7 @@ def test_a_secret_is_nowhere_to_be_seen(app, admin, capfd):
         (stored,) = connection.execute(text("SELECT * FROM providers WHERE id = 'acme'")).all()
         kept = connection.execute(text("SELECT * FROM idempotency_records")).all()
     assert SECRET not in f"{stored} {kept}"
-    assert SECRET not in "".join(capfd.readouterr())
+    assert SECRET not in str(logged())
 
 
 def test_a_stored_secret_is_the_one_that_is_sent(admin, provided):

@@ -1,6 +1,7 @@
 """What the environment and the TOML file declare is in the catalogue after each start."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -208,7 +209,7 @@ def test_starts_at_once_end_with_one_of_each(started, wire, settings):
         with each.app_context():
             register_providers()
 
-    together([lambda each=each: starting(each) for each in apps])
+    together([partial(starting, each) for each in apps])
 
     assert _model_ids(app) == ["demo/echo", "openai/a", "openai/b"]
     assert sorted(_rows(app)) == ["demo", "openai"]
