@@ -188,7 +188,7 @@ AUDIT_LOGS: ScopedNamespace[Everyone] = ScopedNamespace(
 )
 PERMISSIONS: ScopedNamespace[KeyHash | UserId | WorkspaceId] = ScopedNamespace(
     "permissions",
-    {"principal": 300, "keys": 300, "key": 300, "budgets": 300},
+    {"principal": 300, "keys": 300, "budgets": 300},
     owners="a key, a user's list, or a user's or workspace's limits",
 )
 FILES: ScopedNamespace[UserId] = ScopedNamespace(
