@@ -10,7 +10,9 @@ from schemas.fields import Day, Id, Money, StrictSchema
 from schemas.page import PageQuerySchema
 
 __all__ = [
+    "FROM_ABOUT",
     "GROUPS",
+    "TO_ABOUT",
     "DailyQuery",
     "DailyQuerySchema",
     "DailySchema",

@@ -26,6 +26,7 @@ from services.unit_of_work import UnitOfWork, unit_of_work
 __all__ = [
     "Acting",
     "acting_in",
+    "check_room",
     "create_workspace",
     "delete_workspace",
     "edit_workspace",

@@ -20,7 +20,7 @@ from streams.events import Event
 from streams.limits import StreamLimits
 from streams.logs.protocol import Fetched, OutOfReach, WriteReply, Writing, Written
 
-__all__ = ["RedisLogs", "RedisSource"]
+__all__ = ["MAX_ENTRIES", "RedisLogs", "RedisSource"]
 
 RedisSource = Callable[[], Any]
 
