@@ -1,0 +1,90 @@
+"""Namespaces: what is declared is read, and what is written is read through them."""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+import pytest
+
+import services
+from cache.namespaces import NAMESPACES
+from cache.reads import ReadSpec, cached_read
+from database import tables
+from database.session import Base
+from services.warming import STRATEGIES
+
+
+def _modules(package: ModuleType) -> list[ModuleType]:
+    found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    return [importlib.import_module(each.name) for each in found]
+
+
+def _resources(modules: list[ModuleType]) -> set[tuple[str, str]]:
+    """The namespace and resource of every cached read that these modules have."""
+    values = (value for module in modules for value in vars(module).values())
+    return {value.cached_resource for value in values if hasattr(value, "cached_resource")}
+
+
+def _mapped() -> dict[str, tuple[str, ...] | None]:
+    """Each table with the namespaces its rows are read through."""
+    assert len(_modules(tables)) >= 5
+    classes = (mapper.class_ for mapper in Base.registry.mappers)
+    return {each.__name__: getattr(each, "cached_in", None) for each in classes}
+
+
+def test_every_resource_is_read_by_some_service():
+    """A TTL that nobody uses is a knob that turns nothing."""
+    declared = {(space.name, each) for space in NAMESPACES.values() for each in space.ttls}
+
+    assert declared - _resources(_modules(services)) == set()
+
+
+def test_a_read_is_met_by_the_walk():
+    """The rule above can fail: only what is decorated counts."""
+    module = ModuleType("made_up")
+    spec = ReadSpec("files", "list", 60, 1, NAMESPACES["files"].scope_of)
+
+    def load(owner):
+        return owner
+
+    vars(module)["plain"] = load
+    before = _resources([module])
+    vars(module)["read"] = cached_read(spec, load, owned=True)
+
+    assert (before, _resources([module])) == (set(), {("files", "list")})
+
+
+def test_every_namespace_that_a_table_names_exists():
+    """A misspelt one could never be invalidated, nor a write to the table succeed."""
+    named = {name for namespaces in _mapped().values() for name in namespaces or ()}
+
+    assert named - NAMESPACES.keys() == set()
+
+
+def test_every_namespace_is_invalidated_by_some_table():
+    """One that no write can reach would serve the past until its end."""
+    named = {name for namespaces in _mapped().values() for name in namespaces or ()}
+
+    assert NAMESPACES.keys() - named == set()
+
+
+def test_every_table_says_where_its_rows_are_cached():
+    """Nowhere is an answer too, but it has to be given."""
+    silent = {name for name, namespaces in _mapped().items() if namespaces is None}
+
+    assert silent == {"CacheGeneration"}, "generations are what all else is measured by"
+
+
+@pytest.mark.parametrize("space", NAMESPACES.values(), ids=NAMESPACES)
+def test_every_strategy_that_a_namespace_names_exists(space):
+    """Admins read there who fills it."""
+    assert set(space.warmed_by) <= STRATEGIES.keys()
+
+
+@pytest.mark.parametrize("space", NAMESPACES.values(), ids=NAMESPACES)
+def test_a_namespace_has_a_name_that_fits_its_variables_and_scopes(space):
+    """`CACHE_TTL_<NAME>_<RESOURCE>`, and `<name>:<owner>` in a column of 200 letters."""
+    names = [space.name, *space.ttls]
+
+    assert all(name.replace("_", "").isalpha() and name.islower() for name in names)
+    assert all(0 < ttl_s <= 86400 for ttl_s in space.ttls.values())
