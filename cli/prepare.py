@@ -3,6 +3,7 @@
 import click
 from flask import Blueprint
 
+from config import SettingsError
 from services import startup
 from services.errors import LarderError
 
@@ -16,7 +17,7 @@ def prepare() -> None:
     """Make the first admin and bring the declared providers into the catalogue."""
     try:
         started = startup.prepare()
-    except LarderError as fault:
-        raise click.ClickException(fault.detail) from fault
+    except (LarderError, SettingsError) as fault:
+        raise click.ClickException(str(fault)) from fault
     for line in started.lines:
         click.echo(line)
