@@ -99,7 +99,10 @@ def read_session() -> Iterator[Session]:
     """A fresh session for one read; its snapshot begins with its first statement."""
     engine = db.engine
     if engine.dialect.name == "postgresql":  # whose default is a snapshot for each statement
-        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        engine = engine.execution_options(
+            isolation_level="REPEATABLE READ",
+            postgresql_readonly=True,  # a lock in a snapshot would fail a race now and then
+        )
     with Session(engine, autoflush=False, expire_on_commit=False) as session:
         yield session
 

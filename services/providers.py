@@ -64,7 +64,7 @@ def get_provider(provider_id: str) -> dict[str, Any]:
         NotFound: there is none of this id.
     """
     with read_session() as session:
-        return _dump(_stored(session, provider_id))
+        return _dump(_found(session, provider_id))
 
 
 def create_provider(principal: Principal, new: NewProvider) -> dict[str, Any]:
@@ -213,16 +213,20 @@ def _dump(row: CatalogueProvider) -> dict[str, Any]:
     return dumped
 
 
-def _stored(session: Session, provider_id: str) -> CatalogueProvider:
-    row = session.get(CatalogueProvider, provider_id, with_for_update=True)
+def _found(session: Session, provider_id: str, *, is_locked: bool = False) -> CatalogueProvider:
+    row = session.get(CatalogueProvider, provider_id, with_for_update=is_locked)
     if row is None:
         raise NotFound.of("provider", provider_id)
     return row
 
 
+def _stored(session: Session, provider_id: str) -> CatalogueProvider:
+    return _found(session, provider_id, is_locked=True)
+
+
 def _listed(provider_id: str) -> list[ModelListing]:
     with read_session() as session:
-        row = _stored(session, provider_id)
+        row = _found(session, provider_id)
     config = models.config_of(row.id, row.wire_format, row.base_url, row.encrypted_secret)
     listed = runtime().providers.get(config).list_models()
     # The catalogue's ids go into URLs and headers: a name that cannot is left out. Some providers

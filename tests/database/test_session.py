@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app import create_app
 from database.session import (
@@ -62,6 +62,28 @@ def test_a_read_sees_one_moment(either):
         _write("a")
 
         assert session.scalar(COUNT) == before
+
+
+@pytest.mark.server
+def test_a_session_that_reads_takes_no_locks(settings, clock, postgres_url):
+    """On PostgreSQL's snapshots a lock fails under races alone: refused always, it is found."""
+    app = create_app(replace(settings, database_url=postgres_url), clock=clock)
+    with app.app_context():
+        db.create_all()
+
+        with read_session() as session, pytest.raises(DBAPIError, match="read-only"):
+            session.scalars(select(CacheStatistics).with_for_update()).all()
+    app.extensions["larder_shutdown"](0.0)
+
+
+def test_a_session_that_reads_leaves_its_connection_fit_to_write(either):
+    """They share one pool."""
+    with read_session() as session:
+        session.scalar(COUNT)
+    _write("a")
+
+    with read_session() as session:
+        assert session.scalar(COUNT) == 1
 
 
 def test_a_connection_without_a_transaction_sees_the_present(either):
