@@ -13,6 +13,8 @@ from database.session import db
 from services.startup import prepare
 from services.warming import STRATEGIES
 
+pytestmark = pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)
+
 
 def _run(app, *words):
     return app.test_cli_runner().invoke(args=list(words), env={"COLUMNS": "200"})

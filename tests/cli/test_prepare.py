@@ -60,6 +60,7 @@ def test_a_key_that_was_given_is_not_repeated(app, settings):
     assert settings.admin_key not in result.output
 
 
+@pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)
 def test_it_says_what_it_stands_on(app):
     """A start in memory by mistake is seen in the first line."""
     assert "Cache: memory, as CACHE_BACKEND says." in _prepare(app).stdout

@@ -23,18 +23,9 @@ from services.principal import Principal
 from services.startup import prepare
 from tests.conftest import ADMIN_KEY
 from tests.doubles.fake_clock import FakeClock
-from tests.doubles.redis_process import RedisProcess
 from tests.streams.scripts import wait_until
 
 ANN, BEN = UserId("ann"), UserId("ben")
-
-
-@pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
-    """A Redis of this file's own."""
-    server = RedisProcess().start()
-    yield f"redis://127.0.0.1:{server.port}/0"
-    server.kill()
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.server)])
@@ -42,11 +33,10 @@ def tier(
     request: pytest.FixtureRequest, settings: Settings, clock: FakeClock, tmp_path
 ) -> Iterator[str]:
     """The tier that administration looks at, of an application whose context is open."""
+    fields = {"cache_backend": request.param, "cache_key_prefix": tmp_path.name}
     if request.param == "redis":
-        url = request.getfixturevalue("redis_url")
-        settings = replace(
-            settings, cache_backend="redis", redis_url=url, cache_key_prefix=tmp_path.name
-        )
+        fields["redis_url"] = request.getfixturevalue("redis_url")
+    settings = replace(settings, **fields)
     app: Flask = create_app(replace(settings, cache_entry_bytes=2000), clock=clock)
     with app.app_context():
         db.create_all()

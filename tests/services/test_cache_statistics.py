@@ -16,6 +16,7 @@ from services.conversations import folders
 from services.keys import authenticate
 from tests.conftest import ADMIN_KEY
 
+pytestmark = pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)
 ANN = UserId("ann")
 
 

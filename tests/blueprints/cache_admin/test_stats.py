@@ -1,7 +1,10 @@
 """`/api/cache/stats` and `/api/cache/health` as admins meet them."""
 
+import pytest
+
 from tests.factories.users import make_user
 
+pytestmark = pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)
 STATS = "/api/cache/stats"
 
 
