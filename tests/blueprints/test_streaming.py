@@ -120,6 +120,7 @@ def test_nothing_more_to_come_is_a_204(alice, finished, after):
     assert (over.status_code, over.data) == (204, b"")
 
 
+@pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)  # Redis has its own clock
 def test_a_stream_whose_log_has_run_out_is_a_204(alice, finished, clock, settings):
     """The answer stays in its message; its pieces do not stay for ever."""
     clock.advance(settings.stream_log_ttl_s + 1)

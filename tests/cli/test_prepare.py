@@ -15,9 +15,10 @@ SECRET = re.compile(r"lk-[A-Za-z0-9_-]{40,}")
 
 
 @pytest.fixture
-def fresh(settings, clock) -> Iterator[Flask]:
+def fresh(settings, clock, tmp_path) -> Iterator[Flask]:
     """An application on its first day: no tables, no key."""
-    app = create_app(replace(settings, admin_key=""), clock=clock)
+    url = f"sqlite:///{tmp_path / 'first_day.sqlite3'}"
+    app = create_app(replace(settings, admin_key="", database_url=url), clock=clock)
     yield app
     app.extensions["larder_shutdown"](0.0)
     with app.app_context():
