@@ -67,6 +67,7 @@ def test_it_says_what_it_stands_on(app):
     assert "Cache: memory, as CACHE_BACKEND says." in _prepare(app).stdout
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_database_without_tables_is_told_with_its_mend(fresh):
     """One sentence and an exit code that stops the start."""
     result = _prepare(fresh)

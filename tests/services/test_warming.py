@@ -176,6 +176,7 @@ def test_a_job_runs_beside_the_request(app):
     ]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_strategy_that_fails_stops_no_other_of_its_job(app):
     """And the job is not left waiting for ever."""
     _break("conversations")
