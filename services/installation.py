@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from cache.namespaces import USERS
 from cache.scopes import EVERYONE, UserId
 from config import Settings
+from database.generations import bump
 from database.session import read_session
 from database.tables.users import ApiKey, User
 from services import keys
@@ -65,6 +66,8 @@ def ensure_admin() -> str | None:
 
 def _make_admin(given: str) -> str | None:
     with unit_of_work() as work:
+        # One start at a time: the row is held until the commit, so the next one sees the owner.
+        bump(work.session, {USERS.of(EVERYONE).name: 1}, runtime().clock)
         owner = work.session.scalar(
             select(User).where(User.role == "owner").order_by(User.created_at).limit(1)
         )
