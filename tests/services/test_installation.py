@@ -14,6 +14,8 @@ from tests.conftest import ADMIN_KEY
 from tests.doubles.api_client import ApiClient
 from tests.doubles.together import together
 
+ON_EACH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
+
 
 @pytest.fixture
 def started(settings):
@@ -61,6 +63,7 @@ def test_a_key_from_the_environment_is_taken_and_never_shown(started):
     assert _counts(app) == (1, 1)
 
 
+@pytest.mark.parametrize("database_url", ON_EACH, indirect=True)
 @pytest.mark.parametrize("admin_key", [ADMIN_KEY, ""])
 def test_workers_that_start_at_once_make_one_owner(started, admin_key):
     """None of them fails, and at most one of them has a key to show."""
