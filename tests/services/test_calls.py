@@ -1,0 +1,223 @@
+"""One call to a provider: refused before it costs, opened, and booked once with what it came to."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from database.session import read_session
+from database.tables.conversations import Stream
+from database.tables.costs import LedgerRecord
+from providers.protocol import (
+    ProviderBroken,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTimeout,
+    Usage,
+)
+from services import calls, keys
+from services.errors import BudgetExceeded, NotFound, RateLimited, UpstreamFailed
+from services.unit_of_work import unit_of_work
+from streams.outcome import Outcome
+from tests.factories.costs import make_model, make_price
+
+BODY = {"messages": [{"role": "user", "content": "12345678"}], "temperature": 0}
+
+
+@pytest.fixture
+def principal(app, alice):
+    """Alice, within the application's context."""
+    with app.app_context():
+        yield keys.authenticate(alice.key)
+
+
+@pytest.fixture
+def call(app, principal):
+    """A call of hers to a model with a price: two dollars in, ten out for a million."""
+    make_model(app)
+    make_price(app)
+    planned = calls.plan_call(principal, "acme/brain-1", BODY, endpoint="messages", stream=True)
+    with unit_of_work() as work:
+        planned.open(work)
+    return planned
+
+
+def _began(**fields):
+    return Outcome(first_token_s=1.0, **fields)
+
+
+def _closed(call, outcome):
+    with unit_of_work() as work:
+        return call.close(work, outcome)
+
+
+def _records():
+    with read_session() as session:
+        return session.scalars(select(LedgerRecord)).all()
+
+
+def _stream(call):
+    with read_session() as session:
+        return session.get_one(Stream, call.call_id)
+
+
+def test_a_call_is_made_with_the_providers_own_name(call, principal, clock):
+    """The body goes as it is; what the ledger needs is fixed before anything is sent."""
+    assert (call.request.model, call.request.body, call.request.stream) == ("brain-1", BODY, True)
+    assert call.principal is principal
+    assert call.called_at == clock.now()
+    assert calls.plan_call(
+        principal, "acme/brain-1", BODY, endpoint="x", stream=False
+    ).call_id > call.call_id  # fmt: skip
+
+
+def test_an_unknown_model_is_refused(principal):
+    """Before budgets are even looked at."""
+    with pytest.raises(NotFound):
+        calls.plan_call(principal, "acme/none", BODY, endpoint="x", stream=True)
+
+
+def test_a_reached_budget_refuses_before_anything_is_spent(admin, alice, call):
+    """402 comes before the provider is called."""
+    limit = {"subject_kind": "user", "subject_id": alice.user_id, "period": "day"}
+    made = admin.post("/api/costs/budgets", json={**limit, "hard_limit_usd": "0.00001"})
+    assert made.status_code == 201, made.json
+    _closed(call, Outcome(text="x", usage=Usage(1000, 0), first_token_s=0.1))
+
+    with pytest.raises(BudgetExceeded):
+        calls.plan_call(call.principal, "acme/brain-1", BODY, endpoint="x", stream=True)
+
+
+def test_a_key_that_had_the_tokens_of_its_minute_is_refused(call, clock):
+    """And let in again when the minute is over."""
+    _closed(call, Outcome(text="x", usage=Usage(60, 40), first_token_s=0.1))
+    limited = msgspec.structs.replace(call.principal, tokens_per_minute=100)
+
+    with pytest.raises(RateLimited) as refused:
+        calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
+
+    assert refused.value.retry_after_s == 60
+    clock.advance(61)
+    assert calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
+
+
+def test_an_open_call_is_a_running_stream_of_its_owner(call, alice, app):
+    """Any worker can tell whose it is, and what to book if its worker dies."""
+    row = _stream(call)
+
+    assert (row.id, row.user_id, row.status) == (call.call_id, alice.user_id, "running")
+    assert (row.model_id, row.endpoint) == ("acme/brain-1", "messages")
+    assert row.worker == app.extensions["larder"].worker
+    assert row.input_estimate == call.input_estimate() == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "tokens", "is_estimated", "cost"),
+    [
+        # What the provider counted is what counts, zeros included.
+        (_began(text="x", usage=Usage(1000, 100)), "ok", (1000, 100), False, "0.003"),
+        (_began(text="x", usage=Usage(0, 0)), "ok", (0, 0), False, "0"),
+        # Said by nobody: a quarter of the bytes, of the prompt and of all that was written.
+        (_began(text="x" * 40, reasoning="y" * 40), "ok", (3, 20), True, "0.000206"),
+        (Outcome(text="", finish_reason="stop"), "ok", (3, 0), True, "0.000006"),
+        # Stopped: what came is paid for.
+        (_began(text="x" * 4, finish_reason="cancelled"), "cancelled", (3, 1), True,
+         "0.000016"),
+        # Failed: before the first token it cost nothing, after it what came.
+        (Outcome(error=ProviderTimeout("t")), "error", (0, 0), False, "0"),
+        (_began(text="x" * 4, error=ProviderBroken("b")), "broken", (3, 1), True,
+         "0.000016"),
+        (Outcome(error=ProviderBroken("b"), usage=Usage(5, 0)), "error", (5, 0), False, "0.00001"),
+    ],
+)  # fmt: skip
+def test_a_call_is_booked_with_what_it_came_to(call, outcome, status, tokens, is_estimated, cost):
+    """Status, tokens, whether they are estimated, and exact money."""
+    bill = _closed(call, outcome)
+
+    (record,) = _records()
+    assert (record.status, record.call_id) == (status, call.call_id)
+    assert (record.input_tokens, record.output_tokens) == tokens
+    assert (record.is_estimated, record.cost_usd) == (is_estimated, Decimal(cost))
+    assert (bill.status, bill.cost_usd) == (record.status, record.cost_usd)
+    assert (bill.usage.input_tokens, bill.usage.output_tokens) == tokens
+    assert record.error_code == (outcome.error.code if outcome.error else None)
+
+
+def test_times_are_booked_in_milliseconds(call):
+    """The first token's and the whole; none where there was no token."""
+    _closed(call, Outcome(text="x", first_token_s=0.1234, duration_s=2.5))
+
+    (record,) = _records()
+    assert (record.first_token_ms, record.duration_ms) == (123, 2500)
+
+
+def test_closing_ends_the_stream_and_closing_again_books_nothing(call, clock):
+    """A worker and a sweep may both come to it."""
+    clock.advance(5)
+    first = _closed(call, Outcome(text="x", usage=Usage(10, 1)))
+
+    second = _closed(call, Outcome(text="xy", usage=Usage(20, 2)))
+
+    assert len(_records()) == 1
+    assert second.cost_usd == first.cost_usd
+    assert (_stream(call).status, _stream(call).ended_at) == ("ended", clock.now())
+
+
+@pytest.mark.parametrize(
+    ("messages", "tokens"),
+    [
+        ([], 0),
+        (None, 0),
+        ("text", 1),
+        ([{"role": "user", "content": "ä" * 10}], 6),
+        (
+            [{"content": [{"text": "abcd"}, {"image_url": {"url": "data:image/png;base64,AAAA"}}]}],
+            1,
+        ),
+        ([{"content": "data:is a plain word here as well"}], 0),
+        ([{"content": 5}, None, True], 0),
+    ],
+)
+def test_a_prompt_is_estimated_by_its_text(call, messages, tokens):
+    """In bytes, so that no script is cheaper; an image's bytes are no words."""
+    asked = replace(call, request=replace(call.request, body={"messages": messages}))
+
+    assert asked.input_estimate() == tokens
+
+
+def test_time_limits_are_the_settings(call, settings):
+    """Three of them, for the engine's watch."""
+    limits = call.time_limits()
+
+    assert limits.first_chunk_s == settings.provider_first_token_timeout_s
+    assert limits.between_chunks_s == settings.provider_between_tokens_timeout_s
+    assert limits.total_s == settings.provider_total_timeout_s
+
+
+def test_a_failure_in_mid_stream_is_a_problem_object():
+    """What the `error` event holds."""
+    assert calls.problem_of(ProviderBroken("It broke off.")) == {
+        "type": "urn:larder:problem:provider_broken",
+        "title": "The model's provider failed",
+        "detail": "It broke off.",
+        "code": "provider_broken",
+        "retryable": True,
+    }
+
+
+def test_a_failure_before_it_keeps_what_the_caller_needs():
+    """Nothing of the provider's error is lost on the way to the edge."""
+    fault = ProviderRejected("Too hot.", status=400, param="temperature")
+
+    with pytest.raises(UpstreamFailed) as raised:
+        calls.raise_upstream(fault)
+
+    assert (raised.value.detail, raised.value.code) == ("Too hot.", "provider_rejected")
+    assert (raised.value.status, raised.value.param) == (400, "temperature")
+    assert raised.value.retryable is False
+    assert raised.value.__cause__ is fault
+    with pytest.raises(UpstreamFailed) as raised:
+        calls.raise_upstream(ProviderRateLimited("Slow.", retry_after_s=7.0))
+    assert (raised.value.retry_after_s, raised.value.retryable) == (7.0, True)
