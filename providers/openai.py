@@ -37,6 +37,7 @@ DONE = b"[DONE]"
 RATE_LIMITED = re.compile(r"\brate|429|too_many")
 MAX_TOKENS = 10**9
 MAX_MODELS = 10_000
+MAX_REASON_CHARS = 40
 FIRST_HALF, SECOND_HALF, AFTER_HALVES = "\ud800", "\udc00", "\ue000"
 WINDOW_FIELDS = ("context_window", "context_length", "max_model_len", "max_context_length")
 
@@ -230,7 +231,7 @@ def _chunk(raw: bytes, delta: _Delta, finish_reason: str | None, usage: Any) -> 
         text=delta.content if isinstance(delta.content, str) else "",
         reasoning=thought if isinstance(thought, str) else "",
         tool_calls=tuple(delta.tool_calls or ()),
-        finish_reason=finish_reason or None,
+        finish_reason=(finish_reason or "").replace("\x00", "")[:MAX_REASON_CHARS] or None,
         usage=_usage(usage),
         raw=raw,
     )

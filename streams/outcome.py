@@ -164,8 +164,11 @@ class _ToolCall:
 
 
 def _whole(pieces: list[str]) -> str:
-    """The pieces joined; halves of a code point that came in two pieces are put together."""
-    text = "".join(pieces)
+    """The pieces joined, as a database stores text: without NUL, and with whole code points.
+
+    Halves of one that came in two pieces are put together.
+    """
+    text = "".join(pieces).replace("\x00", "")
     if text.isascii():
         return text
     try:

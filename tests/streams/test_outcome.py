@@ -110,6 +110,13 @@ def test_a_stopped_answer_is_cancelled():
     assert outcome_of(Chunk(finish_reason="stop"), cancelled=True).finish_reason == "cancelled"
 
 
+def test_nul_is_left_out():
+    """No database stores it; the answer around it is paid for."""
+    outcome = outcome_of(Chunk(text="a\x00b", reasoning="\x00"), Chunk(text="\x00c"))
+
+    assert (outcome.text, outcome.reasoning) == ("abc", "")
+
+
 def test_only_an_answer_in_one_piece_has_a_raw_body():
     """Which is what a call without streaming gives."""
     assert outcome_of(Chunk(raw=b"{}")).raw == b"{}"
