@@ -1,6 +1,5 @@
 """Answers within a conversation as services see them: nothing said is lost, whatever comes."""
 
-
 import msgspec
 import pytest
 
