@@ -141,12 +141,14 @@ def test_another_struct_makes_old_entries_misses():
     assert (after.outcome, after.detail) == (Outcome.MISS, "schema")
 
 
-def test_a_shape_raised_by_hand_makes_old_entries_misses():
-    """For loaders whose annotation says nothing of the fields."""
+@pytest.mark.parametrize("annotation", [dict[str, int], Point])
+def test_a_shape_raised_by_hand_makes_old_entries_misses(annotation):
+    """For loaders whose annotation says nothing of what has changed."""
 
-    def load(owner: str) -> dict[str, str]:
-        return {}
+    def load(owner: str) -> object:
+        return Point(1)
 
+    load.__annotations__["return"] = annotation
     _read(load)("u1")
 
     after = _read(load, spec=ReadSpec("users", "me", 300, 2, SPEC.scope_of))("u1")
