@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load
 
-from schemas.fields import Id, StrictSchema, Text, UtcTime
+from schemas.fields import Id, Name, StrictSchema, Text, UtcTime
 from schemas.page import PageQuerySchema, page_schema
 
 __all__ = [
@@ -85,7 +85,7 @@ class ConversationQuerySchema(PageQuerySchema):
 
 
 class _WriteSchema(StrictSchema):
-    title = Text(max_chars=MAX_TITLE_CHARS)
+    title = Name(max_chars=MAX_TITLE_CHARS)
     folder_id = Id(allow_none=True)
     model = Id(allow_none=True)
     system_prompt = Text(max_chars=MAX_PROMPT_CHARS, allow_none=True)

@@ -1,6 +1,7 @@
 """Fields that every schema shares: bounded text, exact money, UTC times."""
 
 import re
+import unicodedata
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ __all__ = [
     "Flag",
     "Id",
     "Money",
+    "Name",
     "StrictSchema",
     "Text",
     "UtcTime",
@@ -23,6 +25,8 @@ MAX_ID_CHARS = 300
 MAX_NUMBER_CHARS = 30
 MAX_TIME_CHARS = 40
 DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+LINE_BREAKING = {"Cc", "Zl", "Zp"}
+"""Unicode's categories of control characters and separators of lines."""
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 
 
@@ -50,6 +54,16 @@ class Text(fields.String):
             raise ValidationError("Must not contain the NUL character.")
         if any("\ud800" <= char <= "\udfff" for char in text):
             raise ValidationError("Must be valid Unicode text.")
+        return text
+
+
+class Name(Text):
+    """A name or title: one line of text, so that no list or terminal is disturbed by it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if any(unicodedata.category(char) in LINE_BREAKING for char in text):
+            raise ValidationError("Must be one line without control characters.")
         return text
 
 

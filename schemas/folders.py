@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 from marshmallow import Schema, fields, post_load, validate
 
-from schemas.fields import Id, StrictSchema, Text, UtcTime
+from schemas.fields import Id, Name, StrictSchema, UtcTime
+from schemas.page import page_schema
 
 __all__ = [
     "FolderDeleteQuerySchema",
     "FolderEdit",
+    "FolderPageSchema",
     "FolderPatchSchema",
     "FolderSchema",
     "FolderWriteSchema",
-    "FoldersSchema",
     "NewFolder",
 ]
 
@@ -44,17 +45,13 @@ class FolderSchema(Schema):
     updated_at = UtcTime(required=True)
 
 
-class FoldersSchema(Schema):
-    """All folders of the caller: the tree is small and comes whole."""
-
-    items = fields.List(fields.Nested(FolderSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
+FolderPageSchema = page_schema(FolderSchema)
 
 
 class FolderWriteSchema(StrictSchema):
     """A new folder."""
 
-    name = Text(min_chars=1, max_chars=MAX_NAME_CHARS, required=True)
+    name = Name(min_chars=1, max_chars=MAX_NAME_CHARS, required=True)
     parent_id = Id(load_default=None, allow_none=True)
 
     @post_load
@@ -66,7 +63,7 @@ class FolderWriteSchema(StrictSchema):
 class FolderPatchSchema(StrictSchema):
     """A change of a folder: what is left out stays."""
 
-    name = Text(min_chars=1, max_chars=MAX_NAME_CHARS)
+    name = Name(min_chars=1, max_chars=MAX_NAME_CHARS)
     parent_id = Id(allow_none=True)
 
     @post_load

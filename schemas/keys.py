@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from schemas.fields import Id, StrictSchema, Text, UtcTime, WholeNumber
+from schemas.fields import Id, Name, StrictSchema, Text, UtcTime, WholeNumber
 from schemas.page import PageQuerySchema, page_schema
 
 __all__ = [
@@ -112,7 +112,7 @@ class KeyQuerySchema(PageQuerySchema):
 class KeyWriteSchema(StrictSchema):
     """A new key."""
 
-    name = Text(min_chars=1, max_chars=MAX_NAME_CHARS, required=True)
+    name = Name(min_chars=1, max_chars=MAX_NAME_CHARS, required=True)
     user_id = Id(load_default=None, allow_none=True)
     workspace_id = Id(load_default=None, allow_none=True)
     scopes = Scopes(load_default=None, allow_none=True)
@@ -130,7 +130,7 @@ class KeyWriteSchema(StrictSchema):
 class KeyPatchSchema(StrictSchema):
     """A change of a key: what is left out stays."""
 
-    name = Text(min_chars=1, max_chars=MAX_NAME_CHARS)
+    name = Name(min_chars=1, max_chars=MAX_NAME_CHARS)
     scopes = Scopes()
     expires_at = UtcTime(allow_none=True)
     requests_per_minute = WholeNumber(low=1, high=MAX_REQUESTS, allow_none=True)

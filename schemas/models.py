@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from schemas.costs_pricing import PriceOverride, PriceOverrideSchema
-from schemas.fields import StrictSchema, Text, UtcTime, WholeNumber
+from schemas.fields import Name, StrictSchema, Text, UtcTime, WholeNumber
 from schemas.page import PageQuerySchema, page_schema
 
 __all__ = [
@@ -98,7 +98,7 @@ class ModelQuerySchema(PageQuerySchema):
 class ModelFieldsSchema(StrictSchema):
     """What people say of a model."""
 
-    display_name = Text(min_chars=1, max_chars=300)
+    display_name = Name(min_chars=1, max_chars=300)
     status = fields.String(validate=validate.OneOf(STATUSES))
     capabilities = fields.List(Text(min_chars=1, max_chars=60), validate=validate.Length(max=50))
     context_window = WholeNumber(low=1, high=MAX_TOKENS, allow_none=True)

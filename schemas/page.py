@@ -4,7 +4,7 @@ from marshmallow import Schema, fields
 
 from schemas.fields import StrictSchema, Text, WholeNumber
 
-__all__ = ["PageQuerySchema", "page_schema"]
+__all__ = ["DEFAULT_LIMIT", "PageQuerySchema", "page_schema"]
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200

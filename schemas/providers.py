@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from schemas.fields import StrictSchema, Text, UtcTime
+from schemas.fields import Name, StrictSchema, Text, UtcTime
 from schemas.page import page_schema
 
 __all__ = [
@@ -84,7 +84,7 @@ ProviderPageSchema = page_schema(ProviderSchema)
 class ProviderPatchSchema(StrictSchema):
     """A change of a provider: what is left out stays; a secret of null is forgotten."""
 
-    name = Text(min_chars=1, max_chars=200)
+    name = Name(min_chars=1, max_chars=200)
     base_url = Text(max_chars=2000, validate=check_base_url)
     secret = Text(min_chars=1, max_chars=MAX_SECRET_CHARS, allow_none=True, load_only=True)
     status = fields.String(validate=validate.OneOf(["active", "disabled"]))

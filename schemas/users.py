@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from schemas.fields import Flag, StrictSchema, Text, UtcTime
+from schemas.fields import Flag, Name, StrictSchema, Text, UtcTime
 from schemas.page import PageQuerySchema, page_schema
 
 __all__ = [
@@ -94,7 +94,7 @@ class UserQuerySchema(PageQuerySchema):
 class UserWriteSchema(StrictSchema):
     """A new user."""
 
-    name = Text(min_chars=1, max_chars=MAX_NAME_CHARS, required=True)
+    name = Name(min_chars=1, max_chars=MAX_NAME_CHARS, required=True)
     email = Email(load_default=None, allow_none=True)
     role = fields.String(validate=validate.OneOf(ROLES), load_default="member")
 
@@ -107,7 +107,7 @@ class UserWriteSchema(StrictSchema):
 class UserPatchSchema(StrictSchema):
     """A change of a user: what is left out stays."""
 
-    name = Text(min_chars=1, max_chars=MAX_NAME_CHARS)
+    name = Name(min_chars=1, max_chars=MAX_NAME_CHARS)
     email = Email(allow_none=True)
     role = fields.String(validate=validate.OneOf(ROLES))
     is_active = Flag()

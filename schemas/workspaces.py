@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from schemas.fields import Id, StrictSchema, Text, UtcTime
+from schemas.fields import Id, Name, StrictSchema, UtcTime
 from schemas.page import PageQuerySchema, page_schema
 from schemas.users import ROLES, Email
 
@@ -80,7 +80,7 @@ class WorkspaceQuerySchema(PageQuerySchema):
 class WorkspaceWriteSchema(StrictSchema):
     """A new workspace, or a workspace's new name."""
 
-    name = Text(min_chars=1, max_chars=MAX_NAME_CHARS, required=True)
+    name = Name(min_chars=1, max_chars=MAX_NAME_CHARS, required=True)
 
 
 class MemberSchema(Schema):

@@ -10,12 +10,13 @@ from cache.results import CachedResult
 from schemas.folders import (
     FolderDeleteQuerySchema,
     FolderEdit,
+    FolderPageSchema,
     FolderPatchSchema,
     FolderSchema,
-    FoldersSchema,
     FolderWriteSchema,
     NewFolder,
 )
+from schemas.page import PageQuerySchema
 from services.conversations import folders
 from services.principal import Principal
 
@@ -26,11 +27,12 @@ routes = Routes("folders", "/api/folders", "Folders of conversations.")
 
 @routes.get("")
 @require("conversations:read")
-@returns(FoldersSchema)
+@query(PageQuerySchema)
+@returns(FolderPageSchema)
 @cached_response
-def list_folders(principal: Principal) -> CachedResult[dict[str, Any]]:
-    """List all folders."""
-    return folders.list_folders(principal.user_id)
+def list_folders(principal: Principal, page: dict[str, Any]) -> CachedResult[dict[str, Any]]:
+    """List folders by name, with the folder that each is in."""
+    return folders.list_folders(principal.user_id, page["limit"], page["cursor"])
 
 
 @routes.post("")

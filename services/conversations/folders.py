@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from cache.namespaces import CONVERSATIONS
@@ -10,25 +10,33 @@ from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Conversation, Folder
 from schemas.folders import FolderEdit, FolderSchema, NewFolder
+from schemas.page import DEFAULT_LIMIT
 from services.errors import Conflict, Invalid, NotFound
+from services.paging import decode_cursor, encode_cursor, page_of
 from services.preconditions import check_precondition
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 
 __all__ = ["create_folder", "delete_folder", "edit_folder", "list_folders"]
 
+LISTING = "folders"
 MAX_FOLDERS = 1000
 _ONE = FolderSchema()
 
 
 @CONVERSATIONS.read("folders")
-def list_folders(owner: UserId) -> dict[str, Any]:
-    """All folders of `owner`, by name."""
+def list_folders(
+    owner: UserId, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+) -> dict[str, Any]:
+    """One page of the folders of `owner`, by name."""
+    wanted = select(Folder).where(Folder.user_id == owner)
+    if cursor is not None:
+        name, folder_id = decode_cursor(LISTING, cursor, (str, str))
+        further = and_(Folder.name == name, Folder.id > folder_id)
+        wanted = wanted.where(or_(Folder.name > name, further))
     with read_session() as session:
-        rows = session.scalars(
-            select(Folder).where(Folder.user_id == owner).order_by(Folder.name, Folder.id)
-        ).all()
-        return {"items": FolderSchema(many=True).dump(rows), "next_cursor": None}
+        rows = session.scalars(wanted.order_by(Folder.name, Folder.id).limit(limit + 1)).all()
+        return page_of(rows, limit, _dump, lambda row: encode_cursor(LISTING, [row.name, row.id]))
 
 
 def create_folder(owner: UserId, new: NewFolder) -> dict[str, Any]:

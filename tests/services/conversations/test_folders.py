@@ -176,3 +176,16 @@ def test_moves_at_once_leave_a_tree(racing, round_):
     done = together([lambda: moving("a", "in-b"), lambda: moving("b", "in-a")])
 
     assert sorted(done) == ["moved", "refused"]
+
+
+def test_a_large_tree_comes_in_pages(owner):
+    """By name, and folders of one name by age, none twice and none left out."""
+    made = [_made(owner, name) for name in ("b", "a", "b", "c", "a")]
+
+    page = folders.list_folders(owner, 2).value
+    seen = page["items"]
+    while page["next_cursor"]:
+        page = folders.list_folders(owner, 2, page["next_cursor"]).value
+        seen += page["items"]
+
+    assert [each["id"] for each in seen] == [made[number] for number in (1, 4, 0, 2, 3)]
