@@ -53,11 +53,11 @@ bench: setup-dev ## cold and warm times of the cached end points
 migration: setup-dev ## a new migration from the tables: make migration NAME="what changed"
 	@$(BIN)/flask --app wsgi db migrate -m "$(NAME)"
 
-lock: setup-dev ## compile requirements*.in into the locked files
+lock: $(VENV)/made ## compile requirements*.in into the locked files
 	@$(BIN)/python -m pip install --quiet uv
 	@for each in requirements requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    $$each.in -o $$each.txt; done
 
 clean: ## remove .venv and caches
