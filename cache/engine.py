@@ -13,8 +13,9 @@ from cache.audit import Auditor
 from cache.backends.memory import MemoryCache
 from cache.backends.redis import RedisTier
 from cache.entries import Entry, EntryCodec, EntryRefused
+from cache.freshness import Stamps
 from cache.generations import Generations, Stamp
-from cache.reads import ReadCall
+from cache.reads import ReadCall, ReadSpec
 from cache.results import CachedResult, Outcome, ReadPolicy, encode_body, etag_of, read_policy
 from cache.scopes import Scope
 from cache.settings import CacheSettings
@@ -63,6 +64,7 @@ class CacheEngine:
     ) -> None:
         self.settings = settings
         self.generations = generations
+        self.stamps = Stamps(generations, clock)
         self.memory = memory
         self.redis = redis
         self.codec = codec
@@ -81,7 +83,7 @@ class CacheEngine:
         if policy is ReadPolicy.BYPASS:
             return self._bypass(call)
         scopes = self.scopes(spec.namespace, call.scope)
-        stamp = self.generations.stamp(scopes)
+        stamp = self.stamps.stamp(scopes, spec.freshness)
         began_s = time.perf_counter()
         if policy is ReadPolicy.REFRESH:
             found = _Found(None, "request")
@@ -89,6 +91,7 @@ class CacheEngine:
             found = self.find(call.key, call.shape, stamp)
         if (
             found.entry is not None
+            and spec.freshness.is_derived
             and self.auditor.samples
             and not self.auditor.agrees(call, found.entry, scopes)
         ):
@@ -98,6 +101,53 @@ class CacheEngine:
             self.statistics.took(spec.namespace, found.detail, time.perf_counter() - began_s)
             return self._result(call, found.entry, Outcome.HIT, found.detail)
         return self._miss(call, stamp, found.detail)
+
+    def lookup(self, call: ReadCall, stamp: Stamp, policy: ReadPolicy) -> CachedResult[Any] | None:
+        """The entry of `call` if it can be served; counts one hit, miss or bypass."""
+        spec = call.spec
+        if policy is ReadPolicy.BYPASS:
+            self.statistics.read(spec.namespace, spec.resource, Outcome.BYPASS, "no-store")
+            return None
+        began_s = time.perf_counter()
+        found = _Found(None, "request")
+        if policy is ReadPolicy.NORMAL:
+            found = self.find(call.key, call.shape, stamp)
+        outcome = Outcome.MISS if found.entry is None else Outcome.HIT
+        self.statistics.read(spec.namespace, spec.resource, outcome, found.detail)
+        if found.entry is None:
+            return None
+        self.statistics.took(spec.namespace, found.detail, time.perf_counter() - began_s)
+        return self._result(call, found.entry, outcome, found.detail)
+
+    def keep(
+        self,
+        call: ReadCall,
+        stamp: Stamp,
+        body: bytes,
+        ttl_s: float | None,
+        *,
+        policy: ReadPolicy = ReadPolicy.NORMAL,
+    ) -> CachedResult[Any]:
+        """Keep a value that was made under `stamp`, for `ttl_s` seconds or the resource's TTL."""
+        if policy is ReadPolicy.BYPASS:
+            return self._past(call, body)
+        spec = call.spec
+        lives_s = self.ttl_of(spec.namespace, spec.resource, spec.ttl_s) if ttl_s is None else ttl_s
+        entry = self._keep(call, stamp, body, lives_s)
+        return self._result(call, entry, Outcome.MISS, "absent")
+
+    def stamp(self, spec: ReadSpec, scope: Scope) -> Stamp:
+        """The generations that an entry must carry to be served now, as its class has it.
+
+        Raises:
+            Exception: whatever the generations' store raises.
+        """
+        return self.stamps.stamp(self.scopes(spec.namespace, scope), spec.freshness)
+
+    def forget(self) -> None:
+        """Read generations anew from here on: this worker has written."""
+        self.generations.forget()
+        self.stamps.forget()
 
     @staticmethod
     def scopes(namespace: str, scope: Scope) -> tuple[Scope, ...]:
@@ -179,9 +229,12 @@ class CacheEngine:
         return self.settings.ttls.get(f"{namespace}_{resource}", default_s)
 
     def _bypass(self, call: ReadCall) -> CachedResult[Any]:
-        value = call.load()
-        body = encode_body(value)
+        body = encode_body(call.load())
         self.statistics.read(call.spec.namespace, call.spec.resource, Outcome.BYPASS, "no-store")
+        return self._past(call, body)
+
+    @staticmethod
+    def _past(call: ReadCall, body: bytes) -> CachedResult[Any]:
         return CachedResult(body, etag_of(body), Outcome.BYPASS, "no-store", 0, call.decode, [])
 
     def _miss(self, call: ReadCall, stamp: Stamp, reason: str) -> CachedResult[Any]:
@@ -199,7 +252,10 @@ class CacheEngine:
         began_s = time.perf_counter()
         body = encode_body(call.load())
         self.statistics.took(spec.namespace, LOADER, time.perf_counter() - began_s)
-        ttl_s = self.ttl_of(spec.namespace, spec.resource, spec.ttl_s)
+        return self._keep(call, stamp, body, self.ttl_of(spec.namespace, spec.resource, spec.ttl_s))
+
+    def _keep(self, call: ReadCall, stamp: Stamp, body: bytes, ttl_s: float) -> Entry:
+        spec = call.spec
         entry = self.entry(call.key, call.shape, stamp, body, ttl_s)
         if self.store(entry):
             self.statistics.count("fills", spec.namespace, spec.resource)
@@ -228,7 +284,16 @@ class CacheEngine:
         self, call: ReadCall, entry: Entry, outcome: Outcome, detail: str
     ) -> CachedResult[Any]:
         ttl_s = max(0, int(entry.expires_s - self._now_s()))
-        return CachedResult(entry.body, entry.etag, outcome, detail, ttl_s, call.decode, entry.kept)
+        return CachedResult(
+            entry.body,
+            entry.etag,
+            outcome,
+            detail,
+            ttl_s,
+            call.decode,
+            entry.kept,
+            call.spec.freshness.status,
+        )
 
     def _now_s(self) -> float:
         return self.clock.now().timestamp()

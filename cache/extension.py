@@ -89,7 +89,7 @@ class LarderCache(Cache):
 
     def forget_generations(self) -> None:
         """Have the rest of this request read anew: it has written."""
-        self.engine.generations.forget()
+        self.engine.forget()
 
     def invalidated(self, scopes: Iterable[str]) -> None:
         """Count what a write has bumped. Freshness does not depend on this call."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["KeyMaker", "canonical"]
+__all__ = ["KeyMaker", "canonical", "entry_key"]
 
 DIGEST_BYTES = 16
 _encode = msgspec.msgpack.Encoder().encode
@@ -69,6 +69,20 @@ def _is_frozen(value: Any) -> bool:
     return not isinstance(value, type) and bool(value.__dataclass_params__.frozen)
 
 
+def entry_key(namespace: str, owner: str, resource: str, parts: tuple[Any, ...]) -> str:
+    """The logical key of a value that `parts` name.
+
+    Raises:
+        TypeError: a part cannot be part of a key.
+    """
+    raw = _encode([canonical(each) for each in parts])
+    return f"{namespace}:{owner}:{resource}:{_digest(raw)}"
+
+
+def _digest(raw: bytes) -> str:
+    return blake2b(raw, digest_size=DIGEST_BYTES).hexdigest()
+
+
 class KeyMaker:
     """Makes the keys of one cached read."""
 
@@ -89,5 +103,4 @@ class KeyMaker:
         bound.apply_defaults()
         values = list(bound.arguments.items())[1 if owned else 0 :]
         raw = _encode([self._loader, [[name, canonical(value)] for name, value in values]])
-        digest = blake2b(raw, digest_size=DIGEST_BYTES).hexdigest()
-        return f"{self._namespace}:{owner}:{self._resource}:{digest}"
+        return f"{self._namespace}:{owner}:{self._resource}:{_digest(raw)}"

@@ -1,17 +1,15 @@
-"""The nine namespaces, each declared once: whose entries, how long, how fresh, who warms them.
+"""The ten namespaces, each declared once: whose entries, how long, how fresh, who warms them.
 
-A new cached resource is one word here. A per-owner namespace can be neither read nor invalidated
-without its owner: leaving it out is a type error, and a `TypeError` at the call.
+All that is derived from our own database is `strict`. None of the ten holds a third party's data
+(a provider's list of models is written into the catalogue first), so none is `ttl`.
 """
 
-import enum
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from cache.reads import ReadSpec, cached_read
-from cache.results import CachedResult
-from cache.scopes import EVERYONE, Everyone, KeyHash, Scope, UserId, WorkspaceId
+from cache.declarations import Namespace, PublicNamespace, ScopedNamespace, namespace_scope
+from cache.freshness import IMMUTABLE
+from cache.scopes import Everyone, KeyHash, SharedName, UserId, WorkspaceId
 
 __all__ = [
     "ANALYTICS",
@@ -22,133 +20,14 @@ __all__ = [
     "NAMESPACES",
     "PERMISSIONS",
     "PROVIDERS",
+    "RESPONSES",
     "USERS",
     "WORKSPACES",
-    "Freshness",
     "Namespace",
     "PublicNamespace",
     "ScopedNamespace",
     "namespace_scope",
 ]
-
-S = TypeVar("S", bound=str)
-Owner = TypeVar("Owner", bound=str)
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-class Freshness(enum.Enum):
-    """What a hit promises: `strict`, nothing older than a write acknowledged before the read."""
-
-    STRICT = "strict"
-
-
-def namespace_scope(name: str) -> Scope:
-    """The scope that every entry of a namespace depends on; bumping it clears the namespace."""
-    return Scope(f"ns:{name}")
-
-
-@dataclass(frozen=True, eq=False)
-class Namespace:
-    """One namespace.
-
-    Attributes:
-        name: its name.
-        ttls: seconds by resource.
-        owners: whose entries it holds, in words.
-        freshness: what a hit promises.
-        stripes: rows of the scope of views over everyone.
-        warmed_by: names of the warming strategies that fill it.
-    """
-
-    name: str
-    ttls: Mapping[str, int]
-    owners: str
-    freshness: Freshness = Freshness.STRICT
-    stripes: int = 1
-    warmed_by: tuple[str, ...] = ()
-
-    @property
-    def is_public(self) -> bool:
-        """Whether all who may ask get the same answer."""
-        return isinstance(self, PublicNamespace)
-
-    def _spec(self, resource: str, shape: int) -> ReadSpec:
-        if resource not in self.ttls:
-            raise LookupError(f"{self.name} has no resource {resource!r}: declare its TTL")
-        return ReadSpec(self.name, resource, self.ttls[resource], shape, self.scope_of)
-
-    def scope_of(self, owner: str) -> Scope:
-        """The scope of one owner, or of all for a public namespace (owner is empty)."""
-        raise NotImplementedError
-
-
-class PublicNamespace(Namespace):
-    """The same answer for everybody who may ask."""
-
-    def scope_of(self, owner: str) -> Scope:
-        """The namespace's one scope."""
-        if owner:
-            raise TypeError(f"{self.name} is public: it has no owners")
-        return Scope(f"{self.name}:all")
-
-    def all(self) -> Scope:
-        """What a write to it changes."""
-        return self.scope_of("")
-
-    def read(
-        self, resource: str, *, shape: int = 1
-    ) -> Callable[[Callable[P, R]], Callable[P, CachedResult[R]]]:
-        """Make a loader a cached read of `resource`.
-
-        Args:
-            resource: a name of the TTL table.
-            shape: raise it when the loader's answer changes its shape: old entries are misses.
-        """
-        spec = self._spec(resource, shape)
-
-        def decorate(loader: Callable[P, R]) -> Callable[P, CachedResult[R]]:
-            return cached_read(spec, loader, owned=False)
-
-        return decorate
-
-
-class ScopedNamespace(Namespace, Generic[S]):
-    """Each owner's own answers."""
-
-    def scope_of(self, owner: str) -> Scope:
-        """The scope of `owner`'s entries."""
-        if not owner or type(owner) is not str:
-            raise TypeError(f"{self.name} needs an owner")
-        return Scope(f"{self.name}:{owner}", self.stripes if owner == EVERYONE else 1)
-
-    def of(self, owner: S) -> Scope:
-        """What a write to `owner`'s part changes."""
-        return self.scope_of(owner)
-
-    def read(
-        self, resource: str, *, shape: int = 1
-    ) -> Callable[
-        [Callable[Concatenate[Owner, P], R]], Callable[Concatenate[Owner, P], CachedResult[R]]
-    ]:
-        """Make a loader, whose first argument is the owner, a cached read of `resource`.
-
-        Callers are held to the kind of owner that the loader names: a namespace with several kinds
-        does not let one stand for another.
-
-        Args:
-            resource: a name of the TTL table.
-            shape: raise it when the loader's answer changes its shape: old entries are misses.
-        """
-        spec = self._spec(resource, shape)
-
-        def decorate(
-            loader: Callable[Concatenate[Owner, P], R],
-        ) -> Callable[Concatenate[Owner, P], CachedResult[R]]:
-            return cached_read(spec, loader, owned=True)
-
-        return decorate
-
 
 MODELS = PublicNamespace(
     "models",
@@ -201,6 +80,13 @@ ANALYTICS: ScopedNamespace[UserId | WorkspaceId | Everyone] = ScopedNamespace(
     stripes=16,
 )
 
+RESPONSES: ScopedNamespace[UserId | WorkspaceId | SharedName] = ScopedNamespace(
+    "responses",
+    {"chat": 3600},
+    owners="a key's tenant (its user or workspace), or those who share a declared name",
+    freshness=IMMUTABLE,
+)
+
 NAMESPACES: Mapping[str, PublicNamespace | ScopedNamespace[Any]] = {
     each.name: each
     for each in (
@@ -213,5 +99,6 @@ NAMESPACES: Mapping[str, PublicNamespace | ScopedNamespace[Any]] = {
         PERMISSIONS,
         FILES,
         ANALYTICS,
+        RESPONSES,
     )
 }

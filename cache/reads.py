@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from flask import current_app
 
+from cache.freshness import STRICT, Freshness
 from cache.keys import KeyMaker
 from cache.results import CachedResult
 from cache.scopes import Scope
@@ -33,6 +34,7 @@ class ReadSpec:
     ttl_s: int
     shape: int
     scope_of: Callable[[str], Scope]
+    freshness: Freshness = STRICT
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ class CachedResult(Generic[R]):
         outcome: how the read went.
         detail: the tier of a hit (`memory`, `redis`), else the reason of the miss.
         ttl_s: seconds the entry may still live.
+        freshness: what `Cache-Status` says of the class; nothing of a strict one.
     """
 
     body: bytes
@@ -89,6 +90,7 @@ class CachedResult(Generic[R]):
     ttl_s: int
     _decode: Callable[[bytes], R] = field(repr=False)
     _kept: list[R] = field(default_factory=list, repr=False)
+    freshness: str = ""
 
     @property
     def value(self) -> R:
@@ -100,11 +102,14 @@ class CachedResult(Generic[R]):
     @property
     def cache_status(self) -> str:
         """The `Cache-Status` header (RFC 9211)."""
+        return f"larder; {self._status()}{self.freshness}"
+
+    def _status(self) -> str:
         if self.outcome is Outcome.HIT:
-            return f"larder; hit; ttl={self.ttl_s}; detail={self.detail}"
+            return f"hit; ttl={self.ttl_s}; detail={self.detail}"
         if self.outcome is Outcome.STALE:
-            return f"larder; hit; fwd=stale; ttl={self.ttl_s}; detail={self.detail}"
+            return f"hit; fwd=stale; ttl={self.ttl_s}; detail={self.detail}"
         if self.outcome is Outcome.BYPASS:
-            return "larder; fwd=bypass"
+            return "fwd=bypass"
         forward = "request" if self.detail == "request" else "miss"
-        return f"larder; fwd={forward}; stored; ttl={self.ttl_s}; detail={self.detail}"
+        return f"fwd={forward}; stored; ttl={self.ttl_s}; detail={self.detail}"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cache.keys import KeyMaker, canonical
+from cache.keys import KeyMaker, canonical, entry_key
 
 
 class Order(enum.Enum):
@@ -230,3 +230,28 @@ def test_a_call_that_does_not_fit_is_refused():
     """As the loader itself would have."""
     with pytest.raises(TypeError):
         _key("u1", colour="red")
+
+
+def test_parts_name_an_entry():
+    """For values that no loader makes: by owner, resource and every part with its type."""
+    keys = [
+        entry_key("responses", owner, resource, parts)
+        for owner, resource, parts in (
+            ("u1", "chat", ("a", 1)),
+            ("u2", "chat", ("a", 1)),
+            ("u1", "other", ("a", 1)),
+            ("u1", "chat", ("a", "1")),
+            ("u1", "chat", ("a1",)),
+            ("u1", "chat", ()),
+        )
+    ]
+
+    assert len(set(keys)) == len(keys)
+    assert keys[0].startswith("responses:u1:chat:")
+    assert keys[0] == entry_key("responses", "u1", "chat", ("a", 1))
+
+
+def test_a_part_that_may_change_is_refused():
+    """As an argument is."""
+    with pytest.raises(TypeError, match="cannot be part of a cache key"):
+        entry_key("responses", "u1", "chat", ({"model": "m"},))

@@ -1,8 +1,9 @@
-"""Namespaces: nine, each with its TTLs and its owners, and none to be read past its owner."""
+"""Namespaces: ten, each with its TTLs and its owners, and none to be read past its owner."""
 
 import pytest
 from flask import Flask
 
+from cache.freshness import STRICT
 from cache.namespaces import (
     ANALYTICS,
     CONVERSATIONS,
@@ -32,7 +33,7 @@ def app(store, clock):
     return app
 
 
-def test_there_are_nine():
+def test_there_are_ten():
     """Admins clear them, and operators set their TTLs, by these names."""
     assert sorted(NAMESPACES) == [
         "analytics",
@@ -42,6 +43,7 @@ def test_there_are_nine():
         "models",
         "permissions",
         "providers",
+        "responses",
         "users",
         "workspaces",
     ]
@@ -51,7 +53,7 @@ def test_there_are_nine():
 def test_only_the_catalogue_is_public():
     """Everything else belongs to somebody."""
     assert [each.name for each in PUBLIC] == ["models", "providers"]
-    assert [each.is_public for each in (*PUBLIC, *SCOPED)] == [True] * 2 + [False] * 7
+    assert [each.is_public for each in (*PUBLIC, *SCOPED)] == [True] * 2 + [False] * 8
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES.values(), ids=_named)
@@ -157,6 +159,15 @@ def test_a_namespaces_ttl_is_the_entrys(app):
     read = MODELS.read("detail")(lambda: None)
     with app.app_context():
         assert 539 <= read().ttl_s <= MODELS.ttls["detail"]
+
+
+def test_all_that_follows_from_the_database_is_strict():
+    """Only an answer whose key is a hash of its question need not be."""
+    weaker = {
+        each.name: each.freshness.value for each in NAMESPACES.values() if each.freshness != STRICT
+    }
+
+    assert weaker == {"responses": "immutable"}
 
 
 def test_every_scopes_name_fits_its_column():

@@ -69,6 +69,15 @@ def test_cache_status_says_what_happened(outcome, detail, said):
     assert _result(outcome, detail).cache_status == said
 
 
+def test_a_weaker_class_is_said():
+    """Whoever reads the header is not left to think it strict."""
+    weaker = CachedResult(
+        b"[1]", "", Outcome.HIT, "redis", 42, msgspec.json.decode, freshness="; freshness=ttl"
+    )
+
+    assert weaker.cache_status == "larder; hit; ttl=42; detail=redis; freshness=ttl"
+
+
 def _fail_past_the_cache() -> None:
     with reading(ReadPolicy.BYPASS):
         raise LookupError

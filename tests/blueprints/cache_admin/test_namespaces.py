@@ -10,7 +10,7 @@ def _state(client):
 
 
 def test_all_namespaces_are_listed_with_what_they_promise(admin):
-    """In one page: there are nine."""
+    """In one page: there are ten."""
     listed = admin.get(PATH).json
 
     assert [each["namespace"] for each in listed["items"]] == list(NAMESPACES)
