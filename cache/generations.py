@@ -37,7 +37,7 @@ class Generations:
     """Reads generations through the memo of the request."""
 
     def __init__(self, store: GenerationStore) -> None:
-        self._store = store
+        self.store = store
         self._lock = threading.Lock()
         self._guesses: OrderedDict[int, frozenset[str]] = OrderedDict()
 
@@ -49,20 +49,20 @@ class Generations:
         """
         rows = [row for scope in scopes for row in scope.rows()]
         if not has_request_context():
-            return self._store.current(rows)
+            return self.store.current(rows)
         memo: dict[str, int] | None = g.get(MEMO)
         if memo is None:
-            memo = dict(self._store.current(list({*rows, *self._guess()})))
+            memo = dict(self.store.current(list({*rows, *self._guess()})))
             setattr(g, MEMO, memo)
         missing = [row for row in rows if row not in memo]
         if missing:
-            memo.update(self._store.current(missing))
+            memo.update(self.store.current(missing))
             self._learn(memo)
         return {row: memo[row] for row in rows}
 
     def now(self, scopes: Iterable[Scope]) -> Stamp:
         """The generations as they are at this moment, past the memo of the request."""
-        return self._store.current([row for scope in scopes for row in scope.rows()])
+        return self.store.current([row for scope in scopes for row in scope.rows()])
 
     def forget(self) -> None:
         """Have the rest of the request read anew: it has written."""
@@ -71,7 +71,7 @@ class Generations:
 
     def bump(self, scopes: Iterable[Scope]) -> None:
         """Raise one row of each scope, outside any unit of work."""
-        self._store.bump([scope.rows()[0] for scope in scopes])
+        self.store.bump([scope.rows()[0] for scope in scopes])
         self.forget()
 
     def _caller(self) -> int:

@@ -5,14 +5,19 @@ old + 1 and the clock in microseconds, so that none ever comes back, not even af
 """
 
 import random
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-from sqlalchemy import BigInteger, String, bindparam, func, select
+import psycopg
+from sqlalchemy import BigInteger, Engine, String, event, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from database.session import Base, autocommit_connection, write_session
+from database.freshness.postgres import PostgresFreshness
+from database.freshness.sqlite import SqliteFreshness
+from database.session import BUSY_TIMEOUT_MS, Base, db, sqlite_file, write_session
 from telemetry.clock import Clock
 
 __all__ = ["CacheGeneration", "GenerationsOutOfReach", "SqlGenerations", "bump"]
@@ -35,16 +40,27 @@ class GenerationsOutOfReach(Exception):
     """The database could not say what is fresh."""
 
 
-_CURRENT = select(CacheGeneration.scope, CacheGeneration.generation).where(
-    CacheGeneration.scope.in_(bindparam("scopes", expanding=True))
-)
+class _Freshness(Protocol):
+    def current(self, scopes: Sequence[str]) -> Mapping[str, int]: ...
+
+    def close(self) -> None: ...
+
+
+def _unheard(statement: str) -> None:
+    del statement
 
 
 class SqlGenerations:
-    """The table's side of the cache's `GenerationStore`."""
+    """The table's side of the cache's `GenerationStore`.
+
+    The first call needs the application's context, later ones do not. `on_statement` is told what
+    the database is asked by `current`.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._freshness: _Freshness | None = None
+        self.on_statement: Callable[[str], None] = _unheard
 
     def current(self, scopes: Sequence[str]) -> Mapping[str, int]:
         """The committed generation of each of `scopes`, on a snapshot that begins now.
@@ -52,20 +68,36 @@ class SqlGenerations:
         Raises:
             GenerationsOutOfReach: the database did not answer.
         """
-        found = dict.fromkeys(scopes, 0)
         try:
-            with autocommit_connection() as connection:
-                for scope, generation in connection.execute(_CURRENT, {"scopes": list(found)}):
-                    found[scope] = generation
-        except SQLAlchemyError as fault:
+            if self._freshness is None:
+                self._freshness = self._of(db.engine)
+            return self._freshness.current(scopes)
+        except (sqlite3.Error, psycopg.Error, SQLAlchemyError, OSError) as fault:
             raise GenerationsOutOfReach("the database did not answer") from fault
-        return found
 
     def bump(self, scopes: Sequence[str]) -> None:
         """Raise these rows in a transaction of its own."""
         with write_session() as session:
             bump(session, dict.fromkeys(scopes, 1), self._clock)
             session.commit()
+
+    def _of(self, engine: Engine) -> _Freshness:
+        def tell(statement: str) -> None:
+            self.on_statement(statement)
+
+        def connect() -> Any:
+            arguments, options = engine.dialect.create_connect_args(engine.url)
+            return engine.dialect.connect(*arguments, **options)
+
+        freshness: _Freshness
+        if engine.dialect.name == "postgresql":
+            freshness = PostgresFreshness(connect, on_statement=tell)
+        else:
+            freshness = SqliteFreshness(
+                sqlite_file(engine), busy_timeout_s=BUSY_TIMEOUT_MS / 1000, on_statement=tell
+            )
+        event.listen(engine, "engine_disposed", lambda _: freshness.close())
+        return freshness
 
 
 def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:

@@ -4,17 +4,20 @@ SQLite runs in WAL mode; a writing session takes the write lock when it begins, 
 transaction never fails half-way for having read first.
 """
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, MetaData, event, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 __all__ = [
+    "BUSY_TIMEOUT_MS",
     "Base",
     "autocommit_connection",
     "close_connections",
@@ -22,6 +25,7 @@ __all__ = [
     "db",
     "init_database",
     "read_session",
+    "sqlite_file",
     "write_session",
 ]
 
@@ -71,11 +75,11 @@ def init_database(app: Flask, url: str, *, pool_size: int) -> None:
 
 def _prepare_sqlite(engine: Engine) -> None:
     event.listen(engine, "connect", _on_sqlite_connect)
+    event.listen(engine, "checkout", _on_sqlite_checkout)
     event.listen(engine, "begin", _on_sqlite_begin)
 
 
-def _on_sqlite_connect(connection: Any, record: object) -> None:
-    del record
+def _on_sqlite_connect(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # transactions are begun below, not by the driver's guess
     for pragma in (
         f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -85,6 +89,17 @@ def _on_sqlite_connect(connection: Any, record: object) -> None:
         "recursive_triggers=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    path = connection.execute("PRAGMA database_list").fetchall()[0][2]
+    record.info["path"], record.info["file"] = path, Path(path).stat()
+
+
+def _on_sqlite_checkout(connection: object, record: Any, proxy: object) -> None:
+    """Leave a file that another has taken the place of, as a restore from a backup does."""
+    del connection, proxy
+    with suppress(FileNotFoundError):  # a new connection would make an empty database
+        found = os.stat(record.info["path"])  # noqa: PTH116 (a path object costs twice as much)
+        if not os.path.samestat(found, record.info["file"]):
+            raise DisconnectionError("the database's file was replaced")
 
 
 def _on_sqlite_begin(connection: Connection) -> None:
@@ -120,6 +135,13 @@ def autocommit_connection() -> Iterator[Connection]:
     """A connection without a transaction: every statement sees what was committed before it."""
     with db.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         yield connection
+
+
+def sqlite_file(engine: Engine) -> str:
+    """The path of `engine`'s SQLite database, however its URL says it."""
+    with engine.connect() as connection:
+        path: str = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
+    return path
 
 
 def database_answers() -> bool:

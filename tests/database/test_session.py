@@ -1,7 +1,10 @@
 """Sessions that read and sessions that write, on SQLite and on a real PostgreSQL."""
 
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -14,6 +17,7 @@ from database.session import (
     database_answers,
     db,
     read_session,
+    sqlite_file,
     write_session,
 )
 from database.tables.platform import CacheStatistics
@@ -147,6 +151,28 @@ def test_readers_go_on_while_somebody_writes(app):
 
         with read_session() as reader:
             assert reader.scalar(COUNT) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_replaced_file_is_read_by_connections_that_were_open(app, tmp_path):
+    """A backup moved to the database's place: half of the pool on each would be worse than none."""
+    with app.app_context():
+        _write("a")
+        path = sqlite_file(db.engine)
+        backup = sqlite3.connect(tmp_path / "backup")
+        with closing(sqlite3.connect(path)) as source:
+            source.backup(backup)
+        backup.execute("DELETE FROM cache_statistics")
+        backup.commit()
+        backup.execute("PRAGMA journal_mode=DELETE").fetchall()
+        backup.close()
+
+        Path(f"{path}-wal").unlink()  # as SQLite demands of whoever replaces a file
+        Path(f"{path}-shm").unlink()
+        (tmp_path / "backup").replace(path)
+
+        with read_session() as session:
+            assert session.scalar(COUNT) == 0
 
 
 def test_a_database_that_answers_is_ready(either):

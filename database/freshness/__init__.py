@@ -1,0 +1,1 @@
+"""What is fresh, asked as cheaply as each database lets it be asked; both answer alike."""

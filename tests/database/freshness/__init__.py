@@ -1,0 +1,1 @@
+"""What is fresh, on each database."""
