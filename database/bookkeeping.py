@@ -1,10 +1,12 @@
 """Statements that a ledger needs and that each database words in its own way.
 
 A row is inserted once whoever races for it; figures are added to a row in one statement, so that
-no reader's old sum can be written back over a newer one.
+no reader's old sum can be written back over a newer one. The statements are built once and run with
+parameters: building one costs more than running it.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table, text
@@ -30,13 +32,8 @@ def insert_once(session: Session, table: type[Base], key: str, values: Mapping[s
     Returns:
         Whether this call inserted it.
     """
-    statement = (
-        _insert(session)(table)
-        .values(dict(values))
-        .on_conflict_do_nothing(index_elements=[key])
-        .returning(_columns(table)[key])
-    )
-    return session.execute(statement).first() is not None
+    statement = _once(session.get_bind().dialect.name, table, key)
+    return session.execute(statement, dict(values)).first() is not None
 
 
 def add_up(
@@ -53,10 +50,8 @@ def add_up(
         keys: which row.
         amounts: what to add, by column.
     """
-    statement = _insert(session)(table).values({**keys, **amounts})
-    columns = _columns(table)
-    raised = {name: columns[name] + statement.excluded[name] for name in amounts}
-    session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=raised))
+    statement = _adding(session.get_bind().dialect.name, table, tuple(keys), tuple(amounts))
+    session.execute(statement, {**keys, **amounts})
 
 
 def hold_table(session: Session, table: type[Base]) -> None:
@@ -69,15 +64,28 @@ def hold_table(session: Session, table: type[Base]) -> None:
         session.execute(text(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def _insert(session: Session) -> Any:
-    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+@lru_cache
+def _once(dialect: str, table: type[Base], key: str) -> Any:
+    found = _table(table)
+    statement = _insert(dialect)(found).on_conflict_do_nothing(index_elements=[key])
+    return statement.returning(found.c[key])
+
+
+@lru_cache
+def _adding(
+    dialect: str, table: type[Base], keys: tuple[str, ...], amounts: tuple[str, ...]
+) -> Any:
+    found = _table(table)
+    statement = _insert(dialect)(found)
+    raised = {name: found.c[name] + statement.excluded[name] for name in amounts}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=raised)
+
+
+def _insert(dialect: str) -> Any:
+    return postgresql.insert if dialect == "postgresql" else sqlite.insert
 
 
 def _table(table: type[Base]) -> Table:
     found = table.__table__
     assert isinstance(found, Table)  # noqa: S101 (mapped classes may stand for joins; ours do not)
     return found
-
-
-def _columns(table: type[Base]) -> Any:
-    return _table(table).columns

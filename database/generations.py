@@ -7,11 +7,11 @@ old + 1 and the clock in microseconds, so that none ever comes back, not even af
 import random
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import psycopg
-from sqlalchemy import BigInteger, Engine, String, event, func
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, Engine, String, TextClause, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -116,16 +116,20 @@ def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:
         for name, stripes in scopes.items()
     )
     dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    larger = func.greatest if dialect == "postgresql" else func.max
-    rows = [{"scope": name, "generation": now_us, "bumped_us": now_us} for name in names]
-    statement = insert(CacheGeneration).values(rows)
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[CacheGeneration.scope],
-            set_={
-                "generation": larger(CacheGeneration.generation + 1, statement.excluded.generation),
-                "bumped_us": statement.excluded.bumped_us,
-            },
-        )
+    raised = {f"scope_{place}": name for place, name in enumerate(names)}
+    session.execute(_raising(dialect, len(names)), {**raised, "now_us": now_us})
+
+
+@lru_cache(maxsize=128)
+def _raising(dialect: str, count: int) -> TextClause:
+    """The statement that raises `count` rows.
+
+    As text: an insert of several rows that is built of parts is compiled anew each time.
+    """
+    rows = ", ".join(f"(:scope_{place}, :now_us, :now_us)" for place in range(count))
+    larger = "greatest" if dialect == "postgresql" else "max"
+    return text(
+        f"INSERT INTO cache_generations (scope, generation, bumped_us) VALUES {rows} "  # noqa: S608
+        "ON CONFLICT (scope) DO UPDATE SET bumped_us = excluded.bumped_us, "
+        f"generation = {larger}(cache_generations.generation + 1, excluded.generation)"
     )

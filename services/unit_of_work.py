@@ -5,8 +5,9 @@ what follows it is best effort. A table that was written without one of its name
 programming error and fails the write: no read could be trusted to see it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from cache.extension import cache
 from cache.scopes import Scope
 from database.generations import bump
-from database.session import write_session
+from database.session import Base, write_session
 from services.errors import Conflict
 from services.runtime import runtime
 
@@ -109,11 +110,23 @@ def _watch(work: UnitOfWork) -> None:
 
     def on_execute(state: ORMExecuteState) -> None:
         if state.is_insert or state.is_update or state.is_delete:
-            for mapper in state.all_mappers:
-                _note(work, mapper.class_)
+            for table in _written(state):
+                _note(work, table)
 
     event.listen(work.session, "before_flush", on_flush)
     event.listen(work.session, "do_orm_execute", on_execute)
+
+
+def _written(state: ORMExecuteState) -> Iterable[type]:
+    """The mapped classes that a statement writes, whether it names them or their tables."""
+    if state.is_orm_statement:
+        return [mapper.class_ for mapper in state.all_mappers]
+    return _classes_of(getattr(state.statement, "table", None))
+
+
+@lru_cache
+def _classes_of(table: object) -> Sequence[type]:
+    return [each.class_ for each in Base.registry.mappers if each.local_table is table]
 
 
 def _note(work: UnitOfWork, table: type) -> None:

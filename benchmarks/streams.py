@@ -1,0 +1,145 @@
+"""Relaying measured: `python -m benchmarks.streams [completions] [tokens] [capacity]`.
+
+Larder on gevent and on gthread against a bare aiohttp relay of the same mock provider, taken in
+turn within one run. Larder's part includes authentication, budgets, the ledger and the stream's
+log; the bare relay has none of them. CPU is that of all the server's processes.
+"""
+
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+import click
+
+from benchmarks.relaying import load, servers
+from benchmarks.relaying.load import Seen, percentile
+from benchmarks.relaying.servers import Server
+
+__all__ = ["main"]
+
+ROUNDS = 3
+SECONDS = 3.0
+TOKENS = 64
+STEPS = (100, 200, 300, 400, 600, 800, 1000)
+FIRST_TOKEN_LIMIT_S = 1.0
+
+
+def completions(all_servers: Sequence[Server], direct: Server) -> None:
+    """Added p50 of a completion that is not streamed, with 1 and 16 clients."""
+    click.echo("\nCompletions, not streamed: p50 in ms (added over asking the provider directly)")
+    for clients in (1, 16):
+        rounds: dict[str, list[float]] = {}
+        cpu: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for server in (direct, *all_servers):
+                before_s = server.cpu_s()
+                seen = load.ask_repeatedly(
+                    server.url, f"{server.prefix}mock-64-0", clients=clients, seconds=SECONDS
+                )
+                assert not seen.failed, (server.name, seen.failed)
+                rounds.setdefault(server.name, []).append(percentile(seen.whole_s, 0.5))
+                cpu.setdefault(server.name, []).append((server.cpu_s() - before_s) / seen.answers)
+        floor_s = statistics.median(rounds[direct.name])
+        for name, taken in rounds.items():
+            p50_s = statistics.median(taken)
+            click.echo(
+                f"  {clients:>3} clients  {name:<16}{p50_s * 1e3:>8.2f}"
+                f"  (+{(p50_s - floor_s) * 1e3:.2f})"
+                f"   CPU {statistics.median(cpu[name]) * 1e6:>6.0f} µs"
+            )
+
+
+def tokens(all_servers: Sequence[Server], direct: Server) -> None:
+    """CPU of a streamed token at 16 clients, and the delay of one at a single paced stream."""
+    click.echo("\nStreamed tokens: CPU of the server a token, 16 clients, no pause between tokens")
+    spent: dict[str, list[float]] = {}
+    rates: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        for server in all_servers:
+            before_s = server.cpu_s()
+            seen = load.stream_repeatedly(
+                server.url, f"{server.prefix}mock-{TOKENS}-0", clients=16, seconds=SECONDS
+            )
+            _check(server, seen, TOKENS)
+            spent.setdefault(server.name, []).append((server.cpu_s() - before_s) / seen.tokens)
+            rates.setdefault(server.name, []).append(seen.answers / seen.took_s)
+    floor_s = statistics.median(spent[all_servers[0].name])
+    for name, each in spent.items():
+        cpu_s = statistics.median(each)
+        click.echo(
+            f"  {name:<16}{cpu_s * 1e6:>7.1f} µs  {cpu_s / floor_s:>5.2f} x aiohttp"
+            f"  {statistics.median(rates[name]):>7.0f} streams/s"
+        )
+    click.echo("Delay of a token: one client, 10 ms between tokens; p50 of the gaps, and the first")
+    for server in (direct, *all_servers):
+        seen = load.stream_repeatedly(
+            server.url, f"{server.prefix}mock-{TOKENS}-10", clients=1, seconds=SECONDS
+        )
+        gap_s, first_s = percentile(seen.gaps_s, 0.5), percentile(seen.first_s, 0.5)
+        click.echo(
+            f"  {server.name:<16} gap {gap_s * 1e3:>6.2f} ms  first {first_s * 1e3:>6.2f} ms"
+        )
+
+
+def capacity(all_servers: Sequence[Server], direct: Server) -> None:
+    """How many streams of 20 tokens a second hold with p99 of the first token below a second."""
+    del direct
+    click.echo(
+        "\nStreams at once, 20 tokens a second each, begun within 1 s: p99 of the first token"
+    )
+    held: dict[str, int] = {}
+    for server in all_servers:
+        for streams in STEPS:
+            before_s = server.cpu_s()
+            seen = load.open_many(
+                server.url, f"{server.prefix}mock-100-50", streams=streams, ramp_s=1.0
+            )
+            _check(server, seen, 100)
+            first_s = percentile(seen.first_s, 0.99)
+            holds = first_s < FIRST_TOKEN_LIMIT_S
+            cpu_us = (server.cpu_s() - before_s) / seen.tokens * 1e6
+            click.echo(
+                f"  {server.name:<16}{streams:>5}  first p99 {first_s:>6.2f} s"
+                f"  gap p99 {percentile(seen.gaps_s, 0.99) * 1e3:>5.0f} ms"
+                f"  CPU {cpu_us:>4.0f} µs/token"
+                f"  {server.memory_mb():>5.0f} MB  {'holds' if holds else 'fails'}"
+            )
+            if not holds:
+                break
+            held[server.name] = streams
+    floor = held.get(all_servers[0].name, 0) or 1
+    for name, streams in held.items():
+        click.echo(f"  {name:<16} holds {streams} ({streams / floor:.2f} x aiohttp)")
+
+
+def _check(server: Server, seen: Seen, each: int) -> None:
+    assert not seen.failed, (server.name, seen.failed)
+    assert seen.tokens == seen.answers * each, (server.name, seen.tokens, seen.answers)
+
+
+PARTS: dict[str, Callable[[Sequence[Server], Server], None]] = {
+    "completions": completions,
+    "tokens": tokens,
+    "capacity": capacity,
+}
+
+
+def main(wanted: Sequence[str]) -> None:
+    """Start everything, measure what is asked for, and print ratios."""
+    with ExitStack() as stack:
+        provider_url = stack.enter_context(servers.provider())
+        direct = Server("direct", provider_url.removesuffix("/v1"), "", [])
+        all_servers = [
+            stack.enter_context(servers.relay(provider_url)),
+            *(
+                stack.enter_context(servers.larder(provider_url, each))
+                for each in ("gevent", "gthread")
+            ),
+        ]
+        for part in wanted or PARTS:
+            PARTS[part](all_servers, direct)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
