@@ -158,7 +158,7 @@ class Settings:
     )
     cache_audit_share: float = setting(
         "CACHE_AUDIT_SHARE",
-        0.0,
+        0.001,
         _seconds(0, 1),
         "Share of hits that are reloaded and compared, 0 to 1.",
     )

@@ -8,6 +8,7 @@ entry is not served (after Meta's Polaris, "Cache made consistent", 2022).
 import random
 from collections.abc import Callable
 
+import msgspec
 import structlog
 
 from cache.entries import Entry
@@ -20,6 +21,7 @@ from cache.statistics import Statistics
 __all__ = ["Auditor"]
 
 log = structlog.get_logger(__name__)
+LOGGED_CHARS = 60  # enough of a scope to find whose it is, not enough of a key's hash to be one
 
 
 class Auditor:
@@ -37,12 +39,21 @@ class Auditor:
         self._statistics = statistics
         self.on_inconsistent: Callable[[str], None] = lambda _: None
 
-    @property
-    def samples(self) -> bool:
-        """Whether this hit is one to check."""
-        return self.share > 0 and random.random() < self.share  # noqa: S311 (no secret)
+    def fault(self, call: ReadCall, entry: Entry) -> str:
+        """Why a hit is not to be served after all: `schema`, `inconsistent`, or empty.
 
-    def agrees(self, call: ReadCall, entry: Entry, scopes: tuple[Scope, ...]) -> bool:
+        A value that an admin has set by hand differs on purpose; of it only the form is checked.
+        What does not follow from the database cannot be compared with it.
+        """
+        if entry.is_manual:
+            return "" if _decodes(call, entry) else "schema"
+        if self.share <= 0 or random.random() >= self.share:  # noqa: S311 (no secret)
+            return ""
+        if not call.spec.freshness.is_derived:
+            return ""
+        return "" if self._agrees(call, entry) else "inconsistent"
+
+    def _agrees(self, call: ReadCall, entry: Entry) -> bool:
         """Whether loading again gives what the entry holds, or a write explains the difference.
 
         A loader that fails says nothing about the entry.
@@ -54,9 +65,25 @@ class Auditor:
         except Exception as fault:  # noqa: BLE001 (an audit must not fail a request)
             log.warning("cache_audit_failed", resource=spec.resource, fault=type(fault).__name__)
             return True
-        if body == entry.body or self._generations.now(scopes) != entry.stamp:
+        if body == entry.body:
+            return True
+        if self._generations.now([Scope(row) for row in entry.stamp]) != entry.stamp:
             return True
         self._statistics.count("audits", spec.namespace, "inconsistent")
-        log.error("cache_inconsistent", namespace=spec.namespace, resource=spec.resource)
+        log.error(
+            "cache_inconsistent",
+            namespace=spec.namespace,
+            resource=spec.resource,
+            scope=call.scope.name[:LOGGED_CHARS],
+        )
         self.on_inconsistent(f"{spec.namespace}.{spec.resource}")
         return False
+
+
+def _decodes(call: ReadCall, entry: Entry) -> bool:
+    if not entry.kept:
+        try:
+            entry.kept.append(call.decode(entry.body))
+        except (msgspec.MsgspecError, RecursionError):
+            return False
+    return True

@@ -27,15 +27,20 @@ __all__ = ["EVERYTHING", "CacheEngine"]
 
 EVERYTHING = Scope("*")
 JITTER = 0.1
+AFTERLIFE_S = 60.0
 MEMORY, REDIS, LOADER = "memory", "redis", "loader"
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What looking for an entry came to: the entry and its tier, or why there is none."""
+    """What looking for an entry came to: the entry and its tier, or why there is none.
+
+    `ended` is the entry whose time was over, where that is why.
+    """
 
     entry: Entry | None
     detail: str
+    ended: Entry | None = None
 
 
 class CacheEngine:
@@ -88,19 +93,12 @@ class CacheEngine:
         if policy is ReadPolicy.REFRESH:
             found = _Found(None, "request")
         else:
-            found = self.find(call.key, call.shape, stamp)
-        if (
-            found.entry is not None
-            and spec.freshness.is_derived
-            and self.auditor.samples
-            and not self.auditor.agrees(call, found.entry, scopes)
-        ):
-            found = _Found(None, "inconsistent")
+            found = self._sound(call, self.find(call.key, call.shape, stamp))
         if found.entry is not None:
             self.statistics.read(spec.namespace, spec.resource, Outcome.HIT, found.detail)
             self.statistics.took(spec.namespace, found.detail, time.perf_counter() - began_s)
             return self._result(call, found.entry, Outcome.HIT, found.detail)
-        return self._miss(call, stamp, found.detail)
+        return self._miss(call, stamp, found)
 
     def lookup(self, call: ReadCall, stamp: Stamp, policy: ReadPolicy) -> CachedResult[Any] | None:
         """The entry of `call` if it can be served; counts one hit, miss or bypass."""
@@ -111,7 +109,7 @@ class CacheEngine:
         began_s = time.perf_counter()
         found = _Found(None, "request")
         if policy is ReadPolicy.NORMAL:
-            found = self.find(call.key, call.shape, stamp)
+            found = self._sound(call, self.find(call.key, call.shape, stamp))
         outcome = Outcome.MISS if found.entry is None else Outcome.HIT
         self.statistics.read(spec.namespace, spec.resource, outcome, found.detail)
         if found.entry is None:
@@ -171,19 +169,27 @@ class CacheEngine:
         """
         memory_first = self.settings.memory_first and not is_shared
         redis = self.redis if self.redis is not None and self.redis.is_up else None
-        detail = "absent"
+        here = _Found(None, "absent")
         if memory_first or redis is None:
             entry: Entry | None = self.memory.get(key)
             if entry is not None:
-                detail = self._fault(entry, shape, stamp)
-                if not detail:
-                    return _Found(entry, MEMORY)
-        if redis is None:
-            return _Found(None, detail)
+                here = self._judged(entry, MEMORY, shape, stamp)
+        if here.entry is not None or redis is None:
+            return here
         found = self._find_in_redis(redis, key, shape, stamp)
         if found.entry is not None and memory_first:
             self._remember(found.entry)
-        return found if found.detail != "absent" else _Found(None, detail)
+        return found if found.detail != "absent" else here
+
+    def _sound(self, call: ReadCall, found: _Found) -> _Found:
+        """What was found, once the auditor lets it pass; a use of the entry is noted."""
+        if found.entry is None:
+            return found
+        fault = self.auditor.fault(call, found.entry)
+        if fault:
+            return _Found(None, fault)
+        found.entry.uses += 1
+        return found
 
     def _find_in_redis(
         self, redis: RedisTier, key: str, shape: str | None, stamp: Stamp | None
@@ -195,8 +201,8 @@ class CacheEngine:
             entry = self.codec.decode(key, raw, shape=shape)
         except EntryRefused as refused:
             return _Found(None, refused.reason)
-        detail = self._fault(entry, shape, stamp)
-        return _Found(None, detail) if detail else _Found(entry, REDIS)
+        entry.uses = 1  # somebody stored it, and here it is asked for
+        return self._judged(entry, REDIS, shape, stamp)
 
     def store(self, entry: Entry) -> bool:
         """Keep an entry in every tier that is there; `False` for one over the size limit."""
@@ -206,7 +212,8 @@ class CacheEngine:
         if self.redis is not None and self.redis.is_up:
             ttl_s = entry.expires_s - self._now_s()
             if ttl_s > 0:
-                self.redis.set(self.storage_key(entry.key), self.codec.encode(entry), ttl_s)
+                kept_s = ttl_s + _afterlife_s(entry)
+                self.redis.set(self.storage_key(entry.key), self.codec.encode(entry), kept_s)
         return True
 
     def entry(self, key: str, shape: str, stamp: Stamp, body: bytes, ttl_s: float) -> Entry:
@@ -237,13 +244,16 @@ class CacheEngine:
     def _past(call: ReadCall, body: bytes) -> CachedResult[Any]:
         return CachedResult(body, etag_of(body), Outcome.BYPASS, "no-store", 0, call.decode, [])
 
-    def _miss(self, call: ReadCall, stamp: Stamp, reason: str) -> CachedResult[Any]:
-        spec = call.spec
+    def _miss(self, call: ReadCall, stamp: Stamp, found: _Found) -> CachedResult[Any]:
+        spec, reason = call.spec, found.detail
         self.statistics.read(spec.namespace, spec.resource, Outcome.MISS, reason)
         flight = (call.key, call.shape, tuple(sorted(stamp.items())))
         entry, is_shared = self._flights.do(flight, lambda: self._load(call, stamp))
         if is_shared:
             self.statistics.count("coalesced", spec.namespace)
+        elif found.ended is not None:
+            result = "unchanged" if entry.etag == found.ended.etag else "changed"
+            self.statistics.count("reloads", spec.namespace, spec.resource, result)
         return self._result(call, entry, Outcome.MISS, reason)
 
     def _load(self, call: ReadCall, stamp: Stamp) -> Entry:
@@ -263,22 +273,21 @@ class CacheEngine:
             self.statistics.count("refused", spec.namespace)
         return entry
 
-    def _fault(self, entry: Entry, shape: str | None, stamp: Stamp | None) -> str:
-        """Why `entry` cannot be served; empty if it can."""
+    def _judged(self, entry: Entry, tier: str, shape: str | None, stamp: Stamp | None) -> _Found:
+        """`entry` if it can be served, else why not: of two reasons the one no TTL would cure."""
         if shape is not None and entry.shape != shape:
-            return "schema"
-        if entry.expires_s <= self._now_s():
-            return "expired"
+            return _Found(None, "schema")
         if stamp is not None and entry.stamp != stamp:
-            return "stamp"
-        return ""
+            return _Found(None, "stamp")
+        if entry.expires_s <= self._now_s():
+            return _Found(None, "expired", entry)
+        return _Found(entry, tier)
 
     def _remember(self, entry: Entry) -> None:
         ttl_s = entry.expires_s - self._now_s()
         if ttl_s > 0:
-            self.memory.set(
-                entry.key, entry, max(1, int(ttl_s + 0.999)), size_bytes=entry.size_bytes
-            )
+            kept_s = max(1, int(ttl_s + _afterlife_s(entry) + 0.999))
+            self.memory.set(entry.key, entry, kept_s, size_bytes=entry.size_bytes)
 
     def _result(
         self, call: ReadCall, entry: Entry, outcome: Outcome, detail: str
@@ -297,3 +306,8 @@ class CacheEngine:
 
     def _now_s(self) -> float:
         return self.clock.now().timestamp()
+
+
+def _afterlife_s(entry: Entry) -> float:
+    """How long an entry stays after its time: who asks then learns what a longer TTL would save."""
+    return min(entry.expires_s - entry.created_s, AFTERLIFE_S)

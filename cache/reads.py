@@ -98,6 +98,6 @@ def _typing(spec: ReadSpec, loader: Callable[..., Any]) -> tuple[str, Callable[[
     ]
     if not structs:
         return str(spec.shape), msgspec.json.Decoder().decode
-    fields = repr([(each.name, str(each.type)) for each in msgspec.structs.fields(structs[0])])
-    mark = blake2b(fields.encode(), digest_size=4).hexdigest()
+    described = msgspec.json.encode(msgspec.json.schema(annotation))  # down to nested structs
+    mark = blake2b(described, digest_size=4).hexdigest()
     return f"{spec.shape}.{mark}", msgspec.json.Decoder(annotation).decode

@@ -45,6 +45,18 @@ class Statistics:
             "fills": Counter(
                 f"{PREFIX}fills", "Entries stored.", ["namespace", "resource"], **common
             ),
+            "reloads": Counter(
+                f"{PREFIX}reloads",
+                "Loads after an entry's time was over, by whether they brought anything new.",
+                ["namespace", "resource", "result"],
+                **common,
+            ),
+            "ended": Counter(
+                f"{PREFIX}ended",
+                "Entries that nobody asked for after their time, by whether anybody had before.",
+                ["namespace", "resource", "use"],
+                **common,
+            ),
             "coalesced": Counter(
                 f"{PREFIX}coalesced", "Reads that shared another's load.", ["namespace"], **common
             ),
@@ -118,6 +130,8 @@ class Statistics:
 LABELS = {
     "reads": ("namespace", "resource", "outcome", "detail"),
     "fills": ("namespace", "resource"),
+    "reloads": ("namespace", "resource", "result"),
+    "ended": ("namespace", "resource", "use"),
     "audits": ("namespace", "result"),
     "latency_seconds": ("namespace", "tier", "le"),
     "errors": ("error",),

@@ -171,6 +171,7 @@ def put_entry(
     stamp = engine.generations.stamp(engine.scopes(name, scope))
     shape = before[0].shape if before is not None else MANUAL
     entry: Entry = engine.entry(logical, shape, stamp, body, write.ttl_s)
+    entry.is_manual = True
     engine.store(entry)
     return get_entry(name, key, owner)
 

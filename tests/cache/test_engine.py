@@ -86,11 +86,40 @@ def test_writes_while_redis_is_away_hold_when_it_is_back(new_worker, server, sto
     assert found == ["new", "new"]
 
 
-def test_entries_in_redis_end_with_their_ttl(new_worker, client):
-    """Nothing is left there for ever."""
+def test_entries_in_redis_end_a_little_after_their_ttl(new_worker, client):
+    """Nothing is left there for ever; a minute more tells whether a longer TTL would help."""
     new_worker().read(make_call(ttl_s=100))
 
-    assert 89_000 < client.pttl(STORED) <= 100_000
+    assert 149_000 < client.pttl(STORED) <= 160_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "counted"),
+    [("first", "reloads|users|me|unchanged"), ("new", "reloads|users|me|changed")],
+)
+@pytest.mark.parametrize("options", [{}, {"memory_first": False}])
+def test_a_reload_after_the_ttl_says_whether_it_was_needed(
+    new_worker, clock, options, answer, counted
+):
+    """From either tier: whoever sets the TTLs learns what a longer one would save."""
+    worker = new_worker(**options)
+    worker.read(make_call(Answers("first"), ttl_s=100))
+    clock.advance(130)
+
+    result = worker.read(make_call(Answers(answer), ttl_s=100))
+
+    assert (result.value, result.detail) == (answer, "expired")
+    assert worker.statistics.snapshot()[counted] == 1
+
+
+def test_an_entry_that_is_past_both_is_old_by_its_stamp(new_worker, store, clock):
+    """A longer TTL would not have served it."""
+    worker = new_worker()
+    worker.read(make_call(ttl_s=100))
+    store.bump(["users:u1"])
+    clock.advance(110)
+
+    assert worker.read(make_call(ttl_s=100)).detail == "stamp"
 
 
 def test_entries_made_together_do_not_end_together(new_worker):

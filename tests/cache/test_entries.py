@@ -1,6 +1,7 @@
 """Entries as bytes: what comes back is what was signed, anything else is a miss."""
 
 import dataclasses
+import hmac
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cache.entries import HEAD_BYTES, MAGIC, Entry, EntryCodec, EntryRefused
+from cache.entries import FAMILY, HEAD_BYTES, MAGIC, TAG_BYTES, Entry, EntryCodec, EntryRefused
 
 KEY = "conversations:u1:folders:abc"
 SIGNING = b"a signing key of this suite"
@@ -32,7 +33,7 @@ def _codec(*keys: bytes, max_bytes: int = MAX_BYTES, compress_bytes: int = 1000)
 
 
 def _signed(payload: bytes) -> bytes:
-    return MAGIC + EntryCodec._tag(SIGNING, payload) + payload  # noqa: SLF001 (forges)
+    return MAGIC + hmac.digest(SIGNING, payload, "sha256")[:TAG_BYTES] + payload
 
 
 def _reason(raw: bytes, key: str = KEY, codec: EntryCodec | None = None, shape="1") -> str:
@@ -87,7 +88,8 @@ def test_a_single_changed_bit_is_found(data):
 
     raw[place // 8] ^= 1 << place % 8
 
-    assert _reason(bytes(raw)) == "signature"
+    is_version = place // 8 == len(FAMILY)
+    assert _reason(bytes(raw)) == ("schema" if is_version else "signature")
 
 
 @settings(deadline=None)
@@ -133,8 +135,8 @@ def test_another_shape_is_refused():
         b"",
         b"\xc1",
         msgspec.msgpack.encode({}),
-        msgspec.msgpack.encode([KEY, "1", {"a": "b"}, 0.0, 1.0, "", False, b""]),
-        msgspec.msgpack.encode([KEY, "1", {}, 0.0, 1.0, "", False]),
+        msgspec.msgpack.encode([KEY, "1", {"a": "b"}, 0.0, 1.0, "", False, False, b""]),
+        msgspec.msgpack.encode([KEY, "1", {}, 0.0, 1.0, "", False, False]),
         b"\x91" * 20_000 + b"\xc0",
     ],
 )
@@ -144,7 +146,7 @@ def test_a_signed_envelope_of_another_form_is_refused(payload):
 
 
 def _packed(body: bytes) -> bytes:
-    fields = [KEY, "1", {}, 0.0, 1.0, "", True, body]
+    fields = [KEY, "1", {}, 0.0, 1.0, "", False, True, body]
     return _signed(msgspec.msgpack.encode(fields))
 
 
@@ -162,6 +164,45 @@ def _packed(body: bytes) -> bytes:
 def test_a_body_that_cannot_be_unpacked_is_refused(body):
     """Nor is one that grows beyond the limit: it is never held in memory."""
     assert _reason(_packed(body)) == "schema"
+
+
+def test_the_signature_is_an_hmac_sha_256():
+    """Anyone may check it by RFC 2104 with the key at hand; half of the hash is kept."""
+    raw = _codec().encode(_entry())
+    tag, payload = raw[len(MAGIC) : HEAD_BYTES], raw[HEAD_BYTES:]
+
+    assert tag == hmac.digest(SIGNING, payload, "sha256")[:16]
+
+
+@pytest.mark.parametrize("magic", [b"LD1", b"LD0", b"LD3"])
+def test_an_older_or_newer_versions_envelope_is_another_schema(magic):
+    """An upgrade of the form raises no alarm about damaged bytes."""
+    raw = magic + _codec().encode(_entry())[len(MAGIC) :]
+
+    assert _reason(raw) == "schema"
+
+
+@pytest.mark.parametrize(
+    ("created_s", "expires_s"),
+    [(0.0, float("nan")), (float("nan"), 1.0), (0.0, float("inf")), (-1.0, 5.0), (9.0, 5.0)],
+)
+def test_a_signed_entry_of_an_impossible_time_is_refused(created_s, expires_s):
+    """It would be served for ever, or break whoever reckons with it."""
+    fields = [KEY, "1", {}, created_s, expires_s, "", False, False, b"1"]
+
+    assert _reason(_signed(msgspec.msgpack.encode(fields))) == "schema"
+
+
+def test_a_plain_body_over_the_limit_is_refused():
+    """The limit holds for what was never compressed as well."""
+    assert _reason(_codec(compress_bytes=10**9).encode(_entry(b"a" * (MAX_BYTES + 1)))) == "schema"
+
+
+def test_a_value_set_by_hand_is_known_as_one():
+    """The auditor must not take it for a mistake."""
+    raw = _codec().encode(dataclasses.replace(_entry(), is_manual=True))
+
+    assert _codec().decode(KEY, raw).is_manual
 
 
 def test_a_body_of_exactly_the_limit_is_read():

@@ -27,6 +27,12 @@ class Place(msgspec.Struct, frozen=True):
     y: int = 0
 
 
+class Map(msgspec.Struct, frozen=True):
+    """What has others in it."""
+
+    points: tuple[Point, ...]
+
+
 def load_name(owner: str) -> str:
     """The owner's own name."""
     return owner
@@ -135,6 +141,22 @@ def test_another_struct_makes_old_entries_misses():
     before = _read(load)
     before("u1")
     load.__annotations__["return"] = Place
+
+    after = _read(load)("u1")
+
+    assert (after.outcome, after.detail) == (Outcome.MISS, "schema")
+
+
+def test_a_struct_that_changes_within_another_makes_old_entries_misses():
+    """However deep: an old one would not decode, and its reader would have an error for a hit."""
+
+    def load(owner: str) -> Map:
+        return Map((Point(3),))
+
+    before = _read(load)
+    before("u1")
+    changed = msgspec.defstruct("Map", [("points", tuple[Place, ...])], frozen=True)
+    load.__annotations__["return"] = changed
 
     after = _read(load)("u1")
 

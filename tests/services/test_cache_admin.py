@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app import create_app
 from cache.extension import cache
 from cache.namespaces import NAMESPACES
-from cache.scopes import UserId
+from cache.scopes import KeyHash, UserId
 from config import Settings
 from database.session import db, read_session
 from database.tables.platform import AuditLog
@@ -18,7 +18,7 @@ from schemas.cache_admin import EntryWrite, KeyQuery
 from services import cache_admin
 from services.conversations import folders
 from services.errors import Invalid, NotFound
-from services.keys import authenticate
+from services.keys import authenticate, find_principal
 from services.principal import Principal
 from services.startup import prepare
 from tests.conftest import ADMIN_KEY
@@ -152,12 +152,23 @@ def test_a_value_set_by_hand_is_served(tier, admin_principal):
     entry = cache_admin.put_entry(
         admin_principal, "conversations", key, ANN, EntryWrite({"items": ["by hand"]}, 60)
     )
-    cache.engine.auditor.share = 0.0  # it would find the difference, as it should
     served = folders.list_folders(ANN)
 
     assert entry["is_fresh"]
     assert 50 <= entry["ttl"] <= 60
     assert (served.outcome.value, served.value) == ("hit", {"items": ["by hand"]})
+
+
+def test_a_value_set_by_hand_of_the_wrong_form_is_a_miss(tier, admin_principal):
+    """A slip at the console must not become an error on every request of whoever reads it."""
+    shown = authenticate(ADMIN_KEY)
+    (found,) = _keys("permissions", prefix="principal:")
+    admin = admin_principal
+    cache_admin.put_entry(admin, "permissions", found["key"], found["scope"], EntryWrite("odd", 60))
+
+    served = find_principal(KeyHash(found["scope"]))
+
+    assert (served.detail, served.value) == ("schema", shown)
 
 
 def test_a_value_set_where_nothing_stood_is_never_taken_for_another_shape(tier, admin_principal):
