@@ -9,6 +9,7 @@ import hmac
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import fakeredis
 import msgspec
@@ -55,7 +56,8 @@ def worker(store, clock, client, new_tier):
 @pytest.fixture(scope="module")
 def genuine() -> dict[str, bytes]:
     """Entries as they stand in Redis, of several owners and resources, by their stored keys."""
-    client, clock = fakeredis.FakeRedis(), FakeClock()
+    client: Any = fakeredis.FakeRedis()
+    clock = FakeClock()
     made = _worker(FakeGenerations(), clock, make_tier(client, clock=clock))
     for owner in ("u1", "u2"):
         for resource in ("me", "list"):
