@@ -82,10 +82,11 @@ class LarderCache(Cache):
         else:
             self.delete_memoized_verhash(f)
 
-    def wait_s(self, name: str, per_minute: int) -> float:
-        """Pass the gate `name`, or learn after how many seconds one may (see `cache.gates`)."""
+    @property
+    def gates(self) -> Gates:
+        """What counts the running application's limits of a minute."""
         gates: Gates = current_app.extensions[GATES]
-        return gates.wait_s(name, per_minute)
+        return gates
 
     def forget_generations(self) -> None:
         """Have the rest of this request read anew: it has written."""

@@ -18,7 +18,7 @@ __all__ = [
     "RecordSchema",
 ]
 
-STATUSES = ("ok", "error", "cancelled", "broken")
+STATUSES = ("ok", "error", "cancelled", "broken", "cached")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,11 @@ class RecordSchema(Schema):
     input_audio_tokens = fields.Integer(required=True)
     output_audio_tokens = fields.Integer(required=True)
     cost_usd = Money(required=True, allow_none=True)
+    saved_usd = Money(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What an answer from the response cache would have cost."},
+    )
     rates = fields.Dict(
         required=True,
         allow_none=True,

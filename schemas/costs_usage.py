@@ -85,7 +85,11 @@ class UsageQuerySchema(_FiltersSchema, PageQuerySchema):
 
 
 class FiguresSchema(Schema):
-    """Sums over calls. Unpriced calls add nothing to the cost: they are counted apart."""
+    """Sums over calls. Unpriced calls add nothing to the cost: they are counted apart.
+
+    Answers from the response cache are no calls: `cache_hits` counts them, `saved_usd` says what
+    they would have cost.
+    """
 
     calls = fields.Integer(required=True)
     failed_calls = fields.Integer(required=True)
@@ -97,6 +101,8 @@ class FiguresSchema(Schema):
     cache_write_tokens = fields.Integer(required=True)
     reasoning_tokens = fields.Integer(required=True)
     cost_usd = Money(required=True)
+    cache_hits = fields.Integer(required=True)
+    saved_usd = Money(required=True)
 
 
 class GroupSchema(FiguresSchema):

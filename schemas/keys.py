@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from schemas.fields import Id, Name, StrictSchema, Text, UtcTime, WholeNumber
 from schemas.page import PageQuerySchema, page_schema
+from schemas.response_cache import MAX_RESPONSE_TTL_S
 
 __all__ = [
     "CreatedKeySchema",
@@ -26,6 +27,11 @@ MAX_SCOPES = 50
 MAX_SCOPE_CHARS = 60
 MAX_REQUESTS = 1_000_000
 MAX_TOKENS = 1_000_000_000
+MAX_STREAMS = 10_000
+STREAMS_ABOUT = "How many answers may be under way at once, streamed or not."
+RESPONSE_CACHE_ABOUT = (
+    "Have answers to the same request kept for so many seconds; null asks them anew each time."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class NewKey:
     expires_at: datetime | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    max_concurrent_streams: int | None = None
+    response_cache_ttl_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,12 @@ class KeySchema(Schema):
     scopes = fields.List(fields.String(), required=True)
     requests_per_minute = fields.Integer(required=True, allow_none=True)
     tokens_per_minute = fields.Integer(required=True, allow_none=True)
+    max_concurrent_streams = fields.Integer(
+        required=True, allow_none=True, metadata={"description": STREAMS_ABOUT}
+    )
+    response_cache_ttl_s = fields.Integer(
+        required=True, allow_none=True, metadata={"description": RESPONSE_CACHE_ABOUT}
+    )
     expires_at = UtcTime(required=True, allow_none=True)
     revoked_at = UtcTime(required=True, allow_none=True)
     created_at = UtcTime(required=True)
@@ -119,6 +133,12 @@ class KeyWriteSchema(StrictSchema):
     expires_at = UtcTime(load_default=None, allow_none=True)
     requests_per_minute = WholeNumber(low=1, high=MAX_REQUESTS, load_default=None, allow_none=True)
     tokens_per_minute = WholeNumber(low=1, high=MAX_TOKENS, load_default=None, allow_none=True)
+    max_concurrent_streams = WholeNumber(
+        low=1, high=MAX_STREAMS, load_default=None, allow_none=True
+    )
+    response_cache_ttl_s = WholeNumber(
+        low=1, high=MAX_RESPONSE_TTL_S, load_default=None, allow_none=True
+    )
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> NewKey:
@@ -135,6 +155,8 @@ class KeyPatchSchema(StrictSchema):
     expires_at = UtcTime(allow_none=True)
     requests_per_minute = WholeNumber(low=1, high=MAX_REQUESTS, allow_none=True)
     tokens_per_minute = WholeNumber(low=1, high=MAX_TOKENS, allow_none=True)
+    max_concurrent_streams = WholeNumber(low=1, high=MAX_STREAMS, allow_none=True)
+    response_cache_ttl_s = WholeNumber(low=1, high=MAX_RESPONSE_TTL_S, allow_none=True)
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> KeyEdit:

@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, post_load, validate
 from schemas.costs_pricing import PriceOverride, PriceOverrideSchema
 from schemas.fields import Name, StrictSchema, Text, UtcTime, WholeNumber
 from schemas.page import PageQuerySchema, page_schema
+from schemas.response_cache import MAX_RESPONSE_TTL_S
 
 __all__ = [
     "STATUSES",
@@ -49,6 +50,7 @@ class NewModel:
     capabilities: list[str] = field(default_factory=list)
     context_window: int | None = None
     max_output_tokens: int | None = None
+    response_cache_ttl_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ class ModelSchema(Schema):
     capabilities = fields.List(fields.String(), required=True)
     context_window = fields.Integer(required=True, allow_none=True)
     max_output_tokens = fields.Integer(required=True, allow_none=True)
+    response_cache_ttl_s = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Answers to the same request are kept so long; null: not at all."},
+    )
     origin = fields.String(required=True)
     created_at = UtcTime(required=True)
     updated_at = UtcTime(required=True)
@@ -103,6 +110,7 @@ class ModelFieldsSchema(StrictSchema):
     capabilities = fields.List(Text(min_chars=1, max_chars=60), validate=validate.Length(max=50))
     context_window = WholeNumber(low=1, high=MAX_TOKENS, allow_none=True)
     max_output_tokens = WholeNumber(low=1, high=MAX_TOKENS, allow_none=True)
+    response_cache_ttl_s = WholeNumber(low=1, high=MAX_RESPONSE_TTL_S, allow_none=True)
 
 
 class ModelPatchSchema(ModelFieldsSchema):

@@ -5,7 +5,7 @@ look; what they owe the ledger is the same and stands here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -18,9 +18,10 @@ from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
 from services import models, rate_limits
 from services.costs import budgets, ledger
 from services.costs.ledger import ProviderCall, estimate_tokens
-from services.errors import UpstreamFailed
+from services.errors import RateLimited, UpstreamFailed
 from services.models import ModelRoute
 from services.principal import Principal
+from services.rate_limits import Reservation, reserve_tokens
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork
 from streams.limits import TimeLimits
@@ -62,6 +63,7 @@ class ModelCall:
     called_at: datetime
     conversation_id: str | None = None
     message_id: str | None = None
+    reservation: Reservation | None = None
 
     def pull(self) -> ChunkStream:
         """Open the call.
@@ -73,7 +75,16 @@ class ModelCall:
         return provider.stream(self.request)
 
     def open(self, work: UnitOfWork) -> None:
-        """Note the running stream, so that any worker knows whose it is."""
+        """Note the running stream, so that any worker knows whose it is.
+
+        Raises:
+            RateLimited: its key has as many answers under way as it may.
+        """
+        try:
+            rate_limits.check_running(work, self.principal)
+        except RateLimited:
+            self._settle(0)
+            raise
         row = {
             "id": self.call_id,
             "user_id": self.principal.user_id,
@@ -97,6 +108,7 @@ class ModelCall:
         record = ledger.book(work, self._ledger_call(outcome, usage, is_estimated=is_estimated))
         work.session.execute(_END, {"call_id": self.call_id, "now": runtime().clock.now()})
         work.invalidates(CONVERSATIONS.of(self.principal.user_id))
+        work.after_commit(lambda: self._settle(usage.input_tokens + usage.output_tokens))
         return Bill(usage, record.cost_usd, is_estimated, record.status)
 
     def time_limits(self) -> TimeLimits:
@@ -111,6 +123,10 @@ class ModelCall:
     def input_estimate(self) -> int:
         """The prompt's tokens by its size, for calls whose provider never says."""
         return estimate_tokens(_text_of(self.request.body.get("messages")))
+
+    def _settle(self, used: int) -> None:
+        if self.reservation is not None:
+            self.reservation.settle(used)
 
     def _counted(self, outcome: Outcome) -> tuple[Usage, bool]:
         """The tokens of the call, and whether they had to be estimated."""
@@ -164,8 +180,7 @@ def plan_call(
     """
     route = models.route(model_id)
     budgets.check_budget(principal)
-    rate_limits.check_tokens(principal)
-    return ModelCall(
+    call = ModelCall(
         call_id=new_id(),
         principal=principal,
         route=route,
@@ -173,6 +188,9 @@ def plan_call(
         endpoint=endpoint,
         called_at=runtime().clock.now(),
     )
+    if principal.tokens_per_minute is None:
+        return call
+    return replace(call, reservation=reserve_tokens(principal, call.input_estimate(), body))
 
 
 def problem_of(fault: ProviderError) -> dict[str, Any]:

@@ -18,6 +18,8 @@ LarderError
 
 from collections.abc import Mapping, Sequence
 
+from services.standing import Standing
+
 __all__ = [
     "BudgetExceeded",
     "Conflict",
@@ -129,13 +131,21 @@ class BudgetExceeded(LarderError):
 
 
 class RateLimited(LarderError):
-    """Too many requests. `retry_after_s` is when the next may come."""
+    """Too many requests. `retry_after_s` is when the next may come, `standing` by which limit."""
 
     code = "rate_limited"
 
-    def __init__(self, detail: str, *, retry_after_s: float) -> None:
-        super().__init__(detail)
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after_s: float,
+        standing: Standing | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(detail, code=code)
         self.retry_after_s = retry_after_s
+        self.standing = standing
 
 
 class UpstreamFailed(LarderError):

@@ -14,7 +14,7 @@ from services.principal import Principal
 
 __all__ = ["check_gift", "check_own"]
 
-LIMITS = ("requests_per_minute", "tokens_per_minute")
+LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrent_streams")
 
 
 def check_own(columns: Mapping[str, Any], now: datetime) -> None:

@@ -41,7 +41,15 @@ HINT_CHARS = 4
 LISTING = "keys"
 MAX_KEYS = 200
 SPENDING_ROLES = ("owner", "admin", "member")
-COLUMNS = ("workspace_id", "scopes", "expires_at", "requests_per_minute", "tokens_per_minute")
+COLUMNS = (
+    "workspace_id",
+    "scopes",
+    "expires_at",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "max_concurrent_streams",
+    "response_cache_ttl_s",
+)
 _ONE = KeySchema()
 
 
@@ -84,6 +92,8 @@ def find_principal(key_hash: KeyHash) -> Principal | None:
         permissions=granted(user.role, key.scopes),
         requests_per_minute=key.requests_per_minute,
         tokens_per_minute=key.tokens_per_minute,
+        max_concurrent_streams=key.max_concurrent_streams,
+        response_cache_ttl_s=key.response_cache_ttl_s,
         expires_at_s=key.expires_at.timestamp() if key.expires_at else None,
     )
 

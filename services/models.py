@@ -49,6 +49,7 @@ class ModelRoute(msgspec.Struct, frozen=True, kw_only=True):
     wire_format: str
     base_url: str
     encrypted_secret: str | None
+    response_cache_ttl_s: int | None = None
 
 
 @MODELS.read("list")
@@ -109,6 +110,7 @@ def find_route(model_id: str) -> ModelRoute | None:
             wire_format=provider.wire_format,
             base_url=provider.base_url,
             encrypted_secret=provider.encrypted_secret,
+            response_cache_ttl_s=model.response_cache_ttl_s,
         )
 
 
@@ -184,6 +186,7 @@ def create_model(principal: Principal, new: NewModel) -> dict[str, Any]:
             capabilities=new.capabilities,
             context_window=new.context_window,
             max_output_tokens=new.max_output_tokens,
+            response_cache_ttl_s=new.response_cache_ttl_s,
             origin="api",
             created_at=now,
             updated_at=now,

@@ -24,6 +24,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     permissions: frozenset[str]
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    max_concurrent_streams: int | None = None
+    response_cache_ttl_s: int | None = None
     expires_at_s: float | None = None
 
     def may(self, permission: str) -> bool:

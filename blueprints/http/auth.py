@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from flask import g, request
 
+from blueprints.http.limits import show_standing
 from services import keys, rate_limits
 from services.errors import Unauthenticated
 from services.principal import Principal
@@ -46,7 +47,7 @@ def require(permission: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             principal: Principal = keys.authenticate(bearer_key())
-            rate_limits.check_requests(principal)
+            show_standing(rate_limits.check_requests(principal))
             principal.must(permission)
             g.principal = principal
             return view(principal, *args, **kwargs)

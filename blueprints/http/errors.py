@@ -4,6 +4,7 @@ Under `/v1` the same errors take OpenAI's shape (`blueprints/openai/errors.py`).
 """
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from flask import Flask, Response, current_app, g, request
 from msgspec import json
 from werkzeug.exceptions import HTTPException
 
+from blueprints.http.limits import show_standing
 from services import errors
 
 __all__ = ["STATUS", "Shape", "problem", "register_errors", "status_of"]
@@ -91,7 +93,9 @@ def _on_larder_error(fault: errors.LarderError) -> Response:
     response = problem(status, title, fault.detail, fault.code, extra, fault)
     after = getattr(fault, "retry_after_s", None)
     if after is not None:
-        response.headers["Retry-After"] = str(max(0, round(after)))
+        response.headers["Retry-After"] = str(max(0, ceil(after)))
+    if isinstance(fault, errors.RateLimited):
+        show_standing(fault.standing)
     if status == 401:  # noqa: PLR2004 (the status is the point)
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

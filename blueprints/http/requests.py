@@ -6,6 +6,7 @@ import time
 import structlog
 from flask import Flask, Response, g, request
 
+from blueprints.http.limits import write_standings
 from services import metrics
 from services.errors import NotFound
 from telemetry.ids import new_id
@@ -35,6 +36,7 @@ def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id") or new_id()
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    write_standings(response)
     if "began_s" in g:
         route = request.url_rule.rule if request.url_rule else "none"
         took_s = time.perf_counter() - g.pop("began_s")

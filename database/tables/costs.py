@@ -66,6 +66,7 @@ class LedgerRecord(Base):
     input_audio_tokens: Mapped[int] = mapped_column(BigInteger)
     output_audio_tokens: Mapped[int] = mapped_column(BigInteger)
     cost_usd: Mapped[Decimal | None] = mapped_column(Money)
+    saved_usd: Mapped[Decimal | None] = mapped_column(Money)
     price_id: Mapped[str | None] = mapped_column(String(36))
     rates: Mapped[dict[str, Any] | None] = mapped_column(Json)
     is_estimated: Mapped[bool]
@@ -108,6 +109,8 @@ class UsageRollup(Base):
     cache_write_tokens: Mapped[int] = mapped_column(BigInteger)
     reasoning_tokens: Mapped[int] = mapped_column(BigInteger)
     cost_usd: Mapped[Decimal] = mapped_column(Money)
+    cache_hits: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    saved_usd: Mapped[Decimal] = mapped_column(Money, server_default="0")
 
 
 class Budget(Base):

@@ -46,6 +46,7 @@ class CatalogueModel(Base):
     capabilities: Mapped[list[str]] = mapped_column(Json)
     context_window: Mapped[int | None]
     max_output_tokens: Mapped[int | None]
+    response_cache_ttl_s: Mapped[int | None]
     origin: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -72,6 +72,8 @@ class ApiKey(Base):
     scopes: Mapped[list[str]] = mapped_column(Json)
     requests_per_minute: Mapped[int | None]
     tokens_per_minute: Mapped[int | None]
+    max_concurrent_streams: Mapped[int | None]
+    response_cache_ttl_s: Mapped[int | None]
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -26,9 +26,12 @@ __all__ = ["MAX_TOKENS", "STATUSES", "ProviderCall", "book", "estimate_tokens"]
 
 log = structlog.get_logger(__name__)
 
-STATUSES = ("ok", "error", "cancelled", "broken")
-"""`error`: failed before the first token. `broken`: failed after it."""
+STATUSES = ("ok", "error", "cancelled", "broken", "cached")
+"""`error`: failed before the first token. `broken`: failed after it. `cached`: not a call at all,
+but one that the response cache saved."""
 BYTES_PER_TOKEN = 4
+FREE = ("error", "cached")
+USAGES = ("usage", "saved")
 MAX_TOKENS = 100_000_000
 """Ten times the largest context there is; a count beyond it is a provider's mistake."""
 
@@ -39,6 +42,7 @@ class ProviderCall:
 
     `usage` is what the provider counted, or the caller's estimate, marked `is_estimated`. An
     explicit zero is a zero. `None` says that nobody counted: no tokens, and marked as estimated.
+    `saved` is what a call that was not made would have used.
     """
 
     call_id: str
@@ -53,6 +57,7 @@ class ProviderCall:
     status: str
     error_code: str | None = None
     usage: Usage | None
+    saved: Usage | None = None
     is_estimated: bool = False
     is_streamed: bool
     first_token_ms: int | None = None
@@ -107,14 +112,16 @@ def _counted(call: ProviderCall) -> tuple[Usage, bool]:
 
 def _row(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> dict[str, Any]:
     """The row of a call, by column."""
-    row = {each.name: getattr(call, each.name) for each in fields(call) if each.name != "usage"}
+    row = {each.name: getattr(call, each.name) for each in fields(call) if each.name not in USAGES}
+    priced = call.saved or usage
     return {
         **row,
         **asdict(usage),
         "id": new_id(),
         "cost_usd": _cost(call, usage, quote),
+        "saved_usd": cost_of(call.saved, quote) if call.saved else None,
         "price_id": quote.price_id if quote else None,
-        "rates": quote.rates_for(usage).written() if quote else None,
+        "rates": quote.rates_for(priced).written() if quote else None,
         "booked_at": runtime().clock.now(),
     }
 
@@ -122,9 +129,9 @@ def _row(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> dict[str
 def _cost(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> Decimal | None:
     """What the call cost; `None` for one without a price, or whose tokens nobody counted.
 
-    One that was refused cost nothing, whether its model has a price or not.
+    One that was refused or saved cost nothing, whether its model has a price or not.
     """
-    if call.status == "error" and not any(asdict(usage).values()):
+    if call.status in FREE and not any(asdict(usage).values()):
         return Decimal(0)
     return None if call.usage is None else cost_of(usage, quote)
 
@@ -144,7 +151,7 @@ def _place(row: dict[str, Any]) -> dict[str, Any]:
 def _amounts(row: dict[str, Any]) -> dict[str, Any]:
     """What a ledger row adds to the rollup."""
     return {
-        "calls": 1,
+        "calls": int(row["status"] != "cached"),
         "failed_calls": int(row["status"] in {"error", "broken"}),
         "unpriced_calls": int(row["cost_usd"] is None),
         "estimated_calls": int(row["is_estimated"]),
@@ -154,4 +161,6 @@ def _amounts(row: dict[str, Any]) -> dict[str, Any]:
         "cache_write_tokens": row["cache_write_tokens"],
         "reasoning_tokens": row["reasoning_tokens"],
         "cost_usd": row["cost_usd"] or Decimal(0),
+        "cache_hits": int(row["status"] == "cached"),
+        "saved_usd": row["saved_usd"] or Decimal(0),
     }

@@ -39,7 +39,16 @@ TOKENS = (
     "cache_write_tokens",
     "reasoning_tokens",
 )
-FIGURES = ("calls", "failed_calls", "unpriced_calls", "estimated_calls", *TOKENS, "cost_usd")
+FIGURES = (
+    "calls",
+    "failed_calls",
+    "unpriced_calls",
+    "estimated_calls",
+    *TOKENS,
+    "cost_usd",
+    "cache_hits",
+    "saved_usd",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +123,14 @@ def _added_up(day: date, first: ColumnElement[Any]) -> Select[Any]:
         for name in KEYS
     ]
     figures = [
-        func.count().label("calls"),
+        _count(LedgerRecord.status != "cached").label("calls"),
         _count(LedgerRecord.status.in_(("error", "broken"))).label("failed_calls"),
         _count(LedgerRecord.cost_usd.is_(None)).label("unpriced_calls"),
         _count(LedgerRecord.is_estimated.is_(True)).label("estimated_calls"),
         *(func.sum(getattr(LedgerRecord, name)).label(name) for name in TOKENS),
         func.coalesce(func.sum(LedgerRecord.cost_usd), 0).label("cost_usd"),
+        _count(LedgerRecord.status == "cached").label("cache_hits"),
+        func.coalesce(func.sum(LedgerRecord.saved_usd), 0).label("saved_usd"),
     ]
     return (
         select(first, *keys, *figures)

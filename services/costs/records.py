@@ -48,6 +48,7 @@ CSV_COLUMNS = (
     "input_audio_tokens",
     "output_audio_tokens",
     "cost_usd",
+    "saved_usd",
     "is_estimated",
     "is_streamed",
     "first_token_ms",

@@ -42,6 +42,8 @@ FIGURES: tuple[InstrumentedAttribute[Any], ...] = (
     UsageRollup.cache_write_tokens,
     UsageRollup.reasoning_tokens,
     UsageRollup.cost_usd,
+    UsageRollup.cache_hits,
+    UsageRollup.saved_usd,
 )
 Q = TypeVar("Q", bound=UsageFilters)
 _USAGE = UsageSchema()

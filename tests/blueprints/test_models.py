@@ -11,6 +11,7 @@ FULL = {
     "capabilities": ["chat", "vision"],
     "context_window": 128000,
     "max_output_tokens": 4096,
+    "response_cache_ttl_s": 3600,
 }
 
 

@@ -28,7 +28,7 @@ def gates(request, clock, server):
 
 
 def _passed(gates, tries, per_minute=3, name="a"):
-    return [gates.wait_s(name, per_minute) == 0 for _ in range(tries)]
+    return [gates.enter(name, per_minute).wait_s == 0 for _ in range(tries)]
 
 
 def test_a_minutes_share_may_pass_at_once(gates):
@@ -39,10 +39,10 @@ def test_a_minutes_share_may_pass_at_once(gates):
 def test_who_waits_as_long_as_told_passes(gates, clock):
     """What Retry-After says is true, to the step; refusals do not make it longer."""
     _passed(gates, 10)
-    wait_s = gates.wait_s("a", 3)
+    wait_s = gates.enter("a", 3).wait_s
 
     clock.advance(wait_s - 0.01)
-    early = gates.wait_s("a", 3)
+    early = gates.enter("a", 3).wait_s
     clock.advance(0.01)
 
     assert wait_s == pytest.approx(20)
@@ -62,10 +62,52 @@ def test_over_an_hour_no_more_pass_than_may(gates, clock):
     """One try a second, an hour long."""
     passed = 0
     for _ in range(3600):
-        passed += gates.wait_s("a", 7) == 0
+        passed += gates.enter("a", 7).wait_s == 0
         clock.advance(1)
 
     assert 7 * 59 <= passed <= 7 * 61
+
+
+def test_many_may_pass_at_once(gates, clock):
+    """Tokens come by the thousand; a call's need is one step."""
+    first = gates.enter("a", 1000, 600)
+    refused = gates.enter("a", 1000, 600)
+    clock.advance(refused.wait_s)
+
+    assert (first.wait_s, first.remaining, first.reset_s) == (0, 400, 36)
+    assert (refused.wait_s, refused.remaining) == (pytest.approx(12), 400)
+    assert gates.enter("a", 1000, 600).wait_s == 0
+
+
+@pytest.mark.parametrize(("used", "remaining"), [(100, 899), (600, 399), (900, 99), (2000, 0)])
+def test_an_estimate_is_put_right(gates, used, remaining):
+    """Also beyond the limit: what was used counts, whatever may pass."""
+    gates.enter("a", 1000, 600)
+    gates.settle("a", 1000, used - 600)
+
+    assert gates.enter("a", 1000, 1).remaining == remaining
+
+
+def test_what_was_used_beyond_the_limit_is_worked_off(gates, clock):
+    """The average holds, however large one call was."""
+    gates.enter("a", 1000, 1000)
+    gates.settle("a", 1000, 1000)
+    clock.advance(60)
+    early = gates.enter("a", 1000, 1000)
+    clock.advance(60)
+
+    assert early.wait_s == pytest.approx(60)
+    assert gates.enter("a", 1000, 1000).wait_s == 0
+
+
+def test_giving_back_late_gives_no_credit(gates, clock):
+    """A full share is the most there is."""
+    gates.enter("a", 1000, 600)
+    clock.advance(120)
+    gates.settle("a", 1000, -600)
+
+    assert gates.enter("a", 1000, 1000).wait_s == 0
+    assert gates.enter("a", 1000, 1).wait_s > 0
 
 
 def test_gates_do_not_know_each_other(gates):
@@ -97,7 +139,7 @@ def test_without_redis_each_worker_counts_for_itself(clock, server):
 def test_what_redis_keeps_runs_out(clock, server):
     """Gates that nobody passes leave nothing behind."""
     tier = _tier(clock, server)
-    Gates(redis=tier, clock=clock, prefix="t").wait_s("a", 3)
+    Gates(redis=tier, clock=clock, prefix="t").enter("a", 3)
 
     assert 0 < fakeredis.FakeRedis(server=server).pttl("t:gate:a") <= 20_000
     tier.stop()
@@ -107,7 +149,7 @@ def test_what_memory_keeps_is_bounded():
     """A million keys are not a million entries."""
     gates = Gates(redis=None, clock=FakeClock(), prefix="t")
     for number in range(10_050):
-        gates.wait_s(str(number), 1)
+        gates.enter(str(number), 1)
 
-    assert gates.wait_s("0", 1) == 0
-    assert gates.wait_s("10049", 1) > 0
+    assert gates.enter("0", 1).wait_s == 0
+    assert gates.enter("10049", 1).wait_s > 0

@@ -48,6 +48,11 @@ def _began(**fields):
     return Outcome(first_token_s=1.0, **fields)
 
 
+def _opened(call):
+    with unit_of_work() as work:
+        call.open(work)
+
+
 def _closed(call, outcome):
     with unit_of_work() as work:
         return call.close(work, outcome)
@@ -91,16 +96,47 @@ def test_a_reached_budget_refuses_before_anything_is_spent(admin, alice, call):
 
 
 def test_a_key_that_had_the_tokens_of_its_minute_is_refused(call, clock):
-    """And let in again when the minute is over."""
-    _closed(call, Outcome(text="x", usage=Usage(60, 40), first_token_s=0.1))
+    """And let in again when they are worked off."""
     limited = msgspec.structs.replace(call.principal, tokens_per_minute=100)
+    calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
 
     with pytest.raises(RateLimited) as refused:
         calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
 
     assert refused.value.retry_after_s == 60
-    clock.advance(61)
+    clock.advance(60)
     calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
+
+
+def test_a_bill_puts_the_reserved_tokens_right(call):
+    """What was reserved too much is there for the next call at once."""
+    limited = msgspec.structs.replace(call.principal, tokens_per_minute=1000)
+    body = {**BODY, "max_tokens": 797}
+    first = calls.plan_call(limited, "acme/brain-1", body, endpoint="x", stream=True)
+    _opened(first)
+    _closed(first, Outcome(text="x", usage=Usage(60, 40), first_token_s=0.1))
+
+    second = calls.plan_call(limited, "acme/brain-1", body, endpoint="x", stream=True)
+
+    assert first.reservation is not None
+    assert second.reservation is not None
+    assert (first.reservation.tokens, first.reservation.standing.remaining) == (800, 200)
+    assert second.reservation.standing.remaining == 1000 - 100 - 800
+
+
+def test_a_key_has_as_many_answers_under_way_as_it_may(call):
+    """The next one is refused before it costs anything, and let in when one has ended."""
+    limited = msgspec.structs.replace(call.principal, max_concurrent_streams=2)
+    second = calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
+    third = calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
+    _opened(second)
+
+    with pytest.raises(RateLimited) as refused:
+        _opened(third)
+    _closed(second, Outcome(text="x", usage=Usage(1, 1), first_token_s=0.1))
+    _opened(third)
+
+    assert refused.value.code == "too_many_streams"
 
 
 def test_an_open_call_is_a_running_stream_of_its_owner(call, alice, app):
