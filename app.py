@@ -22,6 +22,7 @@ from blueprints.http.errors import register_errors
 from blueprints.http.requests import register_request_hooks
 from blueprints.openai.errors import openai_error
 from blueprints.pages import pages
+from cache.engine import CacheEngine
 from cache.extension import cache
 from cache.settings import CacheSettings
 from cache.statistics import shared_counters
@@ -130,10 +131,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
 
     engine = cache.engine_of(app)
     streams = StreamEngine(
-        logs=StreamLogs(
-            redis=engine.redis_client if engine.redis is not None else None,
-            prefix=settings.cache_key_prefix,
-        ),
+        logs=_stream_logs(engine, settings.cache_key_prefix),
         clock=clock,
         run_in_context=in_context,
         limits=StreamLimits(
@@ -181,6 +179,13 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         in_background=in_background,
     )
     services_runtime.bind(lambda: current_app.extensions[EXTENSION])
+
+
+def _stream_logs(engine: CacheEngine, prefix: str) -> StreamLogs:
+    """Streams share the cache's Redis and its circuit: what one finds out, the other knows."""
+    if engine.redis is None:
+        return StreamLogs()
+    return StreamLogs(redis=engine.redis_client, prefix=prefix, on_fault=engine.redis.report)
 
 
 def _register(app: Flask, settings: Settings) -> None:

@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 __all__ = ["CACHE_BACKENDS", "Settings", "SettingsError"]
 
 CACHE_BACKENDS = ("auto", "redis", "memory")
-REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster")
+REDIS_SCHEMES = (
+    *("redis", "rediss", "redis+sentinel", "rediss+sentinel"),
+    *("redis+cluster", "rediss+cluster"),
+)
 ROOT = Path(__file__).resolve().parent
 TTL_PREFIX = "CACHE_TTL_"
 

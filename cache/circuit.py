@@ -3,6 +3,9 @@
 The first failure opens it: from then on nobody touches a socket, so Redis being away costs one
 request at most one time-out, and all others nothing. A background probe, one a worker, tries again
 with growing pauses and closes it. Every opening is kept with its reason and length.
+
+A Redis that comes and goes is trusted less each time: opened again soon after it was closed, the
+circuit goes on with the pauses where they were.
 """
 
 import random
@@ -15,22 +18,29 @@ from typing import Any
 
 import structlog
 
+from cache.redis_faults import detail_of, reason_of
 from telemetry.clock import Clock
 
 __all__ = ["Circuit", "Outage"]
 
 log = structlog.get_logger(__name__)
 KEPT_OUTAGES = 50
-LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 5.0
 GROWTH = 1.5
+SETTLED_S = 30.0
+"""Closed for so long, an outage that follows is a new one."""
 
 
 @dataclass(slots=True)
 class Outage:
-    """One time that Redis was away; `ended_at` is `None` while it lasts."""
+    """One time that Redis was away; `ended_at` is `None` while it lasts.
+
+    `reason` is one word, `detail` what Redis or the client said.
+    """
 
     began_at: datetime
     reason: str
+    detail: str = ""
     ended_at: datetime | None = None
 
 
@@ -59,6 +69,8 @@ class Circuit:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._is_stopped = False
+        self.next_pause_s = pause_s
+        self._closed_s = float("-inf")
         self.is_open = False
         self.opened_count = 0
         self.outages: deque[Outage] = deque(maxlen=KEPT_OUTAGES)
@@ -75,12 +87,15 @@ class Circuit:
                 return
             self.is_open = True
             self.opened_count += 1
-            reason = type(fault).__name__
-            self.outages.append(Outage(self._clock.now(), reason))
-            self._wake.clear()
-            threading.Thread(target=self._keep_probing, name="redis-probe", daemon=True).start()
+            if self._clock.monotonic() - self._closed_s > SETTLED_S:
+                self.next_pause_s = self._pause_s
+            outage = Outage(self._clock.now(), reason_of(fault), detail_of(fault))
+            self.outages.append(outage)
+            threading.Thread(
+                target=self._keep_probing, args=(outage,), name="redis-probe", daemon=True
+            ).start()
         tell = log.debug if is_expected else log.warning
-        tell("redis_away", reason=reason, detail=str(fault)[:200])
+        tell("redis_away", reason=outage.reason, detail=outage.detail)
 
     def try_now(self) -> bool:
         """Probe at once, as a start does; whether Redis is spoken to afterwards."""
@@ -98,20 +113,20 @@ class Circuit:
             self._is_stopped = True
         self._wake.set()
 
-    def _keep_probing(self) -> None:
-        pause_s = self._pause_s
-        while True:
-            self._wake.wait(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 (jitter, no secret)
-            if self._is_stopped:
+    def _keep_probing(self, outage: Outage) -> None:
+        """Probe until Redis is back, or another has seen it back."""
+        while outage.ended_at is None:
+            pause_s = self.next_pause_s * random.uniform(0.8, 1.2)  # noqa: S311 (no secret)
+            self.next_pause_s = min(self.next_pause_s * GROWTH, LONGEST_PAUSE_S)
+            self._wake.wait(pause_s)
+            if self._is_stopped or outage.ended_at is not None:
                 return
             try:
                 self._probe()
             except Exception as fault:  # noqa: BLE001 (whatever it is, Redis is still away)
-                log.debug("redis_still_away", reason=type(fault).__name__)
-                pause_s = min(pause_s * GROWTH, LONGEST_PAUSE_S)
-                continue
-            self._close()
-            return
+                log.debug("redis_still_away", reason=reason_of(fault))
+            else:
+                self._close()
 
     def _close(self) -> None:
         with self._lock:
@@ -119,6 +134,7 @@ class Circuit:
                 return
             outage = self.outages[-1]
             outage.ended_at = self._clock.now()
+            self._closed_s = self._clock.monotonic()
             self.is_open = False
         lasted_s = (outage.ended_at - outage.began_at).total_seconds()
         log.info("redis_back", reason=outage.reason, lasted_s=round(lasted_s, 3))

@@ -1,12 +1,15 @@
-"""From one URL to a client: plain, TLS, Sentinel, Cluster; masters only, never a retry.
+"""From one URL to a client: plain, TLS, Sentinel, Cluster; primaries only, never a retry.
 
 redis-py's defaults turn «Redis is down» into seconds for every call; here a call fails once, fast,
 and the circuit does the rest. The forms:
 
-- `redis://[user:password@]host:port/db`, `rediss://…` (TLS; `ssl_ca_certs=` and the like in the
-  query string)
-- `redis+sentinel://[user:password@]h:p,h:p/service/db` (`rediss+sentinel://` with TLS)
+- `redis://[user:password@]host:port/db`
+- `redis+sentinel://[user:password@]h:p,h:p/service/db`; options that begin with `sentinel_` are for
+  the Sentinels: `sentinel_username`, `sentinel_password`, `sentinel_ssl=false`
 - `redis+cluster://[user:password@]h:p,h:p`
+
+Each with `rediss` instead of `redis` speaks TLS; `ssl_ca_certs=` and the like stand in the query
+string.
 """
 
 import os
@@ -18,30 +21,40 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import URL_QUERY_ARGUMENT_PARSERS
-from redis.exceptions import RedisClusterException, RedisError
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS, ConnectionPool, to_bool
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
+from cache.deadline import (
+    TimedConnection,
+    TimedSentinelConnection,
+    TimedSentinelTlsConnection,
+    TimedTlsConnection,
+)
 from cache.settings import CacheSettings
 
-__all__ = ["FAULTS", "Connection", "RedisClient"]
+__all__ = ["POOL_CONNECTIONS", "Connection", "RedisClient"]
 
 RedisClient = Any  # redis.Redis or RedisCluster: the same verbs, no common type
-FAULTS = (RedisError, RedisClusterException, OSError)  # the second is no RedisError
 OPTION_TYPES: dict[str, Any] = {**URL_QUERY_ARGUMENT_PARSERS}
 DEFAULT_PORT = 6379
-POOL_CONNECTIONS = 64
+DEFAULT_SENTINEL_PORT = 26379
+POOL_CONNECTIONS = 128
+OF_SENTINELS = "sentinel_"
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
     scheme: str
-    hosts: tuple[tuple[str, int], ...]
+    hosts: tuple[tuple[str, int | None], ...]
     username: str | None
     password: str | None
     path: tuple[str, ...]
     options: dict[str, Any]
+
+    @property
+    def has_tls(self) -> bool:
+        return self.scheme.startswith("rediss")
 
 
 class Connection:
@@ -57,7 +70,7 @@ class Connection:
         """The client.
 
         Raises:
-            Exception: one of `FAULTS`; a Cluster or Sentinel could not be asked for its layout.
+            Exception: one of `FAULTS`; a Cluster could not be asked for its layout.
         """
         if self._client is not None and self._pid == os.getpid():
             return self._client
@@ -68,63 +81,105 @@ class Connection:
             return self._client
 
     def reset(self) -> None:
-        """Forget the client and its connections: after a failover they lead to the wrong server."""
+        """Forget the client: after a failover its connections lead to the wrong server.
+
+        Those that other threads are reading from are left to them: closed under their hands, the
+        descriptor could be another's by the time they look.
+        """
         with self._lock:
             client, self._client = self._client, None
         if client is not None and self._pid == os.getpid():
-            client.close()
+            for pool in _pools(client):
+                pool.disconnect(inuse_connections=False)
 
     def _make(self) -> RedisClient:
-        url = self._settings.redis_url
-        scheme = urlsplit(url).scheme
-        if scheme in {"redis", "rediss"}:
-            return redis.Redis.from_url(url, **self._limits(), max_connections=POOL_CONNECTIONS)
-        target = _parse(url)
+        target = _parse(self._settings.redis_url)
         options = self._limits() | target.options
-        if scheme.startswith("rediss"):
-            options["ssl"] = True
-        if scheme.endswith("+cluster"):
+        if target.scheme.endswith("+cluster"):
             return self._cluster(target, options)
-        return self._sentinel(target, options)
+        if target.scheme.endswith("+sentinel"):
+            return self._sentinel(target, options)
+        ((host, port),) = target.hosts
+        return _one_server(
+            target.has_tls,
+            host=host,
+            port=port or DEFAULT_PORT,
+            username=target.username,
+            password=target.password,
+            **{"db": int(target.path[0]) if target.path else 0, **options},
+        )
 
     def _limits(self) -> dict[str, Any]:
         return {
             "socket_connect_timeout": self._settings.connect_timeout_s,
             "socket_timeout": self._settings.timeout_s,
             "retry": Retry(NoBackoff(), 0),
-            "retry_on_timeout": False,
             "protocol": 2,
             "client_name": "larder",
+            "max_connections": POOL_CONNECTIONS,
         }
 
     @staticmethod
     def _cluster(target: _Target, options: dict[str, Any]) -> RedisClient:
+        (host, port), *others = target.hosts
         return RedisCluster(
-            startup_nodes=[ClusterNode(host, port) for host, port in target.hosts],
+            # Only of a client made from a URL do nodes' pools take our class of connections.
+            url=f"redis://{f'[{host}]' if ':' in host else host}:{port or DEFAULT_PORT}",
+            startup_nodes=[ClusterNode(each, at or DEFAULT_PORT) for each, at in others],
+            connection_class=TimedTlsConnection if target.has_tls else TimedConnection,
             username=target.username,
             password=target.password,
-            **{name: value for name, value in options.items() if name != "retry_on_timeout"},
+            **options,
         )
 
     @staticmethod
     def _sentinel(target: _Target, options: dict[str, Any]) -> RedisClient:
         service = target.path[0] if target.path else "mymaster"
         database = int(target.path[1]) if len(target.path) > 1 else 0
-        short = {key: options[key] for key in ("socket_connect_timeout", "socket_timeout")}
-        sentinel = Sentinel(
-            list(target.hosts), sentinel_kwargs={**short, "retry": options["retry"]}
-        )
-        return sentinel.master_for(
+        own = {
+            name.removeprefix(OF_SENTINELS): options.pop(name)
+            for name in tuple(options)
+            if name.startswith(OF_SENTINELS)
+        }
+        has_tls = to_bool(own.pop("ssl", target.has_tls))
+        sentinel = Sentinel([])
+        sentinel.sentinels = [
+            _one_server(has_tls, host=host, port=port or DEFAULT_SENTINEL_PORT, **options | own)
+            for host, port in target.hosts
+        ]
+        pool = SentinelConnectionPool(
             service,
+            sentinel,
+            connection_class=(
+                TimedSentinelTlsConnection if target.has_tls else TimedSentinelConnection
+            ),
             db=database,
             username=target.username,
             password=target.password,
             **options,
         )
+        return redis.Redis(connection_pool=pool)
+
+
+def _one_server(has_tls: bool, **options: Any) -> Any:
+    if not has_tls:
+        options = {name: value for name, value in options.items() if not name.startswith("ssl_")}
+    return redis.Redis(
+        connection_pool=ConnectionPool(
+            connection_class=TimedTlsConnection if has_tls else TimedConnection, **options
+        )
+    )
+
+
+def _pools(client: RedisClient) -> list[Any]:
+    if not isinstance(client, RedisCluster):
+        return [client.connection_pool]
+    return [node.redis_connection.connection_pool for node in client.get_nodes() or ()
+            if node.redis_connection is not None]  # fmt: skip
 
 
 def _parse(url: str) -> _Target:
-    """The parts of a URL with several hosts.
+    """The parts of a URL, with one host or several.
 
     Raises:
         ValueError: a port is not a number.
@@ -135,7 +190,7 @@ def _parse(url: str) -> _Target:
     places = [urlsplit(f"//{each.strip()}") for each in hosts.split(",")]
     return _Target(
         scheme=parts.scheme,
-        hosts=tuple((each.hostname or "localhost", each.port or DEFAULT_PORT) for each in places),
+        hosts=tuple((each.hostname or "localhost", each.port) for each in places),
         username=unquote(username) or None,
         password=unquote(password) or None,
         path=tuple(part for part in parts.path.split("/") if part),

@@ -134,8 +134,8 @@ def _engine(settings: CacheSettings, generations: GenerationStore, clock: Clock)
     if settings.backend != "memory":
         redis = RedisTier(
             Connection(settings),
+            settings=settings,
             clock=clock,
-            pause_s=settings.probe_s,
             on_error=lambda error: statistics.count("errors", error),
             on_back=_Region(memory).drop,
         )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cache.backends.redis import RedisTier
-from cache.connection import FAULTS
 from cache.engine import CacheEngine
+from cache.redis_faults import FAULTS
 
 __all__ = ["Health", "Outages", "health_of"]
 
@@ -15,11 +15,15 @@ GOOD_POLICIES = ("allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-lfu")
 
 @dataclass(frozen=True, slots=True)
 class Outages:
-    """One time that Redis was away; `ended_at` is `None` while it lasts."""
+    """One time that Redis was away, or kept nothing; `ended_at` is `None` while it lasts.
+
+    `reason` is one word, `detail` what Redis or the client said.
+    """
 
     began_at: datetime
     ended_at: datetime | None
     reason: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def _latency_ms(redis: RedisTier) -> float | None:
     try:
         client.ping()
     except FAULTS as fault:
-        redis.circuit.fail(fault)
+        redis.report(fault)
         return None
     return round((time.perf_counter() - began_s) * 1000, 3)
 
@@ -85,7 +89,7 @@ def _outages(redis: RedisTier | None) -> tuple[Outages, ...]:
     if redis is None:
         return ()
     return tuple(
-        Outages(each.began_at, each.ended_at, each.reason) for each in redis.circuit.outages
+        Outages(each.began_at, each.ended_at, each.reason, each.detail) for each in redis.outages
     )
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cache.backends.redis import RedisTier
-from cache.connection import FAULTS
 from cache.engine import CacheEngine
 from cache.entries import Entry, EntryRefused
+from cache.redis_faults import FAULTS
 
 __all__ = ["EntryCount", "Inspector", "KeyPage"]
 
@@ -159,4 +159,4 @@ def _unlink(redis: RedisTier, pattern: str) -> None:
             for key in batch:  # one by one: in a cluster they live on different nodes
                 client.unlink(key)
     except FAULTS as fault:
-        redis.circuit.fail(fault)
+        redis.report(fault)

@@ -92,11 +92,12 @@ class StatsSchema(Schema):
 
 
 class OutageSchema(Schema):
-    """One time that Redis was away."""
+    """One time that Redis was away, or kept nothing: why in one word, and what was said."""
 
     began_at = UtcTime(required=True)
     ended_at = UtcTime(required=True, allow_none=True)
     reason = fields.String(required=True)
+    detail = fields.String(required=True)
 
 
 class HealthSchema(Schema):

@@ -1,45 +1,30 @@
 """The Redis tier: bytes under keys, behind the circuit; a failure is a miss, never an error.
 
 Every verb says what the answer is while Redis is away. What the server refuses for one command
-(out of memory, a wrong type) is counted and passed over; what shows that it cannot be used at all
-(refused, frozen, loading, read-only, a failed login) opens the circuit.
+(out of memory, a wrong type) is noted and passed over; what shows that it cannot be used at all
+(refused, frozen, slow, loading, read-only, a failed login) opens the circuit.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import structlog
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    ClusterDownError,
-    ConnectionError,  # noqa: A004 (redis-py's own name)
-    MasterDownError,
-    ReadOnlyError,
-    ResponseError,
-    TimeoutError,  # noqa: A004 (redis-py's own name)
-)
-
-from cache.circuit import Circuit
-from cache.connection import FAULTS, Connection, RedisClient
+from cache.circuit import Circuit, Outage
+from cache.cluster import probe_keys, scan_step
+from cache.connection import Connection, RedisClient
+from cache.deadline import call_within
+from cache.pace import Pace, Start
+from cache.redis_faults import FAULTS, SlowAnswers, is_away, is_elsewhere
+from cache.refusals import Refusals
+from cache.settings import CacheSettings
 from telemetry.clock import Clock
 
 __all__ = ["RedisTier"]
 
-log = structlog.get_logger(__name__)
 T = TypeVar("T")
-UNUSABLE = (
-    ConnectionError,
-    TimeoutError,
-    BusyLoadingError,
-    ReadOnlyError,
-    ClusterDownError,
-    MasterDownError,
-    AuthenticationError,
-    OSError,
-)
-MOVED = (ReadOnlyError, ClusterDownError, MasterDownError)
-SCAN_STEP = 500
+CALLS_AT_ONCE = 64
+"""Calls of one worker under way; the pool has room for the streams' as well."""
+PROBE_TTL_MS = 1000
 
 
 class RedisTier:
@@ -47,8 +32,8 @@ class RedisTier:
 
     Args:
         connection: gives the client.
+        settings: its limits, and what every key begins with.
         clock: where times are read.
-        pause_s: the first pause before Redis is tried again.
         on_error: told of every failure, by the kind of error.
         on_back: called when Redis is back.
     """
@@ -57,19 +42,32 @@ class RedisTier:
         self,
         connection: Connection,
         *,
+        settings: CacheSettings,
         clock: Clock,
-        pause_s: float,
         on_error: Callable[[str], None],
         on_back: Callable[[], None],
     ) -> None:
         self._connection = connection
+        self._timeout_s = settings.timeout_s
+        self._prefix = settings.key_prefix
         self._on_error = on_error
-        self.circuit = Circuit(probe=self._ping, pause_s=pause_s, clock=clock, on_close=on_back)
+        self._turns = threading.Semaphore(CALLS_AT_ONCE)
+        self._pace = Pace(settings.timeout_s)
+        self._refusals = Refusals(clock)
+        self.circuit = Circuit(
+            probe=self._ping, pause_s=settings.probe_s, clock=clock, on_close=on_back
+        )
 
     @property
     def is_up(self) -> bool:
         """Whether Redis is spoken to."""
         return not self.circuit.is_open
+
+    @property
+    def outages(self) -> tuple[Outage, ...]:
+        """The times that it was away, or kept nothing, in the order that they began."""
+        found = (*self.circuit.outages, *self._refusals.episodes)
+        return tuple(sorted(found, key=lambda each: each.began_at))
 
     def client(self) -> RedisClient | None:
         """The client, or `None` while Redis is away or cannot be reached."""
@@ -82,7 +80,11 @@ class RedisTier:
 
     def set(self, key: str, raw: bytes, ttl_s: float) -> bool:
         """Keep `raw` for `ttl_s` seconds; whether it was kept."""
-        return bool(self._ask(lambda client: client.set(key, raw, px=max(1, int(ttl_s * 1000))), 0))
+        milliseconds = max(1, int(ttl_s * 1000))
+        is_kept = bool(self._ask(lambda client: client.set(key, raw, px=milliseconds), 0))
+        if is_kept:
+            self._refusals.accepted()
+        return is_kept
 
     def add(self, key: str, raw: bytes, ttl_s: float) -> bool:
         """Keep `raw` if there is nothing, in one step; whether it was kept."""
@@ -115,13 +117,22 @@ class RedisTier:
         )
 
     def scan(self, pattern: str, cursor: int) -> tuple[int, Sequence[bytes]]:
-        """One bounded step through the keys: the next cursor (0 at the end) and what it found."""
-        found: Any = self._ask(
-            lambda client: client.scan(cursor=cursor, match=pattern, count=SCAN_STEP), (0, [])
-        )
-        if isinstance(found[0], dict):  # a cluster answers by node, with a cursor each
-            return 0, found[1]
-        return int(found[0]), found[1]
+        """One bounded step through the keys: the next cursor (0 at the end) and what it found.
+
+        A cluster's primaries are walked one after the other; the cursor says which, too.
+        """
+        nothing: tuple[int, Sequence[bytes]] = (0, [])
+        return self._ask(lambda client: scan_step(client, pattern, cursor), nothing)
+
+    def report(self, fault: BaseException) -> None:
+        """Hear of a failure that another user of the client has met."""
+        self._on_error(type(fault).__name__)
+        if is_elsewhere(fault):
+            self._connection.reset()
+        if is_away(fault):
+            self.circuit.fail(fault)
+        else:
+            self._refusals.refused(fault)
 
     def stop(self) -> None:
         """End the probing and close the connections."""
@@ -129,22 +140,44 @@ class RedisTier:
         self._connection.reset()
 
     def _ping(self) -> None:
-        client = self._connection.client()
+        try:
+            with call_within(self._timeout_s):
+                self._probe(self._connection.client())
+        except FAULTS as fault:
+            if is_elsewhere(fault):
+                self._connection.reset()
+            raise
+
+    def _probe(self, client: RedisClient) -> None:
         client.ping()
         # A replica after a failover, or a server that cannot save, answers PING but takes no write.
-        client.set("larder:probe", b"1", px=1000)
+        for key in probe_keys(client, f"{self._prefix}:probe"):
+            start = Start()
+            client.set(key, b"1", px=PROBE_TTL_MS)
+            if self._pace.is_slow(start.waited_s()):
+                raise SlowAnswers("still slow")
 
     def _ask(self, verb: Callable[[RedisClient], T], away: T) -> T:
         if self.circuit.is_open:
             return away
         try:
-            return verb(self._connection.client())
+            with call_within(self._timeout_s):
+                return self._in_turn(verb, away)
         except FAULTS as fault:
-            self._on_error(type(fault).__name__)
-            if isinstance(fault, MOVED):
-                self._connection.reset()
-            if isinstance(fault, UNUSABLE) or not isinstance(fault, ResponseError):
-                self.circuit.fail(fault)
-            else:
-                log.warning("redis_refused", error=str(fault)[:200])
+            self.report(fault)
             return away
+
+    def _in_turn(self, verb: Callable[[RedisClient], T], away: T) -> T:
+        if not self._turns.acquire(timeout=self._timeout_s):
+            self._on_error("Busy")
+            return away
+        try:
+            if self.circuit.is_open:  # it was opened while this call waited
+                return away
+            start = Start()
+            answer = verb(self._connection.client())
+            if self._pace.is_too_slow(start.at_s, start.waited_s()):
+                self.report(SlowAnswers("slow answers, one after the other"))
+            return answer
+        finally:
+            self._turns.release()

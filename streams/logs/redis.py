@@ -33,14 +33,12 @@ CALLS_AT_ONCE: Final = 8
 TURN_TIMEOUT_S: Final = 2.0
 # In the set of a lost stream's ends; makes the set exist before any reader was told.
 DECLARED: Final = b"declared"
-FAULTS = (
+UNREACHED = (
     RedisError,
     RedisClusterException,  # no node can be reached; it is no RedisError
     OSError,
-    ValueError,
-    TypeError,
-    AttributeError,
 )
+FAULTS = (*UNREACHED, ValueError, TypeError, AttributeError)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
@@ -53,10 +51,19 @@ class RedisLogs:
         source: gives the current client (bytes in, bytes out), or `None` while Redis is not to be
             spoken to.
         prefix: begins every key.
+        on_fault: hears of every failure to reach Redis, so that nobody else has to meet it too.
     """
 
-    def __init__(self, source: RedisSource, *, limits: StreamLimits, prefix: str) -> None:
+    def __init__(
+        self,
+        source: RedisSource,
+        *,
+        limits: StreamLimits,
+        prefix: str,
+        on_fault: Callable[[BaseException], None] = lambda _: None,
+    ) -> None:
         self._source = source
+        self._as_out_of_reach = _OutOfReachOnFault(on_fault)
         self._turns = _Turns()
         self._prefix = prefix
         self._log_ttl_ms = _milliseconds(limits.log_ttl_s)
@@ -66,7 +73,7 @@ class RedisLogs:
 
     def write(self, worker_id: str, writings: Sequence[Writing]) -> Written:
         """Do a round of writes, and take the requests to stop addressed to `worker_id`."""
-        with _OutOfReachOnFault():
+        with self._as_out_of_reach:
             pipeline = self._client().pipeline(transaction=False)
             counts = [self._queue(pipeline, worker_id, writing) for writing in writings]
             pipeline.lpop(self._stops_key(worker_id), STOPS_AT_ONCE)
@@ -78,7 +85,7 @@ class RedisLogs:
 
     def fetch(self, positions: Sequence[tuple[str, int]]) -> Sequence[Fetched]:
         """How these streams stand, with their events after the ids given."""
-        with self._turns, _OutOfReachOnFault():
+        with self._turns, self._as_out_of_reach:
             pipeline = self._client().pipeline(transaction=False)
             for stream_id, after in positions:
                 log, alive, lost = self._keys(stream_id)
@@ -93,7 +100,7 @@ class RedisLogs:
 
     def request_stop(self, stream_id: str) -> bool:
         """Ask the stream's worker to stop it; false when no worker gives signs of life."""
-        with self._turns, _OutOfReachOnFault():
+        with self._turns, self._as_out_of_reach:
             client = self._client()
             owner = client.get(self._keys(stream_id)[1])
             if owner is None:
@@ -114,7 +121,7 @@ class RedisLogs:
         self._note(stream_id, b"%d" % event_id)
 
     def _note(self, stream_id: str, member: bytes) -> None:
-        with self._turns, _OutOfReachOnFault():
+        with self._turns, self._as_out_of_reach:
             lost = self._keys(stream_id)[2]
             pipeline = self._client().pipeline(transaction=False)
             pipeline.sadd(lost, member)
@@ -178,6 +185,9 @@ class _Turns:
 class _OutOfReachOnFault:
     """Turns whatever Redis, its client or its bytes can do wrong into `OutOfReach`."""
 
+    def __init__(self, on_fault: Callable[[BaseException], None]) -> None:
+        self._on_fault = on_fault
+
     def __enter__(self) -> None:
         return None
 
@@ -187,6 +197,8 @@ class _OutOfReachOnFault:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(fault, UNREACHED):
+            self._on_fault(fault)
         if isinstance(fault, FAULTS):
             raise OutOfReach(type(fault).__name__) from fault
 

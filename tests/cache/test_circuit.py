@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from cache.circuit import KEPT_OUTAGES, Circuit
+from cache.circuit import KEPT_OUTAGES, LONGEST_PAUSE_S, SETTLED_S, Circuit
 from tests.doubles.together import together
 from tests.streams.scripts import wait_until
 
@@ -156,6 +156,69 @@ def test_pauses_between_probes_grow(new_circuit, probe):
 
     least_s = 0.8 * 0.02 * sum(1.5**number for number in range(5))
     assert time.perf_counter() - began_s >= least_s
+
+
+def test_pauses_stop_growing(new_circuit):
+    """However long Redis was away, its return is noticed within seconds."""
+    circuit = new_circuit(pause_s=LONGEST_PAUSE_S * 0.9)
+
+    circuit.fail(ConnectionError("refused"))
+    wait_until(lambda: circuit.next_pause_s > LONGEST_PAUSE_S * 0.9)
+
+    assert circuit.next_pause_s == LONGEST_PAUSE_S
+
+
+def test_a_redis_that_comes_and_goes_is_tried_less_often(new_circuit):
+    """Each return costs a request a time-out when it does not last."""
+    circuit = new_circuit(pause_s=0.01)
+
+    for _ in range(5):
+        circuit.fail(TimeoutError("frozen"))
+        wait_until(lambda: not circuit.is_open)
+
+    assert circuit.next_pause_s >= 0.01 * 1.5**5
+
+
+def test_a_redis_that_stayed_is_trusted_again(new_circuit, clock):
+    """The next outage, a day later, is probed as soon as the first was."""
+    circuit = new_circuit(pause_s=0.01)
+    for _ in range(5):
+        circuit.fail(TimeoutError("frozen"))
+        wait_until(lambda: not circuit.is_open)
+    clock.advance(SETTLED_S + 1)
+
+    circuit.fail(TimeoutError("frozen"))
+    wait_until(lambda: not circuit.is_open)
+
+    assert circuit.next_pause_s == pytest.approx(0.01 * 1.5)
+
+
+def test_probes_do_not_multiply(new_circuit, probe):
+    """A hundred outages later there is one probe when Redis is away, and none when it is not."""
+    circuit = new_circuit(pause_s=0.0005)
+    before = set(_probing())
+    for _ in range(100):
+        circuit.fail(ConnectionError("refused"))
+        circuit.try_now()
+    probe.is_alive = False
+    circuit.fail(ConnectionError("refused"))
+
+    wait_until(lambda: len(set(_probing()) - before) == 1)
+    probe.is_alive = True
+    wait_until(lambda: not set(_probing()) - before)
+
+    assert not circuit.is_open
+
+
+def test_an_outage_says_what_was_said(new_circuit):
+    """The word is for a table, the sentence for whoever has to mend it."""
+    circuit = new_circuit()
+
+    circuit.fail(ConnectionError("Error 111 connecting to cache:6379. " + "x" * 500))
+
+    (outage,) = circuit.outages
+    assert outage.detail.startswith("Error 111 connecting to cache:6379. ")
+    assert len(outage.detail) == 200
 
 
 def test_stopping_ends_the_probing(new_circuit, probe):

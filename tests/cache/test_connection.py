@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from redis.connection import SSLConnection
 from redis.exceptions import ConnectionError as RedisRefused
 from redis.exceptions import TimeoutError as RedisTimeout
-from redis.sentinel import SentinelConnectionPool, SentinelManagedSSLConnection
+from redis.sentinel import SentinelConnectionPool
 
-from cache.connection import FAULTS, Connection
+from cache.connection import Connection
+from cache.deadline import (
+    TimedSentinelTlsConnection,
+    TimedTlsConnection,
+)
+from cache.redis_faults import FAULTS
 from cache.settings import CacheSettings
 from tests.doubles.redis_process import free_port, strict_client
 from tests.doubles.server_programs import redis_program
@@ -80,7 +84,7 @@ def test_tls_checks_the_servers_certificate(connect):
     """Unless the URL says otherwise; a CA of one's own is a path."""
     pool = connect("rediss://cache.example?ssl_ca_certs=/etc/ca.pem").client().connection_pool
 
-    assert pool.connection_class is SSLConnection
+    assert pool.connection_class is TimedTlsConnection
     assert pool.connection_kwargs["ssl_ca_certs"] == "/etc/ca.pem"
     assert pool.connection_kwargs.get("ssl_cert_reqs", "required") == "required"
 
@@ -89,9 +93,9 @@ def test_tls_checks_the_servers_certificate(connect):
     ("hosts", "expected"),
     [
         ("one:26380", [("one", 26380)]),
-        ("one:26380,two:26381, three", [("one", 26380), ("two", 26381), ("three", 6379)]),
-        ("[::1]:26380,[::2]", [("::1", 26380), ("::2", 6379)]),
-        ("10.0.0.1", [("10.0.0.1", 6379)]),
+        ("one:26380,two:26381, three", [("one", 26380), ("two", 26381), ("three", 26379)]),
+        ("[::1]:26380,[::2]", [("::1", 26380), ("::2", 26379)]),
+        ("10.0.0.1", [("10.0.0.1", 26379)]),
     ],
 )
 def test_sentinels_are_all_known(connect, hosts, expected):
@@ -128,7 +132,7 @@ def test_sentinels_servers_may_need_tls(connect):
     """By the scheme, as for one server."""
     pool = connect("rediss+sentinel://a:1/main").client().connection_pool
 
-    assert pool.connection_class is SentinelManagedSSLConnection
+    assert pool.connection_class is TimedSentinelTlsConnection
 
 
 @pytest.mark.parametrize(

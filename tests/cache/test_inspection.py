@@ -5,7 +5,7 @@ import threading
 import fakeredis
 import pytest
 
-from cache.backends.redis import SCAN_STEP
+from cache.cluster import SCAN_STEP
 from cache.inspection import MAX_COUNTED, UNLINK_BATCH, Inspector, KeyPage
 from tests.factories.caches import make_call, make_engine
 from tests.streams.scripts import wait_until

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -34,30 +35,37 @@ def strict_client(port: int) -> redis.Redis:
 
 
 class RedisProcess:
-    """Starts and ends a server that keeps nothing on disk."""
+    """Starts and ends a server that keeps nothing on disk but what it is told to save."""
 
-    def __init__(self, *options: str, program: Path | None = None) -> None:
+    def __init__(
+        self, *options: str, program: Path | None = None, sentinel_file: Path | None = None
+    ) -> None:
         self.port = free_port()
-        self._options = options
         self._program = program
+        own = ("--port", str(self.port), "--bind", "127.0.0.1")
+        self._options = (
+            (str(sentinel_file), *own, *options, "--sentinel")
+            if sentinel_file is not None
+            else (*own, "--save", "", "--appendonly", "no", *options)
+        )
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "RedisProcess":
         """Run until it answers."""
-        program = self._program or redis_program()
-        if program is None:
-            lacking("redis-server")
-        self.process = subprocess.Popen(
-            [str(program), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-             "--appendonly", "no", *self._options],
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        self.launch()
         try:
             wait_until(self.answers)
         except AssertionError:
             self.kill()
             raise
         return self
+
+    def launch(self) -> None:
+        """Run, without waiting for anything."""
+        program = self._program or redis_program()
+        if program is None:
+            lacking("redis-server")
+        self.process = subprocess.Popen([str(program), *self._options], stdout=subprocess.DEVNULL)
 
     def kill(self) -> None:
         """End it as a crash would; everything it held is gone."""
@@ -70,6 +78,14 @@ class RedisProcess:
         """Freeze it, or let it go on."""
         assert self.process is not None
         self.process.send_signal(number)
+
+    def tell(self, *words: Any) -> Any:
+        """The answer to one command."""
+        client = strict_client(self.port)
+        try:
+            return client.execute_command(*words)
+        finally:
+            client.close()
 
     def answers(self) -> bool:
         """Whether it can be spoken to."""

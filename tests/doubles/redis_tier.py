@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cache.backends.redis import RedisTier
+from cache.settings import CacheSettings
 from telemetry.clock import Clock
 
 __all__ = ["FailingClient", "OneClient", "make_tier"]
@@ -37,7 +38,13 @@ def make_tier(
 ) -> RedisTier:
     """A tier whose circuit, once open, stays so unless the test says how soon to probe."""
     connection: Any = client if isinstance(client, OneClient) else OneClient(client)
-    return RedisTier(connection, clock=clock, pause_s=pause_s, on_error=on_error, on_back=on_back)
+    return RedisTier(
+        connection,
+        settings=CacheSettings(key_prefix="t", probe_s=pause_s),
+        clock=clock,
+        on_error=on_error,
+        on_back=on_back,
+    )
 
 
 class FailingClient:

@@ -257,16 +257,12 @@ def test_a_server_at_its_limit_is_passed_over(new_tier):
 
 
 def test_a_clusters_figures_are_one_nodes(new_tier):
-    """A Cluster answers INFO and SCAN by node."""
+    """A Cluster answers INFO by node."""
 
     class Nodes:
         def info(self, _):
             return {"127.0.0.1:1": {"maxmemory": 5}, "127.0.0.1:2": {"maxmemory": 6}}
 
-        def scan(self, **_):
-            return {"127.0.0.1:1": 17, "127.0.0.1:2": 0}, [b"k"]
-
     tier = new_tier(Nodes())
 
     assert tier.info("memory") == {"maxmemory": 5}
-    assert tier.scan("*", 0) == (0, [b"k"])

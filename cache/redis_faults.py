@@ -1,0 +1,84 @@
+"""What can go wrong with Redis, by what it means: away, or only one command refused; and why."""
+
+import ssl
+
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    MaxConnectionsError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
+
+__all__ = ["FAULTS", "SlowAnswers", "detail_of", "is_away", "is_elsewhere", "reason_of"]
+
+FAULTS = (RedisError, RedisClusterException, OSError)  # the second is no RedisError
+DETAIL_CHARACTERS = 200
+REFUSING_ALL = (
+    BusyLoadingError,
+    ReadOnlyError,
+    ClusterDownError,
+    MasterDownError,
+    AuthenticationError,
+)
+ELSEWHERE = (ReadOnlyError, ClusterDownError, MasterDownError)
+WORDS = {
+    "MISCONF": "CannotSave",
+    "NOREPLICAS": "NotEnoughReplicas",
+    "BUSY ": "BusyScript",
+}
+"""Refusals of every write or command that redis-py has no class for, by how they begin."""
+
+
+class SlowAnswers(Exception):
+    """Redis answers, but asking it takes longer than doing without."""
+
+
+def is_away(fault: BaseException) -> bool:
+    """Whether `fault` shows that Redis cannot be used at all, not just for one command."""
+    if isinstance(fault, MaxConnectionsError):  # our own pool's limit
+        return False
+    return (
+        isinstance(fault, REFUSING_ALL)
+        or not isinstance(fault, ResponseError)
+        or _word(fault) != ""
+    )
+
+
+def is_elsewhere(fault: BaseException) -> bool:
+    """Whether `fault` shows that another server has the part of the one that was asked."""
+    return isinstance(fault, ELSEWHERE)
+
+
+def reason_of(fault: BaseException) -> str:
+    """One word for why Redis is away."""
+    causes = _causes(fault)
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
+        return "CertificateRefused"
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return "TlsRefused"
+    return _word(fault) or type(fault).__name__
+
+
+def detail_of(fault: BaseException) -> str:
+    """What was said, in short; neither redis-py nor Redis names a secret in it."""
+    return str(fault)[:DETAIL_CHARACTERS]
+
+
+def _word(fault: BaseException) -> str:
+    said = str(fault)
+    return next((word for start, word in WORDS.items() if said.startswith(start)), "")
+
+
+def _causes(fault: BaseException) -> list[BaseException]:
+    """`fault` and what led to it."""
+    found: list[BaseException] = []
+    each: BaseException | None = fault
+    while each is not None and each not in found:
+        found.append(each)
+        each = each.__cause__ or each.__context__
+    return found

@@ -1,0 +1,102 @@
+"""What a failure means: away or only refused, elsewhere or not, and the word for it."""
+
+import ssl
+
+import pytest
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,  # noqa: A004 (redis-py's own name)
+    InvalidResponse,
+    MaxConnectionsError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    ResponseError,
+    TimeoutError,  # noqa: A004 (redis-py's own name)
+)
+
+from cache.redis_faults import SlowAnswers, detail_of, is_away, is_elsewhere, reason_of
+
+MISCONF = ResponseError("MISCONF Redis is configured to save RDB snapshots, but it cannot")
+
+
+def _caused(fault: Exception, by: BaseException) -> Exception:
+    fault.__cause__ = by
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "away"),
+    [
+        (ConnectionError("refused"), True),
+        (TimeoutError("frozen"), True),
+        (BusyLoadingError("loading"), True),
+        (ReadOnlyError("a replica"), True),
+        (ClusterDownError("no quorum"), True),
+        (AuthenticationError("WRONGPASS"), True),
+        (RedisClusterException("no node can be reached"), True),
+        (InvalidResponse("not Redis' protocol"), True),
+        (SlowAnswers("slow"), True),
+        (BrokenPipeError(), True),
+        (MISCONF, True),
+        (ResponseError("NOREPLICAS Not enough good replicas to write."), True),
+        (ResponseError("BUSY Redis is busy running a script."), True),
+        (ResponseError("BUSYGROUP Consumer Group name already exists"), False),
+        (OutOfMemoryError("OOM command not allowed"), False),
+        (NoPermissionError("this user has no permissions"), False),
+        (ResponseError("WRONGTYPE"), False),
+        (MaxConnectionsError("Too many connections"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_away(fault, away):
+    """One command's refusal is no outage; neither is a limit of our own."""
+    assert is_away(fault) is away
+
+
+@pytest.mark.parametrize(
+    ("fault", "elsewhere"),
+    [(ReadOnlyError(), True), (ClusterDownError(""), True), (TimeoutError(), False)],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_elsewhere(fault, elsewhere):
+    """Then the servers have to be looked up anew."""
+    assert is_elsewhere(fault) is elsewhere
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        (TimeoutError("frozen"), "TimeoutError"),
+        (MISCONF, "CannotSave"),
+        (_caused(ConnectionError("Error 1"), ssl.SSLCertVerificationError()), "CertificateRefused"),
+        (_caused(ConnectionError("Error 1"), ssl.SSLError()), "TlsRefused"),
+        (
+            _caused(
+                RedisClusterException("no node"),
+                _caused(ConnectionError("Error 1"), ssl.SSLCertVerificationError()),
+            ),
+            "CertificateRefused",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_word_for_it(fault, word):
+    """What an operator has to mend; the class alone would say «ConnectionError» of most."""
+    assert reason_of(fault) == word
+
+
+def test_a_circle_of_causes_ends():
+    """Whatever libraries do."""
+    one, two = ConnectionError("one"), ConnectionError("two")
+    one.__cause__, two.__cause__ = two, one
+
+    assert reason_of(one) == "ConnectionError"
+
+
+def test_what_was_said_is_bounded():
+    """A server's own words are not trusted to be few."""
+    assert len(detail_of(ResponseError("x" * 10_000))) == 200
