@@ -4,8 +4,8 @@ The first failure opens it: from then on nobody touches a socket, so Redis being
 request at most one time-out, and all others nothing. A background probe, one a worker, tries again
 with growing pauses and closes it. Every opening is kept with its reason and length.
 
-A Redis that comes and goes is trusted less each time: opened again soon after it was closed, the
-circuit goes on with the pauses where they were.
+A Redis that passes the probe and fails the first request is trusted less each time: opened again
+at once, the circuit goes on with the pauses where they were.
 """
 
 import random
@@ -21,14 +21,14 @@ import structlog
 from cache.redis_faults import detail_of, reason_of
 from telemetry.clock import Clock
 
-__all__ = ["Circuit", "Outage"]
+__all__ = ["KEPT_OUTAGES", "Circuit", "Outage"]
 
 log = structlog.get_logger(__name__)
 KEPT_OUTAGES = 50
 LONGEST_PAUSE_S = 5.0
 GROWTH = 1.5
-SETTLED_S = 30.0
-"""Closed for so long, an outage that follows is a new one."""
+SETTLED_S = 1.0
+"""Closed for so long, an outage that follows is a new one, and no relapse."""
 
 
 @dataclass(slots=True)
