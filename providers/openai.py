@@ -151,11 +151,13 @@ class OpenAIStream:
         pieces = self._reply.pieces()
         try:
             for piece in pieces:
-                for event in reader.feed(piece):
+                events = list(reader.feed(piece))
+                for place, event in enumerate(events, start=1):
                     if event.data == DONE:
                         self._say_goodbye(pieces)
                         return
                     chunk = halves.joined(_streamed_chunk(event.data, self._secret))
+                    chunk.is_followed = place < len(events)
                     is_finished = is_finished or chunk.finish_reason is not None
                     yield chunk
         except ProviderBroken:
@@ -193,7 +195,7 @@ class _Halves:
 
 
 def _is_half(text: str) -> bool:
-    return any(FIRST_HALF <= char < AFTER_HALVES for char in text)
+    return not text.isascii() and any(FIRST_HALF <= char < AFTER_HALVES for char in text)
 
 
 def _streamed_chunk(raw: bytes, secret: str) -> Chunk:

@@ -72,13 +72,14 @@ class Usage:
     output_audio_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chunk:
     """One piece of an answer. With `stream=False` the whole answer is one chunk.
 
     `raw` is the provider's own JSON (an OpenAI chunk or completion object) where the wire format
     is OpenAI's, so that `/v1` can relay it without parsing and writing it again; else `None`.
-    `tool_calls` are OpenAI tool-call deltas as they arrived.
+    `tool_calls` are OpenAI tool-call deltas as they arrived. `is_followed` says that the next piece
+    is there already, so that what came together can be handed on together.
     """
 
     text: str = ""
@@ -87,6 +88,7 @@ class Chunk:
     finish_reason: str | None = None
     usage: Usage | None = None
     raw: bytes | None = None
+    is_followed: bool = field(default=False, compare=False)
 
 
 class ChunkStream(Protocol):

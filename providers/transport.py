@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from http.client import HTTPResponse
 from typing import Any, NoReturn
 
 import msgspec
@@ -22,6 +23,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
+from providers.chunked import ChunkedBody
 from providers.protocol import (
     ProviderAuthFailed,
     ProviderBroken,
@@ -57,6 +59,7 @@ class Reply:
         self._response = response
         self._ends_s = time.monotonic() + config.total_timeout_s
         self._pause_s = config.between_tokens_timeout_s
+        self._limit_s: float | None = None
         self._is_closed = threading.Event()
 
     def pieces(self) -> Iterator[bytes]:
@@ -116,21 +119,40 @@ class Reply:
             self._response.close()
 
     def _received(self) -> Iterator[bytes]:
-        """The body as it arrives; only a chunked one's `stream` does not wait for `READ_BYTES`."""
-        if self._response.chunked:
+        """The body as it arrives; a chunked one's `stream` would give one chunk at a time."""
+        original = getattr(self._response, "_original_response", None)  # urllib3's own reader
+        is_plain = "Content-Encoding" not in self._response.headers
+        if self._response.chunked and is_plain and original is not None:
+            yield from self._chunks(original)
+        elif self._response.chunked:
             yield from self._response.stream(READ_BYTES, decode_content=True)
         else:
             while piece := self._response.read1(READ_BYTES, decode_content=True):
                 yield piece
 
+    def _chunks(self, original: HTTPResponse) -> Iterator[bytes]:
+        """A chunked body, all chunks that have arrived at once, its end read as well."""
+        body = ChunkedBody()
+        while not body.is_complete:
+            received = original.fp.read1(READ_BYTES)
+            if not received:
+                raise ValueError("the body ended before its last chunk")
+            if piece := body.feed(received):
+                yield piece
+        original.close()  # lets go of the reader, not of the connection
+
     def _set_pause_limit(self) -> None:
         left_s = self._ends_s - time.monotonic()
         if left_s <= 0:
             raise ProviderTimeout(TOO_LONG)
+        limit_s = min(self._pause_s, left_s)
+        if limit_s == self._limit_s:  # each setting of it is a call to the system
+            return
+        self._limit_s = limit_s
         sock = _socket_of(self._response)
         if sock is not None:
             with suppress(OSError):
-                sock.settimeout(min(self._pause_s, left_s))
+                sock.settimeout(limit_s)
 
 
 def _socket_of(response: urllib3.BaseHTTPResponse) -> Any:

@@ -130,7 +130,8 @@ def _start(relay: "_Relay") -> RunningStream:
         time_limits=relay.call.time_limits(),
     )
     try:
-        return runtime().streams.start(plan)
+        streams = runtime().streams
+        return streams.start(plan) if relay.is_streamed else streams.run(plan)
     except ProviderError as fault:
         calls.raise_upstream(fault)
 
@@ -146,6 +147,11 @@ class _Relay:
         self.cost_usd: str | None = None
         self._asked = asked
         self._first = True
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether somebody reads it as it comes."""
+        return self._asked.stream
 
     def encode(self, chunk: Chunk) -> list[Draft]:
         """The chunk as it goes out; one that only says the usage is held back until the end."""

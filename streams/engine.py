@@ -112,6 +112,24 @@ class StreamEngine:
             ValueError: the stream was started before; `finish` is not called.
         """
         production = self._begin(plan)
+        if not production.has_ended.is_set():
+            self._in_thread(production)
+        stream = RunningStream(production, self._reader)
+        stream.wait_begun()
+        return stream
+
+    def run(self, plan: StreamPlan) -> RunningStream:
+        """Produce an answer here and now, for a caller who waits for the whole of it.
+
+        It can be read, stopped and lost like any other; it only saves a thread and the way there
+        and back. A client that goes away stops it no more than with `start`.
+
+        Raises:
+            ProviderError, ValueError: as `start`.
+        """
+        production = self._begin(plan)
+        if not production.has_ended.is_set():
+            self._produce(production)
         stream = RunningStream(production, self._reader)
         stream.wait_begun()
         return stream
@@ -222,6 +240,9 @@ class StreamEngine:
         if self._mirror is not None:
             self._mirror.track(production.log, worker_id=self._own_id())
         self._watch.wake()
+        return production
+
+    def _in_thread(self, production: Production) -> None:
         thread = threading.Thread(
             target=self._produce, args=(production,), name="larder-stream", daemon=True
         )
@@ -230,7 +251,6 @@ class StreamEngine:
         except RuntimeError:
             log.exception("stream_thread_refused")
             production.end(InternalFailure())
-        return production
 
     def _produce(self, production: Production) -> None:
         self._guarded(production.run)

@@ -64,6 +64,7 @@ class Production:
         self._on_end = on_end
         self._lock = threading.Lock()
         self._tally = Tally()
+        self._drafts: list[Draft] = []
         self._chunks: ChunkStream | None = None
         self._interruption: Interruption | None = None
         self._is_claimed = False
@@ -134,6 +135,7 @@ class Production:
                 first_token_s=self._first_token_s,
                 duration_s=self._clock.monotonic() - self._started_at,
             )
+            self._show()
         if not self._is_opened and outcome.error is None:
             self.log.append(self.plan.opening)
         outcome, closing = self._book(outcome)
@@ -174,8 +176,9 @@ class Production:
                 self._first_token_s = now - self._started_at
             self._tally.add(chunk)
             if self._is_opened:
-                if drafts:
-                    self.log.append(drafts)
+                self._drafts.extend(drafts)
+                if not chunk.is_followed:
+                    self._show()
             else:
                 self._is_opened = True
                 self.log.append([*self.plan.opening, *drafts])
@@ -183,6 +186,12 @@ class Production:
         if self.log.size_bytes > self._max_bytes or self._tally.size > self._max_bytes:
             raise AnswerTooLarge
         return True
+
+    def _show(self) -> None:
+        """Log what came together, with the lock held: readers are woken once for all of it."""
+        if self._drafts:
+            self.log.append(self._drafts)
+            self._drafts = []
 
     def _book(self, outcome: Outcome) -> tuple[Outcome, Sequence[Draft]]:
         try:

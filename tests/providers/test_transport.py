@@ -107,10 +107,28 @@ def test_a_compressed_body_is_read(wire, send):
     assert send().whole() == b"fine"
 
 
+def test_a_compressed_body_in_chunks_is_read(wire, send):
+    """The two codings may come together."""
+    packed = gzip.compress(b"fine")
+    start = head("200 OK", CHUNKED, "Content-Encoding: gzip")
+    wire.replies([start, _chunk(packed[:9]), _chunk(packed[9:]), b"0\r\n\r\n"])
+
+    assert send().whole() == b"fine"
+
+
+def test_chunks_that_arrive_together_are_handed_on_together(wire, send):
+    """A burst of tokens costs one turn, not one for each."""
+    chunks = b"".join(map(_chunk, (b"one", b"two", b"three")))
+    wire.replies([head("200 OK", CHUNKED) + chunks + b"0\r\n\r\n"])
+
+    assert list(send().pieces()) == [b"onetwothree"]
+
+
 @pytest.mark.parametrize(
     "steps",
     [
         [head("200 OK", CHUNKED), _chunk(b"one"), b""],
+        [head("200 OK", CHUNKED), b"3\r\nlonger\r\n", b""],
         [head("200 OK", CHUNKED), b"nonsense\r\n", b""],
         [head("200 OK", "Content-Length: 100"), b"too little"],
         [whole(b"no gzip at all", "200 OK", "Content-Encoding: gzip"), b""],

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from providers.protocol import ProviderBroken, ProviderUnavailable
+from providers.protocol import Chunk, ProviderBroken, ProviderUnavailable
 from streams.engine import StreamGone, StreamHooks, StreamLimits
 from streams.errors import ServerShutdown
 from streams.events import HEARTBEAT, Event
@@ -34,6 +34,74 @@ def test_an_answer_is_logged_from_start_to_done():
     assert [e.id for e in events] == [0, 1, 2, 3, 4]
     assert [e.terminal for e in events] == [False] * 4 + [True]
     assert answer.booked[0].text == "Hello"
+
+
+def test_an_answer_can_be_produced_on_the_callers_own_thread():
+    """Who waits for the whole of it anyway needs no thread; everything else is the same."""
+    engine = make_engine()
+    answer = Answer(script=Script().say("Hel", "lo").finish())
+
+    outcome = engine.run(answer.plan()).wait(0)
+
+    assert outcome.text == "Hello"
+    assert answer.booked == [outcome]
+    assert names(events_of(engine)) == ["start", "delta", "delta", "usage", "done"]
+    assert engine.running() == []
+
+
+def test_an_answer_on_the_callers_own_thread_is_stopped_from_elsewhere():
+    """S4 holds for it as well."""
+    engine = make_engine()
+    script = Script().say("so far")
+    answer = Answer(script=script)
+
+    def stop_it() -> None:
+        wait_until(lambda: script.taken > 0)
+        engine.stop("s")
+
+    stopping = threading.Thread(target=stop_it)
+    stopping.start()
+
+    outcome = engine.run(answer.plan()).wait(0)
+    stopping.join(5)
+
+    assert (outcome.text, outcome.finish_reason) == ("so far", "cancelled")
+
+
+def test_a_failure_on_the_callers_own_thread_is_booked_and_raised():
+    """As it is on a thread of its own."""
+    engine = make_engine()
+    answer = Answer(script=Script().fail(ProviderUnavailable("down", status=503)))
+
+    with pytest.raises(ProviderUnavailable):
+        engine.run(answer.plan())
+
+    assert [code_of(outcome) for outcome in answer.booked] == ["provider_unavailable"]
+
+
+def test_chunks_that_came_together_are_shown_together():
+    """Readers are woken once for all of them; ids and order are those of single ones."""
+    engine = make_engine()
+    script = Script().say("a").give(Chunk(text="b", is_followed=True))
+    stream = engine.start(Answer(script=script).plan())
+    wait_until(lambda: script.taken == 2)
+    held_back = text_of(engine.logged("s"))
+    script.say("c").finish()
+    stream.wait(5)
+
+    assert held_back == "a"
+    assert text_of(events_of(engine)) == "abc"
+
+
+def test_what_was_held_back_is_shown_when_the_stream_breaks():
+    """The text that is booked and the text that was read are the same."""
+    engine = make_engine()
+    script = Script().say("a").give(Chunk(text="b", is_followed=True)).fail(ProviderBroken("cut"))
+    answer = Answer(script=script)
+
+    engine.start(answer.plan()).wait(5)
+
+    assert text_of(events_of(engine)) == answer.booked[0].text == "ab"
 
 
 def test_start_returns_with_the_first_chunk_not_with_the_last():
