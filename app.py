@@ -24,6 +24,7 @@ from blueprints.openai.errors import openai_error
 from blueprints.pages import pages
 from cache.engine import CacheEngine
 from cache.extension import cache
+from cache.recording import WitnessedClock
 from cache.settings import CacheSettings
 from cache.statistics import shared_counters
 from cli import COMMANDS
@@ -45,6 +46,7 @@ from streams.logs.both import StreamLogs
 from streams.loops import BackgroundLoop
 from streams.plan import StreamHooks
 from telemetry.clock import SYSTEM_CLOCK, Clock
+from telemetry.ids import request_id
 from telemetry.logs import configure_logs
 from telemetry.metrics import RequestMetrics
 
@@ -90,6 +92,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK)
     _init_cache(app, settings, secrets, clock)
     _init_runtime(app, settings, secrets, clock)
     _register(app, settings)
+    cache.answer_hits(app, count=app.extensions[EXTENSION].requests.observe, request_id=request_id)
     return app
 
 
@@ -169,7 +172,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
     streams.bind(StreamHooks(on_lost=end_lost_stream, stops_requested=stops_requested))
     app.extensions[EXTENSION] = Runtime(
         settings=settings,
-        clock=clock,
+        clock=WitnessedClock(clock),
         secrets=secrets,
         providers=providers,
         streams=streams,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
+from cache import recording
 from cache.entries import Entry
 from cache.generations import Generations
 from cache.reads import ReadCall
@@ -39,6 +40,14 @@ class Auditor:
         self._statistics = statistics
         self.on_inconsistent: Callable[[str], None] = lambda _: None
 
+    @property
+    def samples(self) -> bool:
+        """Whether a request's hits, or this one, are to be checked."""
+        noting = recording.current()
+        if noting is not None and noting.is_audited:
+            return True
+        return self.share > 0 and random.random() < self.share  # noqa: S311 (no secret)
+
     def fault(self, call: ReadCall, entry: Entry) -> str:
         """Why a hit is not to be served after all: `schema`, `inconsistent`, or empty.
 
@@ -47,9 +56,7 @@ class Auditor:
         """
         if entry.is_manual:
             return "" if _decodes(call, entry) else "schema"
-        if self.share <= 0 or random.random() >= self.share:  # noqa: S311 (no secret)
-            return ""
-        if not call.spec.freshness.is_derived:
+        if not self.samples or not call.spec.freshness.is_derived:
             return ""
         return "" if self._agrees(call, entry) else "inconsistent"
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from cache import recording
 from cache.audit import Auditor
 from cache.backends.memory import MemoryCache
 from cache.backends.redis import RedisTier
@@ -292,6 +293,9 @@ class CacheEngine:
     def _result(
         self, call: ReadCall, entry: Entry, outcome: Outcome, detail: str
     ) -> CachedResult[Any]:
+        noting = recording.current()
+        if noting is not None:
+            noting.read(call, entry, outcome)
         ttl_s = max(0, int(entry.expires_s - self._now_s()))
         return CachedResult(
             entry.body,

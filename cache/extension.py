@@ -5,20 +5,23 @@ there, under Larder's rules. One object serves any number of applications; what 
 kept with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import structlog
 from flask import Flask, current_app
 from flask_caching import Cache
 
+from cache import recording
 from cache.backends.memory import MemoryCache
 from cache.backends.redis import RedisTier
 from cache.backends.views import NAMESPACE as VIEWS_NAMESPACE
 from cache.connection import Connection
 from cache.engine import CacheEngine
 from cache.entries import EntryCodec
+from cache.front import Front
 from cache.gates import Gates
 from cache.generations import Generations, GenerationStore
 from cache.health import Health, health_of
@@ -60,6 +63,27 @@ class LarderCache(Cache):
         super().init_app(app, {**(config or {}), **backend})
 
     @staticmethod
+    def answer_hits(
+        app: Flask,
+        *,
+        count: Callable[[str, str, int, float], None],
+        request_id: Callable[[str], str],
+    ) -> None:
+        """Have hits answered before they come to `app`'s routes (see `cache.front`).
+
+        Args:
+            app: set up by `init_app`; whatever wraps its `wsgi_app` later stands before this.
+            count: told of each answer: method, route, status, seconds.
+            request_id: makes a request's id of the one that its caller gave.
+        """
+        app.wsgi_app = Front(  # type: ignore[method-assign]  # as Flask's documentation has it
+            app.wsgi_app,
+            engine=app.extensions[ENGINE],
+            count=count,
+            request_id=request_id,
+        )
+
+    @staticmethod
     def engine_of(app: Flask) -> CacheEngine:
         """The engine of `app`, running or not."""
         engine: CacheEngine = app.extensions[ENGINE]
@@ -86,7 +110,23 @@ class LarderCache(Cache):
     def gates(self) -> Gates:
         """What counts the running application's limits of a minute."""
         gates: Gates = current_app.extensions[GATES]
+        recording.spoil()  # every request passes for itself, and is told where it stands
         return gates
+
+    def is_over(self, instant_s: float) -> bool:
+        """Whether an instant has come (seconds since the epoch).
+
+        An answer that hangs on it may be given until then: ask here, not a clock.
+        """
+        _hold_until(instant_s)
+        return instant_s <= self.engine.clock.now().timestamp()
+
+    def today(self) -> date:
+        """The present day in UTC. An answer that hangs on it may be given until its end."""
+        now = self.engine.clock.now().astimezone(UTC)
+        tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
+        _hold_until(tomorrow.timestamp())
+        return now.date()
 
     def forget_generations(self) -> None:
         """Have the rest of this request read anew: it has written."""
@@ -106,6 +146,12 @@ class LarderCache(Cache):
     def health(self) -> Health:
         """How the cache stands, for people and alarms."""
         return health_of(self.engine)
+
+
+def _hold_until(instant_s: float) -> None:
+    noting = recording.current()
+    if noting is not None:
+        noting.holds_until(instant_s)
 
 
 def _check_ttls(settings: CacheSettings) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from flask import current_app
 
+from cache import recording
 from cache.freshness import STRICT, Freshness
 from cache.keys import KeyMaker
 from cache.results import CachedResult
@@ -74,7 +75,7 @@ def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> C
             shape=shape,
             key=keys.key(owner, args, kwargs, owned=owned),
             scope=scope,
-            load=lambda: loader(*args, **kwargs),
+            load=lambda: _load(loader, args, kwargs),
             decode=decode,
         )
         result: CachedResult[Any] = current_app.extensions[ENGINE].read(call)
@@ -82,6 +83,11 @@ def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> C
 
     read.cached_resource = (spec.namespace, spec.resource)  # type: ignore[attr-defined]  # for tests
     return read
+
+
+def _load(loader: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    recording.spoil()  # what was not answered by hits alone cannot be answered by them again
+    return loader(*args, **kwargs)
 
 
 def _typing(spec: ReadSpec, loader: Callable[..., Any]) -> tuple[str, Callable[[bytes], Any]]:

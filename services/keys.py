@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from cache.extension import cache
 from cache.namespaces import PERMISSIONS, USERS
 from cache.results import CachedResult
 from cache.scopes import KeyHash, UserId, WorkspaceId
@@ -65,7 +66,7 @@ def authenticate(secret: str) -> Principal:
     if principal is None:
         raise Unauthenticated("This API key is not valid.", code="invalid_api_key")
     ends_s = principal.expires_at_s
-    if ends_s is not None and ends_s <= runtime().clock.now().timestamp():
+    if ends_s is not None and cache.is_over(ends_s):
         raise Unauthenticated("This API key has run out.", code="expired_api_key")
     return principal
 

@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 
 from flask import Response, request
 
+from cache import recording
 from cache.results import CachedResult, ReadPolicy, reading
 
 __all__ = ["cached_response", "uncached"]
 
 View = TypeVar("View", bound=Callable[..., Any])
+MEDIA_TYPE = "application/json"
 
 
 def cached_response(view: View) -> View:
@@ -23,7 +25,7 @@ def cached_response(view: View) -> View:
     def sent(*args: Any, **kwargs: Any) -> Response:
         with reading(_policy()):
             result: CachedResult[Any] = view(*args, **kwargs)
-            return send(result)
+            return _noted(result, send(result))
 
     sent.is_cached = True  # type: ignore[attr-defined]  # read by the route test
     return sent  # type: ignore[return-value]  # same signature, seen from outside
@@ -41,13 +43,21 @@ def uncached(reason: str) -> Callable[[View], View]:
 
 def send(result: CachedResult[Any]) -> Response:
     """The response of one cached result, or 304 where the caller has it already."""
-    response = Response(result.body, mimetype="application/json")
+    response = Response(result.body, content_type=MEDIA_TYPE)
     response.headers["ETag"] = result.etag
     response.headers["Cache-Status"] = result.cache_status
     # Private and revalidated: whose answer it is depends on the key, and a write may change it.
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization, X-Api-Key"
     return response.make_conditional(request)  # type: ignore[return-value]
+
+
+def _noted(result: CachedResult[Any], response: Response) -> Response:
+    """Let the next request of the kind be answered before it comes here (`cache.front`)."""
+    noting = recording.current()
+    if noting is not None and request.url_rule is not None:
+        noting.answered(result, route=request.url_rule.rule, media_type=MEDIA_TYPE)
+    return response
 
 
 def _policy() -> ReadPolicy:

@@ -1,6 +1,5 @@
 """What happens around every request: its id, and headers that keep browsers careful."""
 
-import re
 import time
 
 import structlog
@@ -9,11 +8,10 @@ from flask import Flask, Response, g, request
 from blueprints.http.limits import write_standings
 from services import metrics
 from services.errors import NotFound
-from telemetry.ids import new_id
+from telemetry.ids import new_id, request_id
 
 __all__ = ["register_request_hooks"]
 
-SANE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -24,8 +22,7 @@ HEADERS = {
 
 def _begin() -> None:
     g.began_s = time.perf_counter()
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if SANE_ID.fullmatch(given) else new_id()
+    g.request_id = request_id(request.headers.get("X-Request-Id", ""))
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if "\x00" in request.path:  # no database stores it, so it names nothing

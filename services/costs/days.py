@@ -6,8 +6,8 @@ A range is from its first day until, and without, the day after its last.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from cache.extension import cache
 from services.errors import Invalid
-from services.runtime import runtime
 
 __all__ = ["MAX_DAYS", "DayRange", "check_order", "chosen_range", "period_of", "start_of", "today"]
 
@@ -30,7 +30,7 @@ class DayRange:
 
 def today() -> date:
     """The present day in UTC."""
-    return runtime().clock.now().astimezone(UTC).date()
+    return cache.today()
 
 
 def start_of(day: date) -> datetime:

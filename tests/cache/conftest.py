@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fakeredis import FakeServer
+from flask import Flask, request_started
 
 from cache.backends.redis import RedisTier
 from tests.doubles.fake_clock import FakeClock
@@ -62,3 +63,16 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPro
     client.close()
     yield process
     process.kill()
+
+
+@pytest.fixture
+def reached(app: Flask) -> Iterator[list[str]]:
+    """One word for each request that came to Flask, past the layer that sends hits."""
+    came: list[str] = []
+
+    def note(sender: Flask, **_: Any) -> None:
+        came.append(sender.name)
+
+    request_started.connect(note, app)
+    yield came
+    request_started.disconnect(note, app)

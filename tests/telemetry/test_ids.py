@@ -2,7 +2,9 @@
 
 from uuid import UUID
 
-from telemetry.ids import new_id
+import pytest
+
+from telemetry.ids import new_id, request_id
 from tests.doubles.together import together
 
 
@@ -26,3 +28,15 @@ def test_no_two_threads_get_one_id():
     made = together([lambda: [new_id() for _ in range(2000)]] * 4)
 
     assert len({each for ids in made for each in ids}) == 8000
+
+
+@pytest.mark.parametrize("given", ["abc-123", "x" * 128, "a:b.c_d"])
+def test_a_callers_own_request_id_is_taken(given):
+    """So that one id goes through all of a caller's logs."""
+    assert request_id(given) == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "two words", "line\nbreak", "ü"])
+def test_what_is_no_sane_id_is_replaced(given):
+    """It is written into logs and sent back in a header."""
+    assert UUID(request_id(given)).version == 7
