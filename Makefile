@@ -34,7 +34,8 @@ run: setup ## serve on PORT (8000)
 	@$(BIN)/flask --app wsgi db upgrade
 	@$(BIN)/gunicorn --config gunicorn.conf.py
 
-test: setup-dev lint types ## everything that CI runs
+test: setup-dev ## everything that CI runs
+	@$(MAKE) --no-print-directory -j 2 lint types
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: setup-dev ## style, layers, spelling, docstrings

@@ -41,15 +41,13 @@ class Shelf:
             return connection.scalar(select(what).select_from(THINGS))
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
-def shelf(request: pytest.FixtureRequest, tmp_path) -> Iterator[Shelf]:
+@pytest.fixture
+def shelf(either_url: str) -> Iterator[Shelf]:
     """An empty table on each of the two databases."""
-    url = f"sqlite:///{tmp_path / 'types.sqlite3'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    engine = create_engine(url)
+    engine = create_engine(either_url)
     THINGS.create(engine)
     yield Shelf(engine)
+    THINGS.drop(engine)
     engine.dispose()
 
 

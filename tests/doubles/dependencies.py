@@ -69,17 +69,23 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """
     if getattr(request, "param", request.config.getoption("--database")) == "sqlite":
         return f"sqlite:///{tmp_path / 'test.sqlite3'}"
-    url: str = request.getfixturevalue("shared_postgres_url")
-    request.getfixturevalue("postgres_server").empty(url, db.metadata.sorted_tables)
-    return url
+    return _emptied(request)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
 def either_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database without tables, on SQLite and then on PostgreSQL, whatever was chosen."""
+    """An empty database, on SQLite and then on PostgreSQL, whatever was chosen.
+
+    The latter has its tables already, which `create_all` does not mind.
+    """
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'either.sqlite3'}"
-    url: str = request.getfixturevalue("postgres_url")
+    return _emptied(request)
+
+
+def _emptied(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue("shared_postgres_url")
+    request.getfixturevalue("postgres_server").empty(url, db.metadata.sorted_tables)
     return url
 
 

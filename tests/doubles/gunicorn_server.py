@@ -5,7 +5,9 @@ import re
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import urllib3
@@ -48,7 +50,7 @@ class GunicornServer:
 
     def start(self) -> "GunicornServer":
         """Migrate and serve; returns once it answers."""
-        self.flask("db", "upgrade")
+        self._migrate()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")],
@@ -87,12 +89,23 @@ class GunicornServer:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it; its exit status."""
         assert self._process is not None
+        self._http.clear()  # gunicorn's gevent worker waits for idle connections
         self._process.send_signal(number)
         try:
             return self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
+
+    def _migrate(self) -> None:
+        """Bring the database up to date; an SQLite file that is not there yet is a copy."""
+        if "DATABASE_URL" in self._environ:
+            self.flask("db", "upgrade")
+            return
+        database = Path(self._environ["LARDER_INSTANCE_PATH"]) / "larder.sqlite3"
+        if not database.exists():
+            database.parent.mkdir(parents=True, exist_ok=True)
+            database.write_bytes(_migrated())
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -102,6 +115,15 @@ class GunicornServer:
         except urllib3.exceptions.HTTPError:
             return False
         return ready
+
+
+@cache
+def _migrated() -> bytes:
+    """An SQLite file as `flask db upgrade` makes it."""
+    with TemporaryDirectory(prefix="larder-migrated-") as folder:
+        server = GunicornServer(Path(folder))
+        server.flask("db", "upgrade")
+        return (server.folder / "instance" / "larder.sqlite3").read_bytes()
 
 
 def _lives(pid: int) -> bool:

@@ -22,12 +22,10 @@ def owner(app, alice):
         yield UserId(alice.user_id)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
-def racing(request, settings, clock):
+@pytest.fixture
+def racing(either_url, settings, clock):
     """An application on each of the two databases, and a user of it."""
-    if request.param == "postgresql":
-        settings = replace(settings, database_url=request.getfixturevalue("postgres_url"))
-    app = create_app(settings, clock=clock)
+    app = create_app(replace(settings, database_url=either_url), clock=clock)
     with app.app_context():
         db.create_all()
     yield app, UserId(make_user(app, "Rita").user_id)
