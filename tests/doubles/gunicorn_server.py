@@ -19,7 +19,7 @@ __all__ = ["ADMIN_KEY", "GunicornServer"]
 
 ADMIN_KEY = "lk-admin-key-of-a-real-server"
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 60
+START_S = 120
 
 
 class GunicornServer:
