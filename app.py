@@ -4,9 +4,11 @@ Importing anything opens nothing; `create_app` puts the parts together, in one p
 """
 
 import os
+import random
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -33,7 +35,7 @@ from database.generations import GenerationsOutOfReach, SqlGenerations
 from database.session import close_connections, db, init_database
 from providers.registry import ProviderRegistry
 from services import runtime as services_runtime
-from services.cache_statistics import publish_statistics
+from services.cache_statistics import publish_statistics, tick
 from services.installation import master_secret
 from services.lost_streams import end_lost_stream, sweep_lost_streams
 from services.runtime import Runtime
@@ -46,7 +48,7 @@ from streams.logs.both import StreamLogs
 from streams.loops import BackgroundLoop
 from streams.plan import StreamHooks
 from telemetry.clock import SYSTEM_CLOCK, Clock
-from telemetry.ids import request_id
+from telemetry.ids import new_id, request_id
 from telemetry.logs import configure_logs
 from telemetry.metrics import RequestMetrics
 
@@ -152,19 +154,16 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         engine.shutdown()
         in_context(close_connections)
 
-    def sweep() -> bool:
-        try:
-            in_context(sweep_lost_streams)
-        finally:
-            sweeper.pause(SWEEP_LOST_STREAMS_S)
-        return True
-
     def serving() -> None:
-        sweeper.wake()
+        for loop in loops:
+            loop.wake()
         if settings.cache_warm_at_start:
             in_background(lambda: warm(settings.cache_warm_at_start))
 
-    sweeper = BackgroundLoop("larder-lost-streams", sweep)
+    loops = (
+        _repeated(partial(in_context, sweep_lost_streams), lambda: SWEEP_LOST_STREAMS_S),
+        _repeated(partial(in_context, tick), lambda: _to_next_minute_s(clock)),
+    )
     providers = ProviderRegistry()
     worker = f"{socket.gethostname()}:{os.getpid()}"
     app.extensions["larder_shutdown"] = shut_down
@@ -177,7 +176,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         providers=providers,
         streams=streams,
         worker=worker,
-        instance=shared_counters() or worker,
+        instance=shared_counters() or f"{worker}:{new_id()}"[-100:],
         requests=RequestMetrics(),
         in_background=in_background,
     )
@@ -189,6 +188,25 @@ def _stream_logs(engine: CacheEngine, prefix: str) -> StreamLogs:
     if engine.redis is None:
         return StreamLogs()
     return StreamLogs(redis=engine.redis_client, prefix=prefix, on_fault=engine.redis.report)
+
+
+def _repeated(work: Callable[[], None], pause_s: Callable[[], float]) -> BackgroundLoop:
+    """A loop beside the requests, which begins once the worker serves."""
+
+    def step() -> bool:
+        try:
+            work()
+        finally:
+            loop.pause(pause_s())
+        return True
+
+    loop = BackgroundLoop("larder-background", step)
+    return loop
+
+
+def _to_next_minute_s(clock: Clock) -> float:
+    """A little more than what is left of this minute: workers need not all come at once."""
+    return 60 - clock.now().second + random.uniform(0, 3)  # noqa: S311 (no secret)
 
 
 def _register(app: Flask, settings: Settings) -> None:

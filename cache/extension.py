@@ -32,7 +32,7 @@ from cache.statistics import Statistics
 from config import SettingsError
 from telemetry.clock import SYSTEM_CLOCK, Clock
 
-__all__ = ["LarderCache", "cache"]
+__all__ = ["VIEWS_NAMESPACE", "LarderCache", "cache"]
 
 log = structlog.get_logger(__name__)
 GATES = "larder_gates"

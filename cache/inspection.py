@@ -6,11 +6,13 @@ memory. Keys are walked in bounded steps (SCAN), never all at once.
 
 import re
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from cache.backends.redis import RedisTier
+from cache.cluster import SCAN_STEP
 from cache.engine import CacheEngine
 from cache.entries import Entry, EntryRefused
 from cache.redis_faults import FAULTS
@@ -18,7 +20,7 @@ from cache.redis_faults import FAULTS
 __all__ = ["EntryCount", "Inspector", "KeyPage"]
 
 MAX_STEPS = 40
-MAX_COUNTED = 20_000
+SAMPLED = 10
 UNLINK_BATCH = 500
 GLOB = re.compile(r"([\[\]*?\\^])")
 
@@ -33,11 +35,15 @@ class KeyPage:
 
 @dataclass(frozen=True, slots=True)
 class EntryCount:
-    """How many entries a namespace has; `is_complete` is false where counting stopped early."""
+    """How many entries a namespace has; `is_complete` is false where counting stopped early.
+
+    `size_bytes` are this worker's memory's; `redis_bytes` are reckoned from a few of its keys.
+    """
 
     entries: int
     size_bytes: int
     is_complete: bool
+    redis_bytes: int = 0
 
 
 class Inspector:
@@ -59,7 +65,7 @@ class Inspector:
         if redis is None:
             return self._keys_in_memory(namespace, owner, prefix, cursor)
         head = "*" if owner is None else _plain(owner)
-        pattern = self._engine.storage_key(f"{namespace}:{head}:{_plain(prefix)}*")
+        pattern = _plain(self._engine.storage_key("")) + f"{namespace}:{head}:{_plain(prefix)}*"
         at, found, steps = int(cursor or 0), list[bytes](), 0
         while steps < MAX_STEPS and not (steps and (at == 0 or found)):
             at, more = redis.scan(pattern, at)
@@ -93,24 +99,48 @@ class Inspector:
             redis.delete(self._engine.storage_key(key))
 
     def count(self, namespace: str) -> EntryCount:
-        """How many entries a namespace has now, and their bytes; bounded work.
+        """How many entries a namespace has now, and their bytes; bounded work."""
+        return self.counts(namespace).get(namespace, EntryCount(0, 0, is_complete=True))
 
-        Redis's part is the number of keys; bytes are those of this worker's memory.
+    def counts(self, namespace: str = "*") -> dict[str, EntryCount]:
+        """How many entries each namespace has now, and their bytes, in one bounded walk.
+
+        Redis's part is the number of keys (reckoned from a part of them where there are too many to
+        walk over) and, from some of them, what they take up.
         """
-        head = f"{namespace}:"
-        sizes = [size for key, size, _ in self._engine.memory.items() if key.startswith(head)]
+        sizes: dict[str, list[int]] = defaultdict(list)
+        for key, size, _ in self._engine.memory.items():
+            sizes[key.partition(":")[0]].append(size)
         redis = self._redis()
         if redis is None:
-            return EntryCount(len(sizes), sum(sizes), is_complete=True)
-        pattern = self._engine.storage_key(f"{_plain(namespace)}:*")
-        total, at, steps = 0, 0, 0
-        while steps < MAX_STEPS and total < MAX_COUNTED:
-            at, more = redis.scan(pattern, at)
-            total += len(more)
+            return {
+                name: EntryCount(len(each), sum(each), is_complete=True)
+                for name, each in sizes.items()
+            }
+        keys, share = self._walked(redis, namespace)
+        return {
+            name: EntryCount(
+                entries=round(len(keys[name]) / share),
+                size_bytes=sum(sizes[name]),
+                is_complete=share == 1,
+                redis_bytes=int(len(keys[name]) / share * _mean_bytes(redis, keys[name][:SAMPLED])),
+            )
+            for name in sizes.keys() | keys.keys()
+        }
+
+    def _walked(self, redis: RedisTier, namespace: str) -> tuple[dict[str, list[bytes]], float]:
+        """Keys by namespace, and about what share of all there are they are."""
+        head = self._engine.storage_key("")
+        skip = len(head.encode())
+        name = namespace if namespace == "*" else _plain(namespace)
+        found: dict[str, list[bytes]] = defaultdict(list)
+        at = steps = 0
+        while steps < MAX_STEPS and not (steps and at == 0):
+            at, keys = redis.scan(f"{_plain(head)}{name}:*", at)
             steps += 1
-            if at == 0:
-                break
-        return EntryCount(total, sum(sizes), is_complete=at == 0)
+            for key in keys:
+                found[key[skip:].partition(b":")[0].decode(errors="replace")].append(key)
+        return found, 1 if at == 0 else min(1.0, steps * SCAN_STEP / max(1, _size(redis)))
 
     def reclaim(self, namespace: str) -> None:
         """Free the bytes of a cleared namespace, in the background: it is unservable already."""
@@ -118,7 +148,7 @@ class Inspector:
         self._engine.memory.drop_where(lambda entry: entry.key.startswith(head))
         redis = self._redis()
         if redis is not None:
-            pattern = self._engine.storage_key(f"{_plain(namespace)}:*")
+            pattern = f"{_plain(self._engine.storage_key(''))}{_plain(namespace)}:*"
             threading.Thread(
                 target=_unlink, args=(redis, pattern), name="cache-reclaim", daemon=True
             ).start()
@@ -144,6 +174,32 @@ def _is_of(key: str, namespace: str, owner: str | None, prefix: str) -> bool:
     return head == namespace and (owner is None or of == owner) and rest.startswith(prefix)
 
 
+def _size(redis: RedisTier) -> int:
+    """How many keys there are, of whomever."""
+    client = redis.client()
+    if client is None:
+        return 0
+    try:
+        size = client.dbsize()
+    except FAULTS as fault:
+        redis.report(fault)
+        return 0
+    return int(sum(size.values()) if isinstance(size, dict) else size)
+
+
+def _mean_bytes(redis: RedisTier, keys: Sequence[bytes]) -> float:
+    """What one of these takes up in Redis, on average; each question costs it the same."""
+    client = redis.client() if keys else None
+    if client is None:
+        return 0.0
+    try:
+        sizes = [client.memory_usage(key) or 0 for key in keys]
+    except FAULTS as fault:
+        redis.report(fault)
+        return 0.0
+    return float(sum(sizes)) / len(sizes)
+
+
 def _plain(text: str) -> str:
     """`text` for a pattern, its own special characters escaped."""
     return GLOB.sub(r"\\\1", text)
@@ -156,7 +212,9 @@ def _unlink(redis: RedisTier, pattern: str) -> None:
     try:
         keys: Iterator[bytes] = client.scan_iter(match=pattern, count=UNLINK_BATCH)
         while batch := list(islice(keys, UNLINK_BATCH)):
+            pipe = client.pipeline(transaction=False)
             for key in batch:  # one by one: in a cluster they live on different nodes
-                client.unlink(key)
+                pipe.unlink(key)
+            pipe.execute()
     except FAULTS as fault:
         redis.report(fault)

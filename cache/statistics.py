@@ -7,6 +7,7 @@ is a baseline that is taken off (`minus`), so no figure is ever lost to a scrape
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from cache.results import Outcome
+from telemetry.ids import new_id
 
 __all__ = ["BUCKETS_S", "Figures", "Statistics", "minus", "percentile_s", "shared_counters"]
 
@@ -144,8 +146,20 @@ def _ordered(name: str, labels: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def shared_counters() -> str:
-    """The name of the folder that this server's workers share their counters in, or empty."""
-    return Path(os.environ.get(MULTIPROCESS, "")).name
+    """What the counters that this server's workers share are known by; empty if they share none.
+
+    The name stands beside them, so that it is another's once they begin anew.
+    """
+    folder = os.environ.get(MULTIPROCESS)
+    if not folder:
+        return ""
+    mark = Path(folder) / "instance"
+    drawn = mark.with_name(f"instance-{new_id()}")
+    drawn.write_text(drawn.name.removeprefix("instance-"))
+    with suppress(FileExistsError):  # another worker was first
+        mark.hardlink_to(drawn)
+    drawn.unlink()
+    return mark.read_text()
 
 
 def minus(figures: Figures, baseline: Figures) -> Figures:

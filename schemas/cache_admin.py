@@ -54,8 +54,27 @@ class TierLatencySchema(Schema):
     p99_ms = fields.Float(required=True, allow_none=True)
 
 
-class CacheFiguresSchema(Schema):
-    """Counts since the start or the last reset."""
+class WindowSchema(Schema):
+    """The reads since an instant; `since` is from one to two parts of the window ago."""
+
+    since = UtcTime(required=True)
+    reads = fields.Integer(required=True)
+    hits = fields.Integer(required=True)
+    misses = fields.Integer(required=True)
+    stale_served = fields.Integer(required=True)
+    hit_ratio = fields.Float(required=True, allow_none=True)
+
+
+class WindowsSchema(Schema):
+    """The reads of the last minute, hour and day, over all workers and machines."""
+
+    minute = fields.Nested(WindowSchema, required=True, data_key="1m", attribute="1m")
+    hour = fields.Nested(WindowSchema, required=True, data_key="1h", attribute="1h")
+    day = fields.Nested(WindowSchema, required=True, data_key="24h", attribute="24h")
+
+
+class CountsSchema(Schema):
+    """Counts since the start or the last reset; reads are hits, misses, bypasses and stale ones."""
 
     reads = fields.Integer(required=True)
     hits = fields.Integer(required=True)
@@ -63,9 +82,25 @@ class CacheFiguresSchema(Schema):
     bypasses = fields.Integer(required=True)
     stale_served = fields.Integer(required=True)
     hit_ratio = fields.Float(required=True, allow_none=True)
-    hits_by_tier = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     misses_by_reason = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     fills = fields.Integer(required=True)
+    reloads_unchanged = fields.Integer(required=True)
+    reloads_changed = fields.Integer(required=True)
+    ended_unused = fields.Integer(required=True)
+    ended_used = fields.Integer(required=True)
+    windows = fields.Nested(WindowsSchema, required=True)
+
+
+class ResourceFiguresSchema(CountsSchema):
+    """The counts of one resource of a namespace."""
+
+    resource = fields.String(required=True)
+
+
+class CacheFiguresSchema(CountsSchema):
+    """The counts of a namespace, or of all."""
+
+    hits_by_tier = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     coalesced_waits = fields.Integer(required=True)
     invalidations = fields.Integer(required=True)
     not_stored_for_size = fields.Integer(required=True)
@@ -74,12 +109,20 @@ class CacheFiguresSchema(Schema):
     latency = fields.List(fields.Nested(TierLatencySchema), required=True)
 
 
-class NamespaceFiguresSchema(CacheFiguresSchema):
+class HeldSchema(Schema):
+    """What a namespace holds now: `bytes` in this worker's memory, `redis_bytes` about in Redis."""
+
+    entries = fields.Integer(required=True)
+    entries_complete = fields.Boolean(required=True)
+    bytes = fields.Integer(required=True)
+    redis_bytes = fields.Integer(required=True)
+
+
+class NamespaceFiguresSchema(CacheFiguresSchema, HeldSchema):
     """The counts of one namespace, with what it holds now."""
 
     namespace = fields.String(required=True)
-    entries = fields.Integer(required=True)
-    bytes = fields.Integer(required=True)
+    resources = fields.List(fields.Nested(ResourceFiguresSchema), required=True)
 
 
 class StatsSchema(Schema):
@@ -121,20 +164,14 @@ class HealthSchema(Schema):
     warnings = fields.List(fields.String(), required=True)
 
 
-class NamespaceSchema(Schema):
-    """One namespace: what it promises and what it holds."""
+class NamespaceSchema(NamespaceFiguresSchema):
+    """One namespace: what it promises, what it did and what it holds."""
 
-    namespace = fields.String(required=True)
     owners = fields.String(required=True)
     is_public = fields.Boolean(required=True)
     freshness = fields.String(required=True)
     ttls = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     warmed_by = fields.List(fields.String(), required=True)
-    entries = fields.Integer(required=True)
-    entries_complete = fields.Boolean(required=True)
-    bytes = fields.Integer(required=True)
-    hit_ratio = fields.Float(required=True, allow_none=True)
-    reads = fields.Integer(required=True)
     advice = fields.List(fields.String(), required=True)
 
 

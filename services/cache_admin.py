@@ -8,7 +8,7 @@ import msgspec
 
 from cache.entries import Entry
 from cache.extension import cache
-from cache.inspection import Inspector
+from cache.inspection import EntryCount, Inspector
 from cache.namespaces import (
     NAMESPACES,
     PublicNamespace,
@@ -19,6 +19,8 @@ from cache.results import encode_body
 from cache.scopes import Scope
 from schemas.cache_admin import EntryWrite, KeyQuery
 from services import audit_logs, cache_statistics
+from services.cache_advice import advice
+from services.cache_figures import by_resource
 from services.errors import Invalid, NotFound
 from services.principal import Principal
 from services.runtime import runtime
@@ -40,8 +42,6 @@ ALL = "all"
 MANUAL = "manual"
 MAX_KEY_CHARS = 200
 MAX_OWNER_CHARS = 100
-FEW_READS = 100
-POOR_RATIO = 0.3
 
 AnyNamespace = PublicNamespace | ScopedNamespace[Any]
 
@@ -55,11 +55,9 @@ def read_health() -> dict[str, Any]:
 
 def list_namespaces() -> dict[str, Any]:
     """All namespaces."""
-    figures = cache_statistics.figures_by_namespace()
-    return {
-        "items": [_described(each, figures) for each in NAMESPACES.values()],
-        "next_cursor": None,
-    }
+    seen, counts = cache_statistics.seen(), Inspector(cache.engine).counts()
+    items = [_described(each, seen, counts.get(each.name)) for each in NAMESPACES.values()]
+    return {"items": items, "next_cursor": None}
 
 
 def get_namespace(name: str) -> dict[str, Any]:
@@ -68,7 +66,8 @@ def get_namespace(name: str) -> dict[str, Any]:
     Raises:
         NotFound: there is none of this name.
     """
-    return _described(_namespace(name), cache_statistics.figures_by_namespace())
+    space, count = _namespace(name), Inspector(cache.engine).count(name)
+    return _described(space, cache_statistics.seen(), count)
 
 
 def clear_namespace(principal: Principal | None, name: str) -> None:
@@ -213,51 +212,19 @@ def _logical(name: str, owner: str | None, key: str) -> str:
     return f"{name}:{owner or ''}:{key}"
 
 
-def _described(space: AnyNamespace, figures: dict[str, dict[str, float]]) -> dict[str, Any]:
-    count = Inspector(cache.engine).count(space.name)
-    hits, misses = _hits_and_misses(figures.get(space.name, {}))
-    ratio = round(hits / (hits + misses), 4) if hits + misses else None
+def _described(
+    space: AnyNamespace, seen: cache_statistics.Seen, count: EntryCount | None
+) -> dict[str, Any]:
     engine = cache.engine
+    ttls = {each: engine.ttl_of(space.name, each, ttl) for each, ttl in space.ttls.items()}
     return {
         "namespace": space.name,
         "owners": space.owners,
         "is_public": space.is_public,
         "freshness": space.freshness.value,
-        "ttls": {each: engine.ttl_of(space.name, each, ttl) for each, ttl in space.ttls.items()},
+        "ttls": ttls,
         "warmed_by": list(space.warmed_by),
-        "entries": count.entries,
-        "entries_complete": count.is_complete,
-        "bytes": count.size_bytes,
-        "reads": hits + misses,
-        "hit_ratio": ratio,
-        "advice": _advice(space.name, figures.get(space.name, {}), ratio, hits + misses),
+        **cache_statistics.held(count),
+        **seen.of(space.name),
+        "advice": advice(space.name, by_resource(seen.counts.get(space.name, {})), ttls),
     }
-
-
-def _hits_and_misses(counts: dict[str, float]) -> tuple[int, int]:
-    sums = {"hit": 0, "miss": 0}
-    for name, value in counts.items():
-        parts = name.split("|")
-        if parts[0] == "reads" and parts[2] in sums:
-            sums[parts[2]] += int(value)
-    return sums["hit"], sums["miss"]
-
-
-def _advice(name: str, counts: dict[str, float], ratio: float | None, reads: int) -> list[str]:
-    """What the figures say about the TTLs, in words; nothing before there are enough of them."""
-    if ratio is None or reads < FEW_READS:
-        return []
-    reasons: dict[str, int] = {}
-    for key, value in counts.items():
-        parts = key.split("|")
-        if parts[0] == "reads" and parts[2] == "miss":
-            reasons[parts[3]] = reasons.get(parts[3], 0) + int(value)
-    most = max(reasons, key=lambda each: reasons[each], default="")
-    if ratio >= POOR_RATIO and most != "expired":
-        return []
-    words = {
-        "expired": f"Most misses of {name} are expired entries: a longer TTL would save them.",
-        "stamp": f"Most misses of {name} follow writes: a longer TTL would change nothing.",
-        "absent": f"Most misses of {name} are first reads: warming would help, TTLs would not.",
-    }
-    return [words[most]] if most in words else []

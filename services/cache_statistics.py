@@ -1,157 +1,233 @@
 """The cache's figures over all workers and machines, since the start or the last reset.
 
-The workers of this machine share live counters; each machine's sums are written into the database
-when they are read and when a worker ends, so that a restart loses nothing. A reset keeps a baseline
-and takes it off.
+The workers of this machine share live counters. Once a minute, and when a worker ends, one of them
+writes the machine's sums into the database, beside the requests; so whoever is asked speaks for
+all, and a restart loses nothing. A reset keeps a baseline and takes it off.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
-from cache.extension import cache
-from cache.inspection import Inspector
+from cache.extension import VIEWS_NAMESPACE, cache
+from cache.inspection import EntryCount, Inspector
 from cache.namespaces import NAMESPACES
-from cache.statistics import Figures, minus, percentile_s
+from cache.statistics import Figures, minus
+from cache.sweeping import sweep
 from database.session import read_session
 from database.tables.platform import CacheStatistics
-from services import audit_logs
+from services import audit_logs, cache_windows
+from services.cache_figures import added, by_namespace, by_resource, in_all, in_window
+from services.errors import Conflict
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
 
-__all__ = ["figures_by_namespace", "publish_statistics", "read_statistics", "reset_statistics"]
+__all__ = [
+    "Seen",
+    "publish_statistics",
+    "read_statistics",
+    "reset_statistics",
+    "seen",
+    "tick",
+]
 
-BASELINE = "baseline"
-SHARES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+BASELINE, ENDED = "baseline", "ended"
+GROUPS = (*NAMESPACES, VIEWS_NAMESPACE)
+OF_A_RESOURCE = (
+    "reads",
+    "hits",
+    "misses",
+    "bypasses",
+    "stale_served",
+    "hit_ratio",
+    "misses_by_reason",
+    "fills",
+    "reloads_unchanged",
+    "reloads_changed",
+    "ended_unused",
+    "ended_used",
+)
+IDLE = timedelta(hours=1)
+FOLDED = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was counted, by namespace: since the last reset, and in each window."""
+
+    since: datetime | None
+    counts: dict[str, Figures]
+    windows: dict[str, tuple[datetime, dict[str, Figures]]]
+    errors: dict[str, int]
+
+    def in_all(self) -> dict[str, Any]:
+        """The figures of all namespaces together."""
+        lately = {
+            name: in_window(since, added(counts.values()))
+            for name, (since, counts) in self.windows.items()
+        }
+        return in_all(added(self.counts.values())) | {"windows": lately}
+
+    def of(self, namespace: str) -> dict[str, Any]:
+        """The figures of one namespace, and of each of its resources."""
+        counts = self.counts.get(namespace, {})
+        lately = {
+            name: (since, groups.get(namespace, {}))
+            for name, (since, groups) in self.windows.items()
+        }
+        parts = {name: by_resource(group) for name, (_, group) in lately.items()}
+        return {
+            **in_all(counts),
+            "windows": {name: in_window(*group) for name, group in lately.items()},
+            "resources": [
+                {
+                    "resource": resource,
+                    **{key: value for key, value in in_all(part).items() if key in OF_A_RESOURCE},
+                    "windows": {
+                        name: in_window(since, parts[name].get(resource, {}))
+                        for name, (since, _) in lately.items()
+                    },
+                }
+                for resource, part in sorted(by_resource(counts).items())
+            ],
+        }
+
+
+def seen() -> Seen:
+    """Everything counted so far, over all workers and machines."""
+    with read_session() as session:
+        rows = {row.instance: row for row in session.scalars(select(CacheStatistics))}
+        baseline, mine = rows.pop(BASELINE, None), rows.pop(runtime().instance, None)
+        live = cache.engine.statistics.snapshot()
+        running = _grown(live, {} if mine is None else mine.figures)
+        windows = cache_windows.read_windows(session, running)
+    totals = added([live, *(row.figures for row in rows.values())])
+    since_reset = totals if baseline is None else minus(totals, baseline.figures)
+    return Seen(
+        since=None if baseline is None else baseline.recorded_at,
+        counts=_known(since_reset),
+        windows={name: (since, _known(counts)) for name, (since, counts) in windows.items()},
+        errors={
+            name.removeprefix("errors|"): int(value)
+            for name, value in since_reset.items()
+            if name.startswith("errors|")
+        },
+    )
+
+
+def held(count: EntryCount | None) -> dict[str, Any]:
+    """How much a namespace holds now: in Redis, or in this worker's memory while it is away."""
+    count = count or EntryCount(0, 0, is_complete=True)
+    return {
+        "entries": count.entries,
+        "entries_complete": count.is_complete,
+        "bytes": count.size_bytes,
+        "redis_bytes": count.redis_bytes,
+    }
 
 
 def read_statistics() -> dict[str, Any]:
     """Totals and each namespace's figures."""
-    figures, since = _current()
-    by_namespace = figures_by_namespace(figures)
-    inspector = Inspector(cache.engine)
-    rows = []
-    for name in NAMESPACES:
-        count = inspector.count(name)
-        held = {"namespace": name, "entries": count.entries, "bytes": count.size_bytes}
-        rows.append(held | _shown(by_namespace.get(name, {})))
-    errors = {
-        name.removeprefix("errors|"): int(value)
-        for name, value in figures.items()
-        if name.startswith("errors|")
+    found = seen()
+    counts = Inspector(cache.engine).counts()
+    return {
+        "since": found.since,
+        "totals": found.in_all(),
+        "namespaces": [
+            {"namespace": name, **held(counts.get(name)), **found.of(name)} for name in GROUPS
+        ],
+        "errors": found.errors,
     }
-    everything = _summed(by_namespace[name] for name in NAMESPACES if name in by_namespace)
-    return {"since": since, "totals": _shown(everything), "namespaces": rows, "errors": errors}
 
 
 def reset_statistics(principal: Principal) -> None:
     """Begin to count anew."""
-    figures = _totals()
+    publish_statistics()
     with unit_of_work() as work:
+        rows = work.session.scalars(
+            select(CacheStatistics).where(
+                CacheStatistics.instance.not_in([BASELINE, runtime().instance])
+            )
+        )
+        live = cache.engine.statistics.snapshot()
+        figures = added([live, *(row.figures for row in rows)])
         _keep(work, BASELINE, figures)
+        cache_windows.forget_windows(work)
         audit_logs.record(work, principal, "cache.statistics_reset", "cache", "statistics", {})
 
 
+def tick() -> None:
+    """What every worker does once a minute beside its requests.
+
+    It drops what has run out in its memory; the first of a machine writes the sums for all.
+    """
+    sweep(cache.engine)
+    now = runtime().clock.now()
+    recorded_at = _recorded_at()
+    if recorded_at is None or recorded_at < now.replace(second=0, microsecond=0):
+        publish_statistics()
+
+
 def publish_statistics() -> None:
-    """Write this machine's sums into the database."""
+    """Write this machine's sums into the database, and what has grown into its windows.
+
+    Any worker may at any time: the row's lock has them take turns, and each reads the counters
+    under it, so nothing is added twice.
+    """
+    try:
+        _publish()
+    except Conflict:  # another worker has made the row in this very moment
+        _publish()
+
+
+def _publish() -> None:
+    now = runtime().clock.now()
     with unit_of_work() as work:
-        _keep(work, runtime().instance, cache.engine.statistics.snapshot())
+        row = work.session.get(CacheStatistics, runtime().instance, with_for_update=True)
+        figures = cache.engine.statistics.snapshot()
+        grown = _grown(figures, {} if row is None else row.figures)
+        if row is not None and not grown and row.recorded_at > now - IDLE:
+            return
+        cache_windows.keep_windows(work, grown)
+        _keep(work, runtime().instance, figures)
+        _fold(work, now - FOLDED)
 
 
-def figures_by_namespace(figures: Figures | None = None) -> dict[str, dict[str, float]]:
-    """Each namespace's counts, its name taken out of theirs."""
-    found: dict[str, dict[str, float]] = defaultdict(dict)
-    for name, value in (figures if figures is not None else _current()[0]).items():
-        parts = name.split("|")
-        at = 2 if parts[0] == "latency" else 1
-        if parts[0] != "errors" and len(parts) > at:
-            found[parts[at]]["|".join(parts[:at] + parts[at + 1 :])] = value
-    return found
+def _fold(work: UnitOfWork, before: datetime) -> None:
+    """Put the sums of starts that have long ended into one row: there would be ever more."""
+    query = select(CacheStatistics).where(
+        CacheStatistics.recorded_at < before,
+        CacheStatistics.instance.not_in([BASELINE, ENDED, runtime().instance]),
+    )
+    rows = work.session.scalars(query.with_for_update(skip_locked=True)).all()
+    if rows:
+        kept = work.session.get(CacheStatistics, ENDED, with_for_update=True)
+        sums = added(each.figures for each in (*rows, *([kept] if kept else [])))
+        _keep(work, ENDED, sums)
+        for each in rows:
+            work.session.delete(each)
 
 
-def _current() -> tuple[Figures, Any]:
+def _recorded_at() -> datetime | None:
+    query = select(CacheStatistics.recorded_at).where(
+        CacheStatistics.instance == runtime().instance
+    )
     with read_session() as session:
-        row = session.get(CacheStatistics, BASELINE)
-    totals = _totals()
-    return (totals, None) if row is None else (minus(totals, row.figures), row.recorded_at)
+        return session.scalar(query)
 
 
-def _totals() -> Figures:
-    """This machine's live counts and the last ones of all others."""
-    totals: Figures = defaultdict(float)
-    with read_session() as session:
-        others = session.scalars(
-            select(CacheStatistics.figures).where(
-                CacheStatistics.instance.not_in([BASELINE, runtime().instance])
-            )
-        ).all()
-    for figures in (*others, cache.engine.statistics.snapshot()):
-        for name, value in figures.items():
-            totals[name] += value
-    return dict(totals)
+def _grown(figures: Figures, before: Figures) -> Figures:
+    return {name: value for name, value in minus(figures, before).items() if value}
+
+
+def _known(figures: Figures) -> dict[str, Figures]:
+    groups = by_namespace(figures)
+    return {name: groups[name] for name in GROUPS if name in groups}
 
 
 def _keep(work: UnitOfWork, instance: str, figures: Figures) -> None:
     now = runtime().clock.now()
     work.session.merge(CacheStatistics(instance=instance, figures=figures, recorded_at=now))
-
-
-def _summed(parts: Any) -> dict[str, float]:
-    totals: dict[str, float] = defaultdict(float)
-    for part in parts:
-        for name, value in part.items():
-            totals[name] += value
-    return totals
-
-
-def _shown(counts: Mapping[str, float]) -> dict[str, Any]:
-    """One group's counts in words; reads are hits, misses, bypasses and stale ones, to the unit."""
-    by_outcome: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for name, value in counts.items():
-        parts = name.split("|")
-        if parts[0] == "reads":
-            by_outcome[parts[2]][parts[3]] += int(value)
-    sums = {outcome: sum(details.values()) for outcome, details in by_outcome.items()}
-    hits, misses = sums.get("hit", 0), sums.get("miss", 0)
-    return {
-        "reads": sum(sums.values()),
-        "hits": hits,
-        "misses": misses,
-        "bypasses": sums.get("bypass", 0),
-        "stale_served": sums.get("stale", 0),
-        "hit_ratio": round(hits / (hits + misses), 4) if hits + misses else None,
-        "hits_by_tier": dict(by_outcome.get("hit", {})),
-        "misses_by_reason": dict(by_outcome.get("miss", {})),
-        "fills": _count(counts, "fills"),
-        "coalesced_waits": _count(counts, "coalesced"),
-        "invalidations": _count(counts, "invalidations"),
-        "not_stored_for_size": _count(counts, "refused"),
-        "audits": int(counts.get("audits|checked", 0)),
-        "inconsistencies": int(counts.get("audits|inconsistent", 0)),
-        "latency": _latency(counts),
-    }
-
-
-def _count(counts: Mapping[str, float], name: str) -> int:
-    return int(sum(value for key, value in counts.items() if key.partition("|")[0] == name))
-
-
-def _latency(counts: Mapping[str, float]) -> list[dict[str, Any]]:
-    tiers: dict[str, dict[float, float]] = defaultdict(dict)
-    for name, value in counts.items():
-        parts = name.split("|")
-        if parts[:2] == ["latency", "le"]:
-            bounds = tiers[parts[2]]
-            bounds[float(parts[3])] = bounds.get(float(parts[3]), 0) + value
-    return [_percentiles(tier, buckets) for tier, buckets in sorted(tiers.items())]
-
-
-def _percentiles(tier: str, buckets: dict[float, float]) -> dict[str, Any]:
-    shown: dict[str, Any] = {"tier": tier, "count": int(buckets.get(float("inf"), 0))}
-    for name, share in SHARES.items():
-        seconds = percentile_s(buckets, share)
-        shown[name] = None if seconds is None else seconds * 1000
-    return shown

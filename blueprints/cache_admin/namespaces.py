@@ -18,20 +18,20 @@ routes = Routes("cache_namespaces", "/api/cache/namespaces", "Namespaces of the 
 @uncached("live state of the cache itself")
 @require("cache:read")
 @returns(NamespacesSchema)
-def list_namespaces(principal: Principal) -> dict[str, Any]:
+def list_namespaces(principal: Principal) -> Any:
     """List all namespaces."""
     del principal
-    return cache_admin.list_namespaces()
+    return NamespacesSchema().dump(cache_admin.list_namespaces())
 
 
 @routes.get("/<namespace>")
 @uncached("live state of the cache itself")
 @require("cache:read")
 @returns(NamespaceSchema)
-def get_namespace(principal: Principal, namespace: str) -> dict[str, Any]:
+def get_namespace(principal: Principal, namespace: str) -> Any:
     """Read one namespace."""
     del principal
-    return cache_admin.get_namespace(namespace)
+    return NamespaceSchema().dump(cache_admin.get_namespace(namespace))
 
 
 @routes.delete("/<namespace>")

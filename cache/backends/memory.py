@@ -18,6 +18,7 @@ from telemetry.clock import SYSTEM_CLOCK, Clock
 __all__ = ["MemoryCache"]
 
 NO_SIZE_BYTES = 256
+STEP = 500
 
 
 class MemoryCache(SimpleCache):
@@ -109,6 +110,21 @@ class MemoryCache(SimpleCache):
             for key in keys:
                 self._drop(key)
         return len(keys)
+
+    def drop_ended(self) -> list[Any]:
+        """Drop what has run out; its values. In small steps: readers in between go on."""
+        with self._guard:
+            keys = list(self._entries)
+        ended = []
+        for start in range(0, len(keys), STEP):
+            with self._guard:
+                now = self._clock.monotonic()
+                for key in keys[start : start + STEP]:
+                    found = self._entries.get(key)
+                    if found is not None and found[0] <= now:
+                        ended.append(found[2])
+                        self._drop(key)
+        return ended
 
     def items(self) -> Iterator[tuple[str, int, Any]]:
         """Key, size in bytes and value of what is live, most recently used first."""

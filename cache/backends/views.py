@@ -11,10 +11,10 @@ cannot tell the other workers. As all writes, these do not belong into an open u
 """
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from zlib import crc32
 
-import structlog
 from flask import Flask, g, has_app_context
 from flask_caching.backends.base import BaseCache
 
@@ -23,12 +23,12 @@ from cache.engine import EVERYTHING, CacheEngine
 from cache.entries import Entry
 from cache.generations import Stamp
 from cache.reads import ENGINE
+from cache.results import Outcome
 from cache.scopes import Scope
 from cache.values import ValueRefused, pack, unpack
 
 __all__ = ["NAMESPACE", "VIEWS", "ViewCache"]
 
-log = structlog.get_logger(__name__)
 NAMESPACE = "views"
 VIEWS = Scope(f"ns:{NAMESPACE}")
 SHAPE = "1"
@@ -56,11 +56,20 @@ class ViewCache(BaseCache):
     def get(self, key: str) -> Any:
         """The value, or `None`."""
         stamp = self._stamp(key)
-        found = self._find(key, stamp)
-        if found is None:
-            self._miss(key, stamp)
-            return None
-        return self._unpacked(found)
+        found = self._engine.find(self._key(key), SHAPE, stamp, is_shared=True)
+        count = partial(self._engine.statistics.read, NAMESPACE, "get")
+        if found.entry is not None:
+            try:
+                value = unpack(found.entry.body)
+            except ValueRefused:
+                count(Outcome.MISS, "schema")
+            else:
+                count(Outcome.HIT, found.detail)
+                return value
+        else:
+            count(Outcome.MISS, found.detail)
+        self._miss(key, stamp)
+        return None
 
     def has(self, key: str) -> bool:
         """Whether there is a value; a cached `None` counts."""
@@ -188,10 +197,3 @@ class ViewCache(BaseCache):
         had = self._engine.memory.delete(logical)
         redis = self._redis()
         return bool(redis and redis.delete(self._engine.storage_key(logical))) or had
-
-    def _unpacked(self, entry: Entry) -> Any:
-        try:
-            return unpack(entry.body)
-        except ValueRefused:
-            log.warning("view_entry_unreadable")
-            return None

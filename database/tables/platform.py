@@ -11,7 +11,14 @@ from database.session import Base
 from database.types import Json, UtcDateTime
 from telemetry.ids import new_id
 
-__all__ = ["AuditLog", "CacheStatistics", "IdempotencyRecord", "StoredFile", "WarmRun"]
+__all__ = [
+    "AuditLog",
+    "CacheStatistics",
+    "CacheWindow",
+    "IdempotencyRecord",
+    "StoredFile",
+    "WarmRun",
+]
 
 
 class AuditLog(Base):
@@ -79,6 +86,18 @@ class CacheStatistics(Base):
     instance: Mapped[str] = mapped_column(String(100), primary_key=True)
     figures: Mapped[dict[str, Any]] = mapped_column(Json)
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CacheWindow(Base):
+    """What the cache counted on one server start within one minute, or one hour."""
+
+    __tablename__ = "cache_windows"
+    cached_in = ()
+
+    instance: Mapped[str] = mapped_column(String(100), primary_key=True)
+    span_s: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    figures: Mapped[dict[str, Any]] = mapped_column(Json)
 
 
 class WarmRun(Base):

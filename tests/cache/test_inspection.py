@@ -6,7 +6,9 @@ import fakeredis
 import pytest
 
 from cache.cluster import SCAN_STEP
-from cache.inspection import MAX_COUNTED, UNLINK_BATCH, Inspector, KeyPage
+from cache.inspection import MAX_STEPS, UNLINK_BATCH, Inspector, KeyPage
+from tests.doubles.redis_process import strict_client
+from tests.doubles.together import together
 from tests.factories.caches import make_call, make_engine
 from tests.streams.scripts import wait_until
 
@@ -150,14 +152,94 @@ def test_entries_are_counted(worker):
     assert Inspector(worker).count("models").entries == 0
 
 
-def test_counting_stops_early(shared, client):
-    """A cache of millions does not hold up an admin's page; it says that there are more."""
-    client.mset({f"t:users:u{number}:me:x": b"" for number in range(MAX_COUNTED + 3000)})
+@pytest.fixture
+def crowded(store, clock, redis_process, new_tier):
+    """A worker on a real server with fifty thousand keys, and a client of somebody else's."""
+    client = strict_client(redis_process.port)
+    client.flushall()
+    client.mset({f"t:users:u{number}:me:x": b"" for number in range(30_000)})
+    client.mset({f"t:files:u{number}:list:x": b"" for number in range(20_000)})
+    client.config_resetstat()
+    yield make_engine(store, clock, new_tier(client)), client
+    client.flushall()
+    client.close()
 
-    count = Inspector(shared).count("users")
 
-    assert count.entries >= MAX_COUNTED - SCAN_STEP
-    assert not count.is_complete
+def _longest_ms(client, *commands: str) -> float:
+    """The server's own measure of how long one of these held up everyone else, on average."""
+    stats = client.info("commandstats")
+    return max(stats[f"cmdstat_{each}"]["usec_per_call"] for each in commands) / 1000
+
+
+@pytest.mark.server
+def test_counting_stops_early_and_reckons(crowded):
+    """A cache of millions does not hold up an admin's page; what it shows is then about right."""
+    worker, client = crowded
+
+    counts = Inspector(worker).counts()
+
+    assert not counts["users"].is_complete
+    assert counts["users"].entries == pytest.approx(30_000, rel=0.25)
+    assert counts["files"].entries == pytest.approx(20_000, rel=0.25)
+    assert client.info("commandstats")["cmdstat_scan"]["calls"] <= MAX_STEPS
+
+
+@pytest.mark.server
+def test_nobody_waits_while_fifty_thousand_keys_are_walked(crowded):
+    """Each step is short, each page bounded, and other clients are served in between."""
+    worker, client = crowded
+    pages, ended = [], threading.Event()
+
+    def walk() -> None:
+        inspector = Inspector(worker)
+        page = inspector.keys("users", None, "", "")
+        pages.append(page)
+        while page.cursor:
+            page = inspector.keys("users", None, "", page.cursor)
+            pages.append(page)
+        inspector.reclaim("users")
+        wait_until(lambda: not any(each.name == "cache-reclaim" for each in threading.enumerate()))
+        ended.set()
+
+    def ping() -> int:
+        other = strict_client(client.connection_pool.connection_kwargs["port"])  # waits 0.25 s
+        answers = sum(bool(other.ping()) for _ in iter(ended.is_set, True))
+        other.close()
+        return answers
+
+    _, answered = together([walk, ping])
+
+    assert sum(len(page.keys) for page in pages) == 30_000
+    assert max(len(page.keys) for page in pages) <= 2 * SCAN_STEP
+    assert answered > 10
+    assert _longest_ms(client, "scan", "unlink") < 5
+    assert "cmdstat_keys" not in client.info("commandstats")
+    assert client.dbsize() == 20_000
+
+
+@pytest.mark.server
+def test_bytes_in_redis_are_reckoned_from_some_keys(store, clock, redis_process, new_tier):
+    """What a namespace takes up there, its keys included."""
+    client = strict_client(redis_process.port)
+    client.flushall()
+    worker = make_engine(store, clock, new_tier(client))
+    for number in range(40):
+        worker.read(make_call(lambda: "x" * 5000, owner=f"u{number}"))
+
+    count = Inspector(worker).count("users")
+    client.close()
+
+    assert 40 * 100 < count.redis_bytes < 40 * 8000
+    assert count.size_bytes > 40 * 5000
+
+
+def test_a_prefix_is_a_text_like_others(store, clock, client, new_tier):
+    """An installation that is called `a*` does not count its neighbour `ab`."""
+    client.set("ab:users:u1:me:x", b"")
+    worker = make_engine(store, clock, new_tier(client), key_prefix="a*")
+
+    assert _all(Inspector(worker)) == []
+    assert Inspector(worker).counts() == {}
 
 
 def test_a_cleared_namespaces_bytes_come_back(worker, client):

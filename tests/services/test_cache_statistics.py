@@ -7,7 +7,7 @@ from flask import Flask
 
 from app import create_app
 from cache.extension import cache
-from cache.results import Outcome, ReadPolicy, reading
+from cache.results import ReadPolicy, reading
 from cache.scopes import UserId
 from database.session import db, read_session, write_session
 from database.tables.platform import CacheStatistics
@@ -183,23 +183,3 @@ def test_one_row_is_kept_for_a_start(app):
 
     with read_session() as session:
         assert session.query(CacheStatistics).count() == 1
-
-
-def test_figures_are_grouped_by_namespace_without_its_name():
-    """Advice and tables look at one namespace at a time."""
-    statistics = {
-        f"reads|files|list|{Outcome.HIT.value}|memory": 1.0,
-        "fills|files|list": 2.0,
-        "latency|le|files|memory|0.5": 3.0,
-        "latency|sum|files|memory": 4.0,
-        "errors|OSError": 5.0,
-    }
-
-    assert cache_statistics.figures_by_namespace(statistics) == {
-        "files": {
-            "reads|list|hit|memory": 1.0,
-            "fills|list": 2.0,
-            "latency|le|memory|0.5": 3.0,
-            "latency|sum|memory": 4.0,
-        }
-    }

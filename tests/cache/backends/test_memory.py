@@ -197,3 +197,17 @@ def test_threads_leave_it_consistent(clock):
 
     assert memory.size_bytes == sum(size for _, size, _ in memory.items())
     assert memory.size_bytes <= 500
+
+
+def test_what_has_run_out_is_dropped_in_one_sweep(clock):
+    """And handed over, so that it can be counted; the rest stays."""
+    memory = MemoryCache(max_bytes=10**6, clock=clock)
+    for number in range(1200):
+        memory.set(f"k{number}", number, 10 if number % 2 else 100)
+    clock.advance(50)
+
+    ended = memory.drop_ended()
+
+    assert sorted(ended) == list(range(1, 1200, 2))
+    assert len(memory) == 600
+    assert memory.size_bytes == 600 * 256

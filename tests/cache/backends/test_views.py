@@ -203,3 +203,20 @@ def test_a_failing_redis_fails_no_verb(store, clock, new_tier):
 
     assert (views.get("k"), views.set("k", "v"), views.get("k")) == (None, True, "v")
     assert (views.add("k", "w"), views.delete("k"), views.clear()) == (False, True, True)
+
+
+def test_reads_are_counted_as_hits_and_misses(new_views):
+    """Of `@cached` and `@memoize` as of every other read, by tier and by reason."""
+    views = new_views()
+
+    views.get("k")
+    views.set("k", 1)
+    views.get("k")
+    views.delete("k")
+    views.get("k")
+
+    counted = views._engine.statistics.snapshot()  # noqa: SLF001 (a backend has no figures of its own)
+    assert {name: count for name, count in counted.items() if name.startswith("reads|")} == {
+        "reads|views|get|miss|absent": 2,
+        "reads|views|get|hit|redis": 1,
+    }
