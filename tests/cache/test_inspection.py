@@ -168,7 +168,8 @@ def crowded(store, clock, redis_process, new_tier):
 def _longest_ms(client, *commands: str) -> float:
     """The server's own measure of how long one of these held up everyone else, on average."""
     stats = client.info("commandstats")
-    return max(stats[f"cmdstat_{each}"]["usec_per_call"] for each in commands) / 1000
+    longest_us: float = max(stats[f"cmdstat_{each}"]["usec_per_call"] for each in commands)
+    return longest_us / 1000
 
 
 @pytest.mark.server
