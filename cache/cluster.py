@@ -6,7 +6,7 @@ from typing import Any
 from redis.cluster import RedisCluster
 from redis.exceptions import ClusterDownError
 
-__all__ = ["probe_keys", "scan_step"]
+__all__ = ["SCAN_STEP", "probe_keys", "scan_step"]
 
 SLOTS = 16384
 SCAN_STEP = 500

@@ -27,6 +27,7 @@ from services.unit_of_work import UnitOfWork, unit_of_work
 
 __all__ = [
     "Seen",
+    "held",
     "publish_statistics",
     "read_statistics",
     "reset_statistics",
