@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from blueprints import BLUEPRINTS
+from blueprints.anthropic.errors import anthropic_error
 from blueprints.http.errors import register_errors
 from blueprints.http.requests import register_request_hooks
 from blueprints.openai.errors import openai_error
@@ -218,7 +219,9 @@ def _register(app: Flask, settings: Settings) -> None:
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=600)
     register_errors(
-        app, (DBAPIError, PoolTimeout, GenerationsOutOfReach), shapes={"/v1": openai_error}
+        app,
+        (DBAPIError, PoolTimeout, GenerationsOutOfReach),
+        shapes={"/v1/messages": anthropic_error, "/v1": openai_error},
     )
     for commands in COMMANDS:
         app.register_blueprint(commands)

@@ -12,6 +12,7 @@ from blueprints import (
     users,
     workspaces,
 )
+from blueprints.anthropic import messages as anthropic_messages
 from blueprints.cache_admin import keys as cache_keys
 from blueprints.cache_admin import namespaces as cache_namespaces
 from blueprints.cache_admin import stats as cache_stats
@@ -37,6 +38,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     streaming.routes,
     openai_models.routes,
     openai_chat.routes,
+    anthropic_messages.routes,
     me.routes,
     users.routes,
     keys.routes,

@@ -13,12 +13,15 @@ import msgspec
 from marshmallow import INCLUDE, Schema, fields, post_load, validate
 
 from schemas.fields import Flag, Id
+from schemas.response_cache import CacheControls, CacheControlsSchema
 
 __all__ = [
+    "MAX_MESSAGES",
     "ChatCall",
     "ChatCompletionSchema",
     "chunk_json",
     "completion_json",
+    "error_data",
     "error_json",
     "usage_chunk_json",
 ]
@@ -29,12 +32,18 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class ChatCall:
-    """A chat request: what Larder decides by, and the body that goes to the provider."""
+    """A chat request: what Larder decides by, and the body that goes to the provider.
+
+    `plain` is the body for providers of OpenAI's format where it is another, `cache` what the
+    request says of the response cache.
+    """
 
     model: str
     stream: bool
     include_usage: bool
     body: Mapping[str, Any]
+    plain: Mapping[str, Any] | None = None
+    cache: CacheControls | None = None
 
 
 class _MessageSchema(Schema):
@@ -71,6 +80,7 @@ class ChatCompletionSchema(Schema):
     )
     stream = Flag(load_default=False, allow_none=True)
     stream_options = fields.Nested(_StreamOptionsSchema, load_default=None, allow_none=True)
+    cache = fields.Nested(CacheControlsSchema, load_default=None, allow_none=True)
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> ChatCall:
@@ -78,8 +88,9 @@ class ChatCompletionSchema(Schema):
         body = dict(loaded)
         model, stream = body.pop("model"), bool(body.pop("stream", False))
         options = body.pop("stream_options") or {}
-        body.pop("cache", None)  # Larder's own word, never the provider's
-        return ChatCall(model, stream, bool(options.get("include_usage")), body)
+        controls = body.pop("cache")  # Larder's own word, never the provider's
+        include_usage = bool(options.get("include_usage"))
+        return ChatCall(model, stream, include_usage, body, cache=controls)
 
 
 def chunk_json(call_id: str, model: str, created_s: int, choice: Mapping[str, Any]) -> bytes:
@@ -111,6 +122,14 @@ def error_json(message: str, kind: str, param: str | None, code: str | None) -> 
     """OpenAI's error object."""
     error = {"message": message, "type": kind, "param": param, "code": code}
     return _encode({"error": error})
+
+
+def error_data(raw: bytes) -> bytes:
+    """An `error` event's data as clients raise it: a problem object becomes OpenAI's."""
+    found = msgspec.json.decode(raw)
+    if "error" in found:
+        return raw
+    return error_json(str(found.get("detail")), "api_error", None, found.get("code"))
 
 
 def _envelope(

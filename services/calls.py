@@ -28,7 +28,7 @@ from streams.limits import TimeLimits
 from streams.outcome import Outcome
 from telemetry.ids import new_id
 
-__all__ = ["Bill", "ModelCall", "plan_call", "problem_of", "raise_upstream"]
+__all__ = ["Bill", "ModelCall", "estimate_prompt", "plan_call", "problem_of", "raise_upstream"]
 
 
 _STREAMS = Stream.metadata.tables[Stream.__tablename__]
@@ -64,6 +64,7 @@ class ModelCall:
     conversation_id: str | None = None
     message_id: str | None = None
     reservation: Reservation | None = None
+    plain: Mapping[str, Any] | None = None
 
     def pull(self) -> ChunkStream:
         """Open the call.
@@ -72,7 +73,7 @@ class ModelCall:
             ProviderError: the provider did not accept it.
         """
         provider = runtime().providers.get(models.provider_config(self.route))
-        return provider.stream(self.request)
+        return provider.stream(self._request_for(self.route))
 
     def open(self, work: UnitOfWork) -> None:
         """Note the running stream, so that any worker knows whose it is.
@@ -122,7 +123,13 @@ class ModelCall:
 
     def input_estimate(self) -> int:
         """The prompt's tokens by its size, for calls whose provider never says."""
-        return estimate_tokens(_text_of(self.request.body.get("messages")))
+        return estimate_prompt(self.request.body)
+
+    def _request_for(self, route: ModelRoute) -> ChatRequest:
+        """What is asked of one model: Anthropic's own words go to those who speak its format."""
+        if self.plain is None or route.wire_format == "anthropic":
+            return self.request
+        return replace(self.request, body=self.plain)
 
     def _settle(self, used: int) -> None:
         if self.reservation is not None:
@@ -170,8 +177,17 @@ def plan_call(
     *,
     endpoint: str,
     stream: bool,
+    plain: Mapping[str, Any] | None = None,
 ) -> ModelCall:
     """Make a call ready, reading only through the cache.
+
+    Args:
+        principal: who asks.
+        model_id: which model.
+        body: the request, in OpenAI's format.
+        endpoint: what the ledger calls the way it came.
+        stream: whether the answer comes in pieces.
+        plain: the request for providers of another format than Anthropic's, where it differs.
 
     Raises:
         NotFound: the caller has no such model.
@@ -187,10 +203,16 @@ def plan_call(
         request=ChatRequest(model=route.name, body=body, stream=stream),
         endpoint=endpoint,
         called_at=runtime().clock.now(),
+        plain=plain,
     )
     if principal.tokens_per_minute is None:
         return call
     return replace(call, reservation=reserve_tokens(principal, call.input_estimate(), body))
+
+
+def estimate_prompt(body: Mapping[str, Any]) -> int:
+    """The tokens of a request's messages by their size."""
+    return estimate_tokens(_text_of(body.get("messages")))
 
 
 def problem_of(fault: ProviderError) -> dict[str, Any]:

@@ -1,40 +1,57 @@
 """The `/v1` call: the same models, budgets and ledger as a conversation's, but nothing is kept.
 
-A provider that speaks OpenAI's format is relayed byte for byte; for the others the same shape is
-written here. The usage chunk goes out last, with what the call cost, if the client asked for it.
+How an answer looks is its dialect's business; here it is planned, started, booked and handed on.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 from sqlalchemy import select
 
 from cache.namespaces import MODELS
 from database.session import read_session
 from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.protocol import Chunk, ProviderError
-from schemas import openai
 from schemas.fields import money_text
 from schemas.openai import ChatCall
-from services import calls
+from services import calls, models
 from services.calls import Bill, ModelCall
+from services.costs.ledger import estimate_tokens
+from services.dialects.anthropic import AnthropicDialect
+from services.dialects.openai import OpenAIDialect
+from services.dialects.protocol import Dialect, Head
 from services.errors import NotFound
 from services.principal import Principal
 from services.runtime import runtime
+from services.standing import Standing
 from services.unit_of_work import unit_of_work
 from streams.events import Draft
 from streams.outcome import Outcome
 from streams.plan import StreamPlan
 from streams.running import RunningStream
 
-__all__ = ["Completion", "Line", "complete", "get_model", "list_models", "start"]
-
-ENDPOINT = "chat.completions"
-DONE = b"[DONE]"
+__all__ = [
+    "CHAT",
+    "MESSAGES",
+    "Line",
+    "Reply",
+    "Style",
+    "answer",
+    "estimate_input",
+    "get_model",
+    "list_models",
+]
 
 
 class Line(Protocol):
-    """What the edge sees of an event: the data of one line of the stream."""
+    """What the edge sees of an event: its name, and the data of one line of the stream."""
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        ...
 
     @property
     def data(self) -> bytes:
@@ -43,12 +60,37 @@ class Line(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """A finished completion: its body in OpenAI's shape and what it cost."""
+class Style:
+    """A client's format: what the ledger calls its end point, and how an answer is written."""
 
-    stream_id: str
-    body: bytes
-    cost_usd: str | None
+    endpoint: str
+    speak: Callable[[Head], Dialect]
+
+
+CHAT = Style("chat.completions", OpenAIDialect)
+MESSAGES = Style("messages.anthropic", AnthropicDialect)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer on its way out.
+
+    Attributes:
+        body: the whole of it, where it is not streamed.
+        batches: its events, those that are ready together at once; an empty batch is a sign of
+            life.
+        stream_id: names it to whoever wants to read on or stop it.
+        cache: how the response cache was met: `hit`, `miss`, `coalesced` or `bypass`.
+        cost_usd: what it cost, once that is known.
+        standing: where the key stands with its tokens.
+    """
+
+    body: bytes | None = None
+    batches: Callable[[], Iterator[Sequence[Line]]] = lambda: iter(())
+    stream_id: str | None = None
+    cache: str = "bypass"
+    cost_usd: str | None = None
+    standing: Standing | None = None
 
 
 @MODELS.read("list")
@@ -85,146 +127,112 @@ def _model(row: CatalogueModel) -> dict[str, Any]:
     }
 
 
-def start(principal: Principal, asked: ChatCall) -> RunningStream:
-    """Start a streamed completion; each event's data is one line of OpenAI's stream.
+def estimate_input(asked: ChatCall) -> int:
+    """About how many tokens a request has, tools included.
+
+    Raises:
+        NotFound: there is no such model.
+    """
+    models.route(asked.model)
+    body = asked.plain or asked.body
+    tools = msgspec.json.encode(body.get("tools") or []).decode()
+    return calls.estimate_prompt(body) + (estimate_tokens(tools) if body.get("tools") else 0)
+
+
+def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:
+    """Have a model answer: streamed once its first chunk is there, or when it is whole.
 
     Raises:
         NotFound: there is no such model.
         BudgetExceeded: a hard limit is reached.
-        UpstreamFailed: the provider failed before its first token.
+        RateLimited: the key has had what it may.
+        UpstreamFailed: the provider failed before its first token, or, where the answer is not
+            streamed, at all.
     """
-    return _start(_Relay(_plan(principal, asked), asked))
-
-
-def complete(principal: Principal, asked: ChatCall) -> Completion:
-    """Ask for a whole completion and wait for it.
-
-    Raises:
-        NotFound, BudgetExceeded, UpstreamFailed: as `start`.
-    """
-    relay = _Relay(_plan(principal, asked), asked)
-    outcome = _start(relay).wait()
+    call = calls.plan_call(
+        principal,
+        asked.model,
+        asked.body,
+        endpoint=style.endpoint,
+        stream=asked.stream,
+        plain=asked.plain,
+    )
+    relay = _Relay(call, asked, style)
+    stream = relay.start()
+    standing = call.reservation.standing if call.reservation else None
+    if asked.stream:
+        return Reply(
+            batches=lambda: stream.events().batches(),
+            stream_id=call.call_id,
+            standing=standing,
+        )
+    outcome = stream.wait()
     if outcome.error is not None:
         calls.raise_upstream(outcome.error)
-    body = outcome.raw or openai.completion_json(
-        relay.call.call_id, relay.model, relay.created_s, relay.answer(outcome), relay.usage
+    return Reply(
+        body=relay.body(outcome),
+        stream_id=call.call_id,
+        cost_usd=relay.cost_usd,
+        standing=standing,
     )
-    return Completion(relay.call.call_id, body, relay.cost_usd)
-
-
-def _plan(principal: Principal, asked: ChatCall) -> ModelCall:
-    return calls.plan_call(
-        principal, asked.model, asked.body, endpoint=ENDPOINT, stream=asked.stream
-    )
-
-
-def _start(relay: "_Relay") -> RunningStream:
-    with unit_of_work() as work:
-        relay.call.open(work)
-    plan = StreamPlan(
-        stream_id=relay.call.call_id,
-        opening=[],
-        pull=relay.call.pull,
-        encode=relay.encode,
-        finish=relay.finish,
-        time_limits=relay.call.time_limits(),
-    )
-    try:
-        streams = runtime().streams
-        return streams.start(plan) if relay.is_streamed else streams.run(plan)
-    except ProviderError as fault:
-        calls.raise_upstream(fault)
 
 
 class _Relay:
     """One completion on its way; belongs to its producer until the outcome is there."""
 
-    def __init__(self, call: ModelCall, asked: ChatCall) -> None:
+    def __init__(self, call: ModelCall, asked: ChatCall, style: Style) -> None:
         self.call = call
-        self.model = call.route.model_id
-        self.created_s = int(call.called_at.timestamp())
-        self.usage: dict[str, Any] = {}
-        self.cost_usd: str | None = None
         self._asked = asked
-        self._first = True
+        self._dialect = style.speak(
+            Head(
+                call.call_id,
+                int(call.called_at.timestamp()),
+                lambda: call.route.model_id,
+                include_usage=asked.include_usage,
+            )
+        )
+        self._bill: Bill | None = None
 
     @property
-    def is_streamed(self) -> bool:
-        """Whether somebody reads it as it comes."""
-        return self._asked.stream
+    def cost_usd(self) -> str | None:
+        """What the call cost, once it is booked and if it has a price."""
+        cost = self._bill.cost_usd if self._bill else None
+        return None if cost is None else money_text(cost)
 
-    def encode(self, chunk: Chunk) -> list[Draft]:
-        """The chunk as it goes out; one that only says the usage is held back until the end."""
-        if not self._asked.stream:
-            return []
-        if chunk.raw is not None:
-            if chunk.usage is not None and not _says_something(chunk):
-                return []
-            return [Draft("chunk", chunk.raw)]
-        if not (_says_something(chunk) or self._first):
-            return []
-        line = openai.chunk_json(
-            self.call.call_id, self.model, self.created_s, _delta(chunk, first=self._first)
+    def start(self) -> RunningStream:
+        """Have it produced; returns when its first chunk is there.
+
+        Raises:
+            UpstreamFailed: the provider failed before that.
+        """
+        with unit_of_work() as work:
+            self.call.open(work)
+        plan = StreamPlan(
+            stream_id=self.call.call_id,
+            opening=[],
+            pull=self.call.pull,
+            encode=self._encode,
+            finish=self._finish,
+            time_limits=self.call.time_limits(),
         )
-        self._first = False
-        return [Draft("chunk", line)]
+        try:
+            streams = runtime().streams
+            return streams.start(plan) if self._asked.stream else streams.run(plan)
+        except ProviderError as fault:
+            calls.raise_upstream(fault)
 
-    def finish(self, outcome: Outcome) -> list[Draft]:
+    def body(self, outcome: Outcome) -> bytes:
+        """The whole answer."""
+        assert self._bill is not None  # noqa: S101 (the outcome is there once it is booked)
+        return self._dialect.whole(outcome, self._bill, ())
+
+    def _encode(self, chunk: Chunk) -> list[Draft]:
+        return self._dialect.chunk(chunk) if self._asked.stream else []
+
+    def _finish(self, outcome: Outcome) -> list[Draft]:
         """Book the call; the closing lines."""
         with unit_of_work() as work:
-            bill = self.call.close(work, outcome)
-        self._bill(bill)
+            self._bill = self.call.close(work, outcome)
         if outcome.error is not None:
-            fault = outcome.error
-            return [Draft("error", openai.error_json(fault.message, "api_error", None, fault.code))]
-        drafts = []
-        if self._asked.stream and self._asked.include_usage:
-            line = openai.usage_chunk_json(
-                self.call.call_id, self.model, self.created_s, self.usage
-            )
-            drafts.append(Draft("chunk", line))
-        return [*drafts, Draft("done", DONE)]
-
-    def answer(self, outcome: Outcome) -> dict[str, Any]:
-        """The message of a whole completion and why it ended."""
-        message: dict[str, Any] = {"role": "assistant", "content": outcome.text, "refusal": None}
-        if outcome.reasoning:
-            message["reasoning_content"] = outcome.reasoning
-        if outcome.tool_calls:
-            message["tool_calls"] = outcome.tool_calls
-        return {"message": message, "finish_reason": outcome.finish_reason}
-
-    def _bill(self, bill: Bill) -> None:
-        self.cost_usd = None if bill.cost_usd is None else money_text(bill.cost_usd)
-        usage = bill.usage
-        self.usage = {
-            "prompt_tokens": usage.input_tokens,
-            "completion_tokens": usage.output_tokens,
-            "total_tokens": usage.input_tokens + usage.output_tokens,
-            "prompt_tokens_details": {
-                "cached_tokens": usage.cached_tokens,
-                "audio_tokens": usage.input_audio_tokens,
-            },
-            "completion_tokens_details": {
-                "reasoning_tokens": usage.reasoning_tokens,
-                "audio_tokens": usage.output_audio_tokens,
-            },
-            "cost_usd": self.cost_usd,
-            "estimated": bill.is_estimated,
-        }
-
-
-def _says_something(chunk: Chunk) -> bool:
-    return bool(chunk.text or chunk.reasoning or chunk.tool_calls or chunk.finish_reason)
-
-
-def _delta(chunk: Chunk, *, first: bool) -> dict[str, Any]:
-    """A chunk's part of a choice, in OpenAI's words."""
-    delta: dict[str, Any] = {"role": "assistant"} if first else {}
-    if chunk.text or first:
-        delta["content"] = chunk.text
-    if chunk.reasoning:
-        delta["reasoning_content"] = chunk.reasoning
-    if chunk.tool_calls:
-        delta["tool_calls"] = chunk.tool_calls
-    return {"delta": delta, "finish_reason": chunk.finish_reason}
+            return [self._dialect.failure(outcome.error)]
+        return self._dialect.closing(outcome, self._bill)

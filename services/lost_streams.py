@@ -113,6 +113,8 @@ def _partial(events: Sequence[Event]) -> _Partial:
             tally.add(_of_delta(msgspec.json.decode(event.data)))
         elif event.name == "chunk":
             tally.add(_of_completion(msgspec.json.decode(event.data)))
+        elif event.name == "content_block_delta":
+            tally.add(_of_block(msgspec.json.decode(event.data)["delta"]))
     outcome = tally.outcome(
         error=ProducerLost(), cancelled=False, first_token_s=None, duration_s=0.0
     )
@@ -136,6 +138,16 @@ def _of_completion(chunk: Mapping[str, Any]) -> Chunk:
         text=delta.get("content") or "",
         reasoning=delta.get("reasoning_content") or "",
         tool_calls=tuple(delta.get("tool_calls") or ()),
+    )
+
+
+def _of_block(delta: Mapping[str, Any]) -> Chunk:
+    """An event of `/v1/messages`: a piece of a block."""
+    arguments = delta.get("partial_json", "")
+    return Chunk(
+        text=delta.get("text", ""),
+        reasoning=delta.get("thinking", ""),
+        tool_calls=({"function": {"arguments": arguments}},) if arguments else (),
     )
 
 

@@ -12,11 +12,15 @@ __all__ = ["describe"]
 
 SUMMARY = (
     "The backend of an AI chat: models, conversations, streams, costs, and the cache behind them. "
-    "Errors under `/api` are problem objects (RFC 9457); those under `/v1` are OpenAI's."
+    "Errors under `/api` are problem objects (RFC 9457); those under `/v1` are OpenAI's, but for "
+    "`/v1/messages`, where they are Anthropic's."
 )
 KEY = {"type": "http", "scheme": "bearer", "description": "An API key."}
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 OPENAI_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIError"}}}
+ANTHROPIC_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/AnthropicError"}}}
+ERRORS = {"/v1/messages": ANTHROPIC_ERROR, "/v1": OPENAI_ERROR, "": PROBLEM}
+"""The errors of each part of the API, by prefix; the first that fits."""
 METHODS = ("get", "post", "put", "patch", "delete")
 TEXT = {"type": "string"}
 MAY_BE_TEXT = {"type": ["string", "null"]}
@@ -53,6 +57,19 @@ OPENAI_ERROR_SCHEMA = {
         }
     },
 }
+ANTHROPIC_ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["type", "error"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message"],
+            "properties": {"type": TEXT, "message": TEXT},
+        },
+        "request_id": MAY_BE_TEXT,
+    },
+}
 
 
 def describe(app: Flask, document: dict[str, Any]) -> dict[str, Any]:
@@ -70,12 +87,16 @@ def describe(app: Flask, document: dict[str, Any]) -> dict[str, Any]:
     parts["securitySchemes"] = {"key": KEY}
     permissions = dict(_permissions(app))
     for path, operations in document["paths"].items():
-        error = OPENAI_ERROR if path.startswith("/v1") else PROBLEM
+        error = next(found for prefix, found in ERRORS.items() if path.startswith(prefix))
         for method in METHODS:
             if method in operations:
                 _complete(operations[method], permissions.get((path, method)), error)
     parts.pop("responses", None)
-    parts["schemas"] |= {"Problem": PROBLEM_SCHEMA, "OpenAIError": OPENAI_ERROR_SCHEMA}
+    parts["schemas"] |= {
+        "Problem": PROBLEM_SCHEMA,
+        "OpenAIError": OPENAI_ERROR_SCHEMA,
+        "AnthropicError": ANTHROPIC_ERROR_SCHEMA,
+    }
     return document
 
 

@@ -8,9 +8,10 @@ from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import idempotent
-from schemas.openai import ChatCall, ChatCompletionSchema
+from blueprints.http.replies import respond
+from schemas.openai import ChatCall, ChatCompletionSchema, error_data
 from services import completions, streams
-from services.completions import Line
+from services.completions import CHAT, Line
 from services.principal import Principal
 
 __all__ = ["routes"]
@@ -24,9 +25,14 @@ def _frames(batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
     """What is ready together goes out in one write; an empty batch is a sign of life."""
     for batch in batches:
         if batch:
-            yield b"".join(b"data: %b\n\n" % event.data for event in batch)
+            yield b"".join(b"data: %b\n\n" % _data(event) for event in batch)
         else:
             yield KEEP_ALIVE
+
+
+def _data(event: Line) -> bytes:
+    """An event's line; the engine's own errors take the shape that clients raise."""
+    return error_data(event.data) if event.name == "error" else event.data
 
 
 def _rejoin(principal: Principal, stream_id: str) -> Response | None:
@@ -44,16 +50,4 @@ def _rejoin(principal: Principal, stream_id: str) -> Response | None:
 @returns(description="The completion; with `stream`, its chunks as server-sent events.")
 def create_completion(principal: Principal, asked: ChatCall) -> Response:
     """Complete a chat."""
-    if asked.stream:
-        stream = completions.start(principal, asked)
-        return event_stream(
-            _frames(stream.events().batches()),
-            {"X-Larder-Stream-Id": stream.stream_id, "X-Larder-Cache": "bypass"},
-        )
-    done = completions.complete(principal, asked)
-    response = Response(done.body, mimetype="application/json")
-    response.headers["X-Larder-Stream-Id"] = done.stream_id
-    response.headers["X-Larder-Cache"] = "bypass"
-    if done.cost_usd is not None:
-        response.headers["X-Larder-Cost-Usd"] = done.cost_usd
-    return response
+    return respond(completions.answer(principal, asked, CHAT), _frames)

@@ -5,6 +5,7 @@ import pytest
 
 from schemas.openai import ChatCall
 from services import completions, keys
+from services.completions import CHAT
 from services.errors import NotFound, UpstreamFailed
 from tests.doubles.wire_server import head, whole
 from tests.factories.models import make_provider
@@ -32,8 +33,8 @@ def _call(model, *, stream=True, include_usage=False):
 
 
 def _lines(principal, call):
-    stream = completions.start(principal, call)
-    return [event.data for batch in stream.events().batches() for event in batch]
+    reply = completions.answer(principal, call, CHAT)
+    return [event.data for batch in reply.batches() for event in batch]
 
 
 def _streams(wire, *events):
@@ -41,7 +42,7 @@ def _streams(wire, *events):
 
 
 def _done(principal, model):
-    return completions.complete(principal, _call(model, stream=False))
+    return completions.answer(principal, _call(model, stream=False), CHAT)
 
 
 def test_a_providers_chunks_go_out_byte_for_byte(principal, wired):
@@ -160,9 +161,7 @@ def test_a_refusal_is_raised_and_booked_and_no_stream_is_left(principal, alice, 
     wired.replies([whole(b'{"error":{"message":"no","param":"tools"}}', "400 No")])
 
     with pytest.raises(UpstreamFailed) as refused:
-        (completions.start if stream else completions.complete)(
-            principal, _call("acme/m", stream=stream)
-        )
+        completions.answer(principal, _call("acme/m", stream=stream), CHAT)
 
     assert (refused.value.detail, refused.value.param) == ("no", "tools")
     (record,) = alice.get("/api/costs/records").json["items"]
@@ -183,7 +182,7 @@ def test_a_whole_answer_that_breaks_off_is_an_error(principal, alice, wired):
 def test_an_unknown_model_is_refused_before_anything_is_noted(principal, alice):
     """No stream, no record."""
     with pytest.raises(NotFound):
-        completions.start(principal, _call("acme/nothing"))
+        completions.answer(principal, _call("acme/nothing"), CHAT)
 
     assert alice.get("/api/costs/records").json["items"] == []
 

@@ -1,0 +1,1 @@
+"""Anthropic's shapes: Messages requests in, messages, events and errors out."""

@@ -1,0 +1,144 @@
+"""What Anthropic's clients read: messages, the events of a stream, errors, models.
+
+https://docs.anthropic.com/en/api/messages-streaming
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "block_of_call",
+    "error_data",
+    "error_json",
+    "event_json",
+    "message",
+    "message_json",
+    "model",
+    "model_list",
+    "stop_reason",
+    "usage",
+]
+
+STOP_REASONS = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+    "cancelled": None,  # stopped from outside: none of Anthropic's reasons says so
+}
+BROKEN = 500
+ERRORS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "invalid_request_error",
+    413: "request_too_large",
+    415: "invalid_request_error",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def event_json(kind: str, **fields: Any) -> bytes:
+    """One event; its type stands in its data as well."""
+    return _encode({"type": kind, **fields})
+
+
+def error_json(message: str, status: int, request_id: str | None) -> bytes:
+    """Anthropic's error object; its type goes by the status.
+
+    https://docs.anthropic.com/en/api/errors
+    """
+    kind = ERRORS.get(status, "invalid_request_error" if status < 500 else "api_error")  # noqa: PLR2004 (a class)
+    error = {"type": kind, "message": message}
+    return event_json("error", error=error, request_id=request_id)
+
+
+def error_data(raw: bytes) -> bytes:
+    """An `error` event's data as clients raise it: a problem object becomes Anthropic's."""
+    found = _decode(raw)
+    if "error" in found:
+        return raw
+    return error_json(str(found.get("detail")), BROKEN, None)
+
+
+def message(
+    call_id: str,
+    model: str,
+    content: Sequence[Mapping[str, Any]],
+    reason: str | None,
+    usage: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A message; in a stream's first event an empty one."""
+    return {
+        "id": f"msg_{call_id}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "usage": usage,
+    }
+
+
+def message_json(whole: Mapping[str, Any]) -> bytes:
+    """A message as it goes out."""
+    return _encode(whole)
+
+
+def block_of_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool call of OpenAI's as a block; arguments that are no object are kept as text."""
+    function = call["function"]
+    try:
+        arguments = _decode(function["arguments"] or "{}")
+    except msgspec.DecodeError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        arguments = {"arguments": function["arguments"]}
+    return {"type": "tool_use", "id": call["id"], "name": function["name"], "input": arguments}
+
+
+def stop_reason(finish_reason: str | None) -> str | None:
+    """Why an answer ended, in Anthropic's words."""
+    return STOP_REASONS.get(finish_reason or "stop", "end_turn")
+
+
+def usage(input_tokens: int, output_tokens: int, *, cached: int, written: int) -> dict[str, Any]:
+    """Tokens as Anthropic counts them: what the prompt cache read or wrote stands apart.
+
+    Args:
+        input_tokens: of the whole prompt.
+        output_tokens: of the answer.
+        cached: tokens of the prompt that a cache gave.
+        written: tokens of the prompt that were put into one.
+    """
+    return {
+        "input_tokens": max(0, input_tokens - cached - written),
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": cached,
+        "output_tokens": output_tokens,
+    }
+
+
+def model(row: Mapping[str, Any], created_at: str) -> dict[str, Any]:
+    """A model of OpenAI's list in Anthropic's shape."""
+    return {"type": "model", "id": row["id"], "display_name": row["id"], "created_at": created_at}
+
+
+def model_list(models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All models, on one page."""
+    return {
+        "data": models,
+        "has_more": False,
+        "first_id": models[0]["id"] if models else None,
+        "last_id": models[-1]["id"] if models else None,
+    }

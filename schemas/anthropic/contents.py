@@ -1,0 +1,205 @@
+"""Anthropic's messages as OpenAI's: text, images, documents, tools called and what they gave.
+
+https://docs.anthropic.com/en/api/messages
+
+What OpenAI's format has no word for stays under names that adapters of Anthropic's format read:
+`cache_control` on parts, `thinking_blocks` on answers. `plain_messages` takes them out for others.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from marshmallow import ValidationError
+
+__all__ = ["chat_messages", "plain_messages", "system_message"]
+
+ONLY_ANTHROPICS = frozenset({"cache_control", "thinking_blocks", "is_error"})
+THINKING = ("thinking", "redacted_thinking")
+Block = Mapping[str, Any]
+
+
+def system_message(system: object) -> list[dict[str, Any]]:
+    """The system prompt, text or blocks of text, as a message; none for an empty one.
+
+    Raises:
+        ValidationError: it is something else.
+    """
+    if not system:
+        return []
+    if isinstance(system, str):
+        return [{"role": "system", "content": system}]
+    parts = [_text_part(block, where) for where, block in _blocks(system, "system")]
+    return [{"role": "system", "content": _lean(parts)}]
+
+
+def chat_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Anthropic's turns as OpenAI's messages; one turn with results of tools becomes several.
+
+    Raises:
+        ValidationError: a block is not what it must be; the field is named.
+    """
+    found: list[dict[str, Any]] = []
+    for number, message in enumerate(messages):
+        where = f"messages.{number}.content"
+        content = message.get("content")
+        if isinstance(content, str):
+            found.append({"role": message["role"], "content": content})
+        elif message["role"] == "assistant":
+            found.append(_answer(content, where))
+        else:
+            found.extend(_turn(content, where))
+    return found
+
+
+def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The messages without what only Anthropic knows."""
+    return [_without(each) for each in messages]
+
+
+def _without(message: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in message.items() if name not in ONLY_ANTHROPICS}
+    if isinstance(kept.get("content"), list):
+        parts = [
+            {name: value for name, value in part.items() if name not in ONLY_ANTHROPICS}
+            for part in kept["content"]
+        ]
+        kept["content"] = _lean(parts)
+    return kept
+
+
+def _turn(content: object, where: str) -> Iterator[dict[str, Any]]:
+    """What tools gave first, each as a message of its own, then what the user says."""
+    parts: list[dict[str, Any]] = []
+    for place, block in _blocks(content, where):
+        if block.get("type") == "tool_result":
+            result, images = _result(block, place)
+            yield result
+            parts.extend(images)
+        else:
+            parts.append(_part(block, place))
+    if parts:
+        yield {"role": "user", "content": _lean(parts)}
+
+
+def _answer(content: object, where: str) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
+    thoughts: list[Block] = []
+    for place, block in _blocks(content, where):
+        if block.get("type") == "tool_use":
+            calls.append(_call(block, place))
+        elif block.get("type") in THINKING:
+            thoughts.append(block)
+        else:
+            parts.append(_text_part(block, place))
+    message: dict[str, Any] = {"role": "assistant", "content": _lean(parts) if parts else None}
+    if calls:
+        message["tool_calls"] = calls
+    if thoughts:
+        message["thinking_blocks"] = thoughts
+    return message
+
+
+def _call(block: Block, where: str) -> dict[str, Any]:
+    arguments = block.get("input")
+    if not isinstance(arguments, Mapping):
+        raise ValidationError("Must be an object.", f"{where}.input")
+    return {
+        "id": _said(block, "id", where),
+        "type": "function",
+        "function": {
+            "name": _said(block, "name", where),
+            "arguments": msgspec.json.encode(arguments).decode(),
+        },
+    }
+
+
+def _result(block: Block, where: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A tool's result as a message of text, and the images in it, which only a user may show."""
+    content = block.get("content", "")
+    parts: list[dict[str, Any]] = []
+    if not isinstance(content, str):
+        parts = [_part(each, place) for place, each in _blocks(content, f"{where}.content")]
+        content = "\n".join(each["text"] for each in parts if each["type"] == "text")
+    message = {
+        "role": "tool",
+        "tool_call_id": _said(block, "tool_use_id", where),
+        "content": content,
+    }
+    for name in ("is_error", "cache_control"):
+        if block.get(name):
+            message[name] = block[name]
+    return message, [each for each in parts if each["type"] != "text"]
+
+
+def _part(block: Block, where: str) -> dict[str, Any]:
+    kind = block.get("type")
+    if kind == "image":
+        part: dict[str, Any] = {"type": "image_url", "image_url": {"url": _source(block, where)}}
+    elif kind == "document":
+        return _document(block, where)
+    else:
+        return _text_part(block, where)
+    return _marked(part, block)
+
+
+def _text_part(block: Block, where: str) -> dict[str, Any]:
+    if block.get("type") != "text":
+        shown = str(block.get("type"))[:60]
+        raise ValidationError(f"Blocks of type “{shown}” are not supported here.", f"{where}.type")
+    text = block.get("text")
+    if not isinstance(text, str):
+        raise ValidationError("Must be text.", f"{where}.text")
+    return _marked({"type": "text", "text": text}, block)
+
+
+def _document(block: Block, where: str) -> dict[str, Any]:
+    source = block.get("source")
+    if isinstance(source, Mapping) and source.get("type") == "text":
+        return _marked({"type": "text", "text": _said(source, "data", f"{where}.source")}, block)
+    file = {"file_data": _source(block, where), "filename": block.get("title") or "document.pdf"}
+    return _marked({"type": "file", "file": file}, block)
+
+
+def _source(block: Block, where: str) -> str:
+    """Where the bytes of an image or document are: a URL, or a data URL that holds them."""
+    source, place = block.get("source"), f"{where}.source"
+    if not isinstance(source, Mapping):
+        raise ValidationError("Must be an object.", place)
+    if source.get("type") == "url":
+        return _said(source, "url", place)
+    if source.get("type") == "base64":
+        media_type = _said(source, "media_type", place)
+        return f"data:{media_type};base64,{_said(source, 'data', place)}"
+    raise ValidationError("Must be base64 or url.", f"{place}.type")
+
+
+def _marked(part: dict[str, Any], block: Block) -> dict[str, Any]:
+    if block.get("cache_control"):
+        part["cache_control"] = block["cache_control"]
+    return part
+
+
+def _lean(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    """Text alone as text, which every provider reads."""
+    if all(part.keys() == {"type", "text"} for part in parts):
+        return "\n".join(part["text"] for part in parts)
+    return parts
+
+
+def _blocks(content: object, where: str) -> Iterator[tuple[str, Block]]:
+    if not isinstance(content, list):
+        raise ValidationError("Must be text or a list of blocks.", where)
+    for number, block in enumerate(content):
+        place = f"{where}.{number}"
+        if not isinstance(block, Mapping):
+            raise ValidationError("Must be an object.", place)
+        yield place, block
+
+
+def _said(block: Block, name: str, where: str) -> str:
+    value = block.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValidationError("Must be text.", f"{where}.{name}")
+    return value

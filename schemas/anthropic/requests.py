@@ -1,0 +1,148 @@
+"""A Messages request as the chat completion it asks for.
+
+https://docs.anthropic.com/en/api/messages
+
+Fields that neither format shares are passed on, so that a provider of Anthropic's gets all that its
+own client said; `plain` is the same request for providers of OpenAI's format.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, ValidationError, fields, post_load, validate
+
+from schemas.anthropic.contents import chat_messages, plain_messages, system_message
+from schemas.fields import Flag, Id, WholeNumber
+from schemas.openai import MAX_MESSAGES, ChatCall
+from schemas.response_cache import CacheControlsSchema
+
+__all__ = ["CountSchema", "MessagesSchema"]
+
+MAX_TOKENS = 10**9
+ROLES = ("user", "assistant")
+RENAMED = {"stop_sequences": "stop"}
+ONLY_ANTHROPICS = frozenset({"thinking", "top_k", "metadata", "container", "mcp_servers"})
+TAKES_COMPLETION_TOKENS = re.compile(r"(^|/)(o\d|gpt-5)")
+"""OpenAI's reasoning models, which know `max_completion_tokens` only; others know the old name."""
+EFFORTS = ((4096, "low"), (16384, "medium"))
+CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+
+
+class _TurnSchema(Schema):
+    class Meta:
+        """marshmallow's options."""
+
+        unknown = INCLUDE
+
+    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+    content = fields.Raw(
+        required=True, metadata={"description": "Text, or a list of content blocks."}
+    )
+
+
+class CountSchema(Schema):
+    """The body of `POST /v1/messages/count_tokens`."""
+
+    class Meta:
+        """marshmallow's options."""
+
+        unknown = INCLUDE
+
+    model = Id(required=True)
+    messages = fields.List(
+        fields.Nested(_TurnSchema),
+        required=True,
+        validate=validate.Length(min=1, max=MAX_MESSAGES),
+    )
+    system = fields.Raw(metadata={"description": "Text, or a list of text blocks."})
+    tools = fields.List(fields.Dict(keys=fields.String()))
+    tool_choice = fields.Dict(keys=fields.String())
+    stop_sequences = fields.List(fields.String())
+
+    @post_load
+    def make(self, loaded: dict[str, Any], **_: object) -> ChatCall:
+        """The request as a chat completion."""
+        body = dict(loaded)
+        model, stream = body.pop("model"), bool(body.pop("stream", False))
+        controls = body.pop("cache", None)
+        chat = _chat_body(body)
+        plain = _plain_body(model, chat)
+        return ChatCall(model, stream, include_usage=True, body=chat, plain=plain, cache=controls)
+
+
+class MessagesSchema(CountSchema):
+    """The body of `POST /v1/messages`."""
+
+    max_tokens = WholeNumber(low=1, high=MAX_TOKENS, required=True)
+    stream = Flag(load_default=False, allow_none=True)
+    cache = fields.Nested(CacheControlsSchema, load_default=None, allow_none=True)
+
+
+def _chat_body(body: dict[str, Any]) -> dict[str, Any]:
+    turns = chat_messages(body.pop("messages"))
+    chat: dict[str, Any] = {"messages": [*system_message(body.pop("system", None)), *turns]}
+    if "tools" in body:
+        tools = body.pop("tools")
+        chat["tools"] = [_tool(each, f"tools.{number}") for number, each in enumerate(tools)]
+    if "tool_choice" in body:
+        chat |= _tool_choice(body.pop("tool_choice"))
+    metadata = body.get("metadata")
+    if isinstance(metadata, Mapping) and isinstance(metadata.get("user_id"), str):
+        chat["user"] = metadata["user_id"]
+    return chat | {RENAMED.get(name, name): value for name, value in body.items()}
+
+
+def _plain_body(model: str, chat: Mapping[str, Any]) -> dict[str, Any]:
+    """The request without what only Anthropic knows, in the nearest words of OpenAI's."""
+    plain = {name: value for name, value in chat.items() if name not in ONLY_ANTHROPICS}
+    plain["messages"] = plain_messages(chat["messages"])
+    if "tools" in plain:
+        plain["tools"] = [_plain_tool(each) for each in plain["tools"]]
+    thinking = chat.get("thinking")
+    if isinstance(thinking, Mapping) and thinking.get("type") == "enabled":
+        plain["reasoning_effort"] = _effort(thinking.get("budget_tokens"))
+    if TAKES_COMPLETION_TOKENS.search(model) and "max_tokens" in plain:
+        plain["max_completion_tokens"] = plain.pop("max_tokens")
+    return plain
+
+
+def _plain_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in tool.items() if name != "cache_control"}
+
+
+def _effort(budget: object) -> str:
+    tokens = budget if isinstance(budget, int) else 0
+    return next((effort for most, effort in EFFORTS if tokens <= most), "high")
+
+
+def _tool(tool: Mapping[str, Any], where: str) -> dict[str, Any]:
+    if tool.get("type") not in {None, "custom"}:
+        shown = str(tool["type"])[:60]
+        raise ValidationError(f"Tools of type “{shown}” are not supported.", f"{where}.type")
+    if not isinstance(tool.get("name"), str) or not tool["name"]:
+        raise ValidationError("Must be text.", f"{where}.name")
+    function: dict[str, Any] = {"name": tool["name"]}
+    if tool.get("description") is not None:
+        function["description"] = tool["description"]
+    function["parameters"] = tool.get("input_schema") or {"type": "object", "properties": {}}
+    made: dict[str, Any] = {"type": "function", "function": function}
+    if tool.get("cache_control"):
+        made["cache_control"] = tool["cache_control"]
+    return made
+
+
+def _tool_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
+    kind = choice.get("type")
+    if kind == "tool" and isinstance(choice.get("name"), str):
+        said: dict[str, Any] = {
+            "tool_choice": {"type": "function", "function": {"name": choice["name"]}}
+        }
+    elif kind in CHOICES:
+        said = {"tool_choice": CHOICES[kind]}
+    else:
+        words: Sequence[str] = (*CHOICES, "tool")
+        raise ValidationError(f"Must be one of {', '.join(words)}.", "tool_choice.type")
+    if choice.get("disable_parallel_tool_use"):
+        said["parallel_tool_calls"] = False
+    return said

@@ -1,0 +1,113 @@
+"""Completions and chunks of OpenAI's, put together and taken apart without loss.
+
+For answers that were kept in one form and are asked for in the other: all choices, their log
+probabilities, tool calls, and fields that nobody here knows.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+__all__ = ["assembled", "is_whole", "taken_apart"]
+
+COMPLETION, CHUNK = "chat.completion", "chat.completion.chunk"
+TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+OF_CHOICES = ("index", "delta", "message", "logprobs", "finish_reason")
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def is_whole(raw: bytes) -> bool:
+    """Whether this is a completion, not a chunk; a chunk's choices have deltas."""
+    return b'"message"' in raw and b'"delta"' not in raw
+
+
+def assembled(raws: Sequence[bytes], usage: Mapping[str, Any]) -> dict[str, Any]:
+    """The completion that these chunks are the pieces of.
+
+    Args:
+        raws: chunks in their order.
+        usage: the whole's.
+    """
+    whole: dict[str, Any] = {}
+    choices: dict[int, dict[str, Any]] = {}
+    for raw in raws:
+        chunk = _decode(raw)
+        whole |= {name: value for name, value in chunk.items() if name not in {"choices", "usage"}}
+        for choice in chunk.get("choices") or ():
+            _add(choices.setdefault(choice.get("index", 0), {}), choice)
+    listed = [{"index": index, **_closed(choices[index])} for index in sorted(choices)]
+    return {**whole, "object": COMPLETION, "choices": listed, "usage": usage}
+
+
+def taken_apart(raw: bytes) -> list[bytes]:
+    """A completion as chunks: each choice's message in one, then why each ended."""
+    whole = _decode(raw)
+    head = {name: value for name, value in whole.items() if name not in {"choices", "usage"}}
+    head["object"] = CHUNK
+    choices = whole.get("choices") or []
+    said = [{**head, "choices": [_opened(choice)]} for choice in choices]
+    ends = [{**head, "choices": [_end(choice)]} for choice in choices]
+    return [_encode(each) for each in (*said, *ends)]
+
+
+def _add(choice: dict[str, Any], piece: Mapping[str, Any]) -> None:
+    message = choice.setdefault("message", {"role": "assistant", "content": None})
+    for name, value in (piece.get("delta") or {}).items():
+        if name == "tool_calls":
+            _add_calls(message.setdefault("tool_calls", []), value or ())
+        elif name in TEXTS and isinstance(value, str) and isinstance(message.get(name), str):
+            message[name] += value
+        elif value is not None or name not in message:
+            message[name] = value
+    for name, value in (piece.get("logprobs") or {}).items():
+        if isinstance(value, list):
+            choice.setdefault("logprobs", {}).setdefault(name, []).extend(value)
+    if piece.get("finish_reason") is not None:
+        choice["finish_reason"] = piece["finish_reason"]
+    choice.update({name: value for name, value in piece.items() if name not in OF_CHOICES})
+
+
+def _add_calls(calls: list[dict[str, Any]], pieces: Sequence[Mapping[str, Any]]) -> None:
+    for piece in pieces:
+        call = _call_of(calls, piece)
+        for name, value in piece.items():
+            if name == "function" and isinstance(value, Mapping):
+                function = call.setdefault("function", {"name": "", "arguments": ""})
+                function["arguments"] += value.get("arguments") or ""
+                function["name"] = function["name"] or value.get("name") or ""
+            elif value is not None:
+                call.setdefault(name, value)
+
+
+def _call_of(calls: list[dict[str, Any]], piece: Mapping[str, Any]) -> dict[str, Any]:
+    """The call that a piece belongs to: a new id is a new call, whatever its index."""
+    index, call_id = piece.get("index", 0), piece.get("id")
+    same = [each for each in calls if each["index"] == index]
+    if same and (call_id is None or call_id == same[-1].get("id")):
+        return same[-1]
+    made: dict[str, Any] = {"index": index}
+    calls.append(made)
+    return made
+
+
+def _closed(choice: dict[str, Any]) -> dict[str, Any]:
+    for call in choice["message"].get("tool_calls", ()):
+        call.pop("index", None)
+    return {"logprobs": None, "finish_reason": None, **choice}
+
+
+def _opened(choice: Mapping[str, Any]) -> dict[str, Any]:
+    delta = dict(choice.get("message") or {})
+    if delta.get("tool_calls"):
+        delta["tool_calls"] = [
+            {"index": place, **call} for place, call in enumerate(delta["tool_calls"])
+        ]
+    rest = {name: value for name, value in choice.items() if name != "message"}
+    return {**rest, "delta": delta, "finish_reason": None}
+
+
+def _end(choice: Mapping[str, Any]) -> dict[str, Any]:
+    reason = choice.get("finish_reason")
+    return {"index": choice.get("index", 0), "delta": {}, "logprobs": None, "finish_reason": reason}

@@ -1,0 +1,1 @@
+"""How answers look to clients: one module a client's format."""

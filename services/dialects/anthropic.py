@@ -1,0 +1,146 @@
+"""Answers for Anthropic's clients, whatever provider gives them.
+
+https://docs.anthropic.com/en/api/messages-streaming
+
+The order of events is what those clients expect: the message, a ping, each block from its start to
+its stop, why it ended with the usage, the message's stop.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from providers.protocol import Chunk, ProviderError
+from schemas.anthropic import answers
+from schemas.fields import money_text
+from services.calls import Bill
+from services.dialects.protocol import Head
+from streams.events import Draft
+from streams.outcome import Outcome
+
+__all__ = ["AnthropicDialect"]
+
+BROKEN = 500
+STARTS: Mapping[str, Mapping[str, Any]] = {
+    "thinking": {"type": "thinking", "thinking": "", "signature": ""},
+    "text": {"type": "text", "text": ""},
+}
+
+
+class AnthropicDialect:
+    """One answer as events, or as a message."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._has_begun = False
+        self._place = -1
+        self._open = ""
+        self._calls: list[tuple[object, object, int]] = []
+
+    def chunk(self, chunk: Chunk) -> list[Draft]:
+        """The events of a chunk; the first one opens the message."""
+        drafts = self._opening()
+        if chunk.reasoning:
+            drafts += self._told("thinking", "thinking_delta", "thinking", chunk.reasoning)
+        if chunk.text:
+            drafts += self._told("text", "text_delta", "text", chunk.text)
+        for delta in chunk.tool_calls:
+            drafts += self._called(delta)
+        return drafts
+
+    def closing(self, outcome: Outcome, bill: Bill) -> list[Draft]:
+        """The last block's stop, the reason with the usage, the end."""
+        delta = {"stop_reason": answers.stop_reason(outcome.finish_reason), "stop_sequence": None}
+        return [
+            *self._opening(),
+            *self._stopped(),
+            _draft("message_delta", delta=delta, usage=_usage(bill)),
+            _draft("message_stop"),
+        ]
+
+    def failure(self, fault: ProviderError) -> Draft:
+        """An event that clients raise."""
+        return Draft("error", answers.error_json(fault.message, BROKEN, None))
+
+    def whole(self, outcome: Outcome, bill: Bill, raws: Sequence[bytes]) -> bytes:
+        """The message; other formats' own words are not needed for it."""
+        del raws
+        content: list[dict[str, Any]] = []
+        if outcome.reasoning:
+            content.append({**STARTS["thinking"], "thinking": outcome.reasoning})
+        if outcome.text:
+            content.append({"type": "text", "text": outcome.text})
+        content.extend(answers.block_of_call(call) for call in outcome.tool_calls)
+        return answers.message_json(
+            answers.message(
+                self._head.call_id,
+                self._head.model(),
+                content,
+                answers.stop_reason(outcome.finish_reason),
+                _usage(bill),
+            )
+        )
+
+    def _opening(self) -> list[Draft]:
+        if self._has_begun:
+            return []
+        self._has_begun = True
+        nothing_yet = answers.usage(0, 0, cached=0, written=0)
+        empty = answers.message(self._head.call_id, self._head.model(), [], None, nothing_yet)
+        return [_draft("message_start", message=empty), _draft("ping")]
+
+    def _told(self, block: str, kind: str, name: str, words: str) -> list[Draft]:
+        drafts = self._begun(block, STARTS[block]) if self._open != block else []
+        return [*drafts, self._delta(self._place, {"type": kind, name: words})]
+
+    def _called(self, delta: Mapping[str, Any]) -> list[Draft]:
+        """A piece of a tool call: a new id, or an index not met yet, begins another block."""
+        function = delta.get("function") or {}
+        drafts: list[Draft] = []
+        place = self._place_of(delta.get("id"), delta.get("index"))
+        if place is None:
+            start = {"type": "tool_use", "id": delta.get("id") or f"call_{self._place + 1}"}
+            drafts += self._begun("tool_use", {**start, "name": function.get("name"), "input": {}})
+            place = self._place
+            self._calls.append((delta.get("id"), delta.get("index"), place))
+        if function.get("arguments"):
+            piece = {"type": "input_json_delta", "partial_json": function["arguments"]}
+            drafts.append(self._delta(place, piece))
+        return drafts
+
+    def _place_of(self, call_id: object, index: object) -> int | None:
+        for known_id, known_index, place in reversed(self._calls):
+            if known_index == index and call_id in {None, "", known_id}:
+                return place
+        return None
+
+    def _begun(self, block: str, start: Mapping[str, Any]) -> list[Draft]:
+        drafts = self._stopped()
+        self._place += 1
+        self._open = block
+        return [*drafts, _draft("content_block_start", index=self._place, content_block=start)]
+
+    def _stopped(self) -> list[Draft]:
+        if not self._open:
+            return []
+        self._open = ""
+        return [_draft("content_block_stop", index=self._place)]
+
+    @staticmethod
+    def _delta(place: int, delta: Mapping[str, Any]) -> Draft:
+        return _draft("content_block_delta", index=place, delta=delta)
+
+
+def _draft(kind: str, **fields: Any) -> Draft:
+    return Draft(kind, answers.event_json(kind, **fields))
+
+
+def _usage(bill: Bill) -> dict[str, Any]:
+    usage = bill.usage
+    counted = answers.usage(
+        usage.input_tokens,
+        usage.output_tokens,
+        cached=usage.cached_tokens,
+        written=usage.cache_write_tokens,
+    )
+    cost_usd = None if bill.cost_usd is None else money_text(bill.cost_usd)
+    return {**counted, "cost_usd": cost_usd, "estimated": bill.is_estimated}

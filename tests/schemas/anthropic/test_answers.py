@@ -1,0 +1,86 @@
+"""What Anthropic's clients read."""
+
+import msgspec
+import pytest
+
+from schemas.anthropic import answers
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "reason"),
+    [
+        ("stop", "end_turn"),
+        ("length", "max_tokens"),
+        ("tool_calls", "tool_use"),
+        ("content_filter", "refusal"),
+        ("eos", "end_turn"),
+        (None, "end_turn"),
+        ("cancelled", None),
+    ],
+)
+def test_reasons_have_anthropics_names(finish_reason, reason):
+    """A cut answer is not called a whole one."""
+    assert answers.stop_reason(finish_reason) == reason
+
+
+def test_cached_tokens_stand_apart():
+    """Anthropic's `input_tokens` are those that no cache had; the sum is the prompt."""
+    usage = answers.usage(100, 7, cached=60, written=30)
+
+    assert usage == {
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 30,
+        "cache_read_input_tokens": 60,
+        "output_tokens": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ("", {}),
+        ("{oops", {"arguments": "{oops"}),
+        ("[1]", {"arguments": "[1]"}),
+    ],
+)
+def test_arguments_are_an_object(arguments, given):
+    """A model's broken JSON is shown, not lost."""
+    call = {"id": "t", "function": {"name": "f", "arguments": arguments}}
+
+    assert answers.block_of_call(call) == {
+        "type": "tool_use",
+        "id": "t",
+        "name": "f",
+        "input": given,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, "invalid_request_error"), (404, "not_found_error"), (418, "invalid_request_error"),
+     (429, "rate_limit_error"), (502, "api_error")],
+)  # fmt: skip
+def test_an_errors_type_goes_by_its_status(status, kind):
+    """As Anthropic documents it."""
+    error = msgspec.json.decode(answers.error_json("m", status, "r"))
+
+    assert error == {"type": "error", "error": {"type": kind, "message": "m"}, "request_id": "r"}
+
+
+def test_the_engines_problem_becomes_an_error_that_clients_raise():
+    """One that is of the shape already stays."""
+    ours = answers.error_json("m", 500, None)
+    problem = b'{"type":"urn:larder:problem:producer_lost","detail":"Lost.","code":"producer_lost"}'
+
+    assert answers.error_data(ours) == ours
+    assert msgspec.json.decode(answers.error_data(problem))["error"]["message"] == "Lost."
+
+
+def test_a_list_is_one_page():
+    """What the client's pager needs."""
+    rows = [answers.model({"id": each}, "2026-01-01T00:00:00Z") for each in ("a", "b")]
+    page = answers.model_list(rows)
+
+    assert (page["first_id"], page["last_id"], page["has_more"]) == ("a", "b", False)
+    assert answers.model_list([])["first_id"] is None

@@ -1,0 +1,150 @@
+"""A Messages request as the chat completion it asks for."""
+
+import pytest
+from marshmallow import ValidationError
+
+from schemas.anthropic.requests import CountSchema, MessagesSchema
+from schemas.response_cache import CacheControls
+
+HELLO = [{"role": "user", "content": "hello"}]
+MARK = {"type": "ephemeral"}
+
+
+def _asked(model="acme/m", **fields):
+    return MessagesSchema().load({"model": model, "max_tokens": 9, "messages": HELLO, **fields})
+
+
+def test_the_least_request():
+    """Not streamed, and the limit under the name that most providers know."""
+    asked = _asked()
+
+    assert (asked.model, asked.stream, asked.include_usage) == ("acme/m", False, True)
+    assert asked.body == asked.plain == {"messages": HELLO, "max_tokens": 9}
+
+
+def test_what_both_formats_have_is_renamed_what_neither_knows_is_passed_on():
+    """A provider may know more than we do."""
+    asked = _asked(
+        system="Be brief.", stop_sequences=["END"], temperature=0.5, stream=True, tomorrow=1
+    )
+
+    assert asked.stream is True
+    assert asked.plain == {
+        "messages": [{"role": "system", "content": "Be brief."}, *HELLO],
+        "max_tokens": 9,
+        "stop": ["END"],
+        "temperature": 0.5,
+        "tomorrow": 1,
+    }
+
+
+def test_tools_are_functions():
+    """Their schema is the parameters."""
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    tool = {"name": "weather", "description": "d", "input_schema": schema, "cache_control": MARK}
+    asked = _asked(tools=[tool, {"type": "custom", "name": "now"}])
+
+    first = {
+        "type": "function",
+        "function": {"name": "weather", "description": "d", "parameters": schema},
+    }
+    empty = {"type": "object", "properties": {}}
+    assert asked.plain["tools"] == [
+        first,
+        {"type": "function", "function": {"name": "now", "parameters": empty}},
+    ]
+    assert asked.body["tools"][0] == {**first, "cache_control": MARK}
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"type": "auto"}, {"tool_choice": "auto"}),
+        ({"type": "any"}, {"tool_choice": "required"}),
+        ({"type": "none"}, {"tool_choice": "none"}),
+        (
+            {"type": "tool", "name": "f"},
+            {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+        ),
+        (
+            {"type": "auto", "disable_parallel_tool_use": True},
+            {"tool_choice": "auto", "parallel_tool_calls": False},
+        ),
+    ],
+)
+def test_a_choice_of_tools_keeps_its_meaning(choice, said):
+    """The words differ."""
+    asked = _asked(tool_choice=choice)
+
+    assert {name: asked.plain[name] for name in said} == said
+
+
+@pytest.mark.parametrize(
+    ("budget", "effort"), [(1024, "low"), (4096, "low"), (10_000, "medium"), (32_000, "high")]
+)
+def test_thinking_is_an_effort_for_others(budget, effort):
+    """Anthropic's own adapter gets it as it was said."""
+    thinking = {"type": "enabled", "budget_tokens": budget}
+    asked = _asked(thinking=thinking, top_k=5)
+
+    assert asked.plain["reasoning_effort"] == effort
+    assert {"thinking", "top_k"} & asked.plain.keys() == set()
+    assert (asked.body["thinking"], asked.body["top_k"]) == (thinking, 5)
+
+
+def test_the_user_of_the_metadata_is_openais_user():
+    """Providers watch for abuse by it."""
+    asked = _asked(metadata={"user_id": "u-1"})
+
+    assert asked.plain["user"] == "u-1"
+    assert "metadata" not in asked.plain
+
+
+@pytest.mark.parametrize("model", ["openai/o3-mini", "gpt-5", "openai/gpt-5.1"])
+def test_reasoning_models_are_told_the_limit_by_its_new_name(model):
+    """They refuse the old one."""
+    assert _asked(model).plain["max_completion_tokens"] == 9
+    assert "max_tokens" not in _asked(model).plain
+
+
+def test_what_is_said_of_the_response_cache_is_no_part_of_the_request():
+    """It is Larder's own word."""
+    asked = _asked(cache={"ttl": 60})
+
+    assert asked.cache == CacheControls(ttl_s=60)
+    assert "cache" not in asked.body
+
+
+def test_counting_needs_no_limit_of_the_answer():
+    """There is none."""
+    assert CountSchema().load({"model": "m", "messages": HELLO}).plain == {"messages": HELLO}
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": None}, "max_tokens"),
+        ({"messages": []}, "messages"),
+        ({"stream": "yes"}, "stream"),
+        ({"system": 7}, "system"),
+        ({"system": [{"type": "image"}]}, "system.0.type"),
+        ({"tools": [{"type": "web_search_20250305", "name": "w"}]}, "tools.0.type"),
+        ({"tools": [{}]}, "tools.0.name"),
+        ({"tool_choice": {"type": "all"}}, "tool_choice.type"),
+        ({"cache": {"ttl": -1}}, "cache"),
+    ],
+)
+def test_a_wrong_field_is_named(fields, named):
+    """A 400 that says what to mend."""
+    with pytest.raises(ValidationError) as caught:
+        _asked(**fields)
+
+    assert named in caught.value.normalized_messages()
+
+
+@pytest.mark.parametrize("turn", [{"role": "system", "content": "x"}, {"role": "user"}, "x"])
+def test_a_turn_is_the_users_or_the_assistants(turn):
+    """With content."""
+    with pytest.raises(ValidationError):
+        _asked(messages=[turn])

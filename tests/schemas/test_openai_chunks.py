@@ -1,0 +1,109 @@
+"""Completions and chunks, put together and taken apart without loss."""
+
+import msgspec
+
+from schemas.openai_chunks import assembled, is_whole, taken_apart
+
+USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+CALLS = [
+    {"id": "t1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}},
+    {"id": "t2", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+]
+WHOLE = {
+    "id": "c1",
+    "object": "chat.completion",
+    "created": 5,
+    "model": "m",
+    "system_fingerprint": "fp",
+    "choices": [
+        {
+            "index": 0,
+            "logprobs": {"content": [{"token": "a", "logprob": -1.0}], "refusal": None},
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "a", "refusal": None},
+        },
+        {
+            "index": 1,
+            "logprobs": None,
+            "finish_reason": "tool_calls",
+            "message": {"role": "assistant", "content": None, "tool_calls": CALLS},
+        },
+    ],
+    "usage": USAGE,
+}
+
+
+def _chunk(delta, *, index=0, **more):
+    choice = {"index": index, "delta": delta, "finish_reason": None, **more}
+    head = {"id": "c1", "object": "chat.completion.chunk", "created": 5, "model": "m"}
+    return msgspec.json.encode({**head, "choices": [choice]})
+
+
+def test_pieces_make_the_whole():
+    """Text, thoughts, log probabilities and the reason of each choice."""
+    whole = assembled(
+        [
+            _chunk({"role": "assistant", "content": ""}),
+            _chunk({"reasoning_content": "h"}),
+            _chunk({"reasoning_content": "m"}),
+            _chunk({"content": "a"}, logprobs={"content": [1], "refusal": None}),
+            _chunk({"content": "z"}, index=1),
+            _chunk({"content": "b"}, logprobs={"content": [2]}),
+            _chunk({}, finish_reason="stop"),
+            _chunk({}, index=1, finish_reason="length"),
+        ],
+        USAGE,
+    )
+
+    first, second = whole["choices"]
+    assert (whole["id"], whole["object"], whole["usage"]) == ("c1", "chat.completion", USAGE)
+    assert first["message"] == {
+        "role": "assistant",
+        "content": "ab",
+        "reasoning_content": "hm",
+    }
+    assert (first["logprobs"], first["finish_reason"]) == ({"content": [1, 2]}, "stop")
+    assert (second["message"]["content"], second["finish_reason"]) == ("z", "length")
+
+
+def test_tool_calls_are_put_together_by_index_and_id():
+    """Arguments come in pieces; some providers give every call the index 0."""
+    whole = assembled(
+        [
+            _chunk({"tool_calls": [{"index": 0, "id": "t1", "type": "function",
+                                    "function": {"name": "f", "arguments": ""}}]}),
+            _chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a"'}}]}),
+            _chunk({"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]}),
+            _chunk({"tool_calls": [{"index": 0, "id": "t2", "type": "function",
+                                    "function": {"name": "g", "arguments": "{}"}}]}),
+        ],
+        USAGE,
+    )  # fmt: skip
+
+    assert whole["choices"][0]["message"]["tool_calls"] == CALLS
+
+
+def test_a_whole_taken_apart_and_put_together_is_the_same():
+    """Nothing is lost either way."""
+    chunks = taken_apart(msgspec.json.encode(WHOLE))
+
+    again = assembled(chunks, USAGE)
+
+    again["choices"][0]["logprobs"]["refusal"] = None
+    assert again == WHOLE
+
+
+def test_a_whole_taken_apart_ends_each_choice_once():
+    """As a stream does."""
+    chunks = [msgspec.json.decode(each) for each in taken_apart(msgspec.json.encode(WHOLE))]
+
+    reasons = [each["choices"][0]["finish_reason"] for each in chunks]
+    assert reasons == [None, None, "stop", "tool_calls"]
+    assert {each["object"] for each in chunks} == {"chat.completion.chunk"}
+    assert [each["index"] for each in chunks[1]["choices"][0]["delta"]["tool_calls"]] == [0, 1]
+
+
+def test_a_whole_is_told_from_a_chunk():
+    """Also where a text speaks of messages."""
+    assert is_whole(msgspec.json.encode(WHOLE))
+    assert not is_whole(_chunk({"content": 'the "message"'}))

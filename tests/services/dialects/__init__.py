@@ -1,0 +1,1 @@
+"""Clients' formats, as services write them."""

@@ -1,0 +1,125 @@
+"""Any provider's answer as Anthropic's events and messages."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from providers.protocol import Chunk, ProviderBroken, Usage
+from services.calls import Bill
+from services.dialects.anthropic import AnthropicDialect
+from services.dialects.protocol import Head
+from streams.outcome import Outcome
+
+BILL = Bill(Usage(10, 3, cached_tokens=4), Decimal("0.5"), is_estimated=False, status="ok")
+
+
+@pytest.fixture
+def dialect():
+    """One answer of the model `acme/m`."""
+    return AnthropicDialect(Head("c1", 5, lambda: "acme/m"))
+
+
+def _call(index, call_id=None, name=None, arguments=""):
+    function = {"arguments": arguments, **({"name": name} if name else {})}
+    delta = {"index": index, "function": function}
+    return {**delta, "id": call_id} if call_id else delta
+
+
+def _events(dialect, *chunks, finish_reason="stop"):
+    drafts = [draft for chunk in chunks for draft in dialect.chunk(chunk)]
+    drafts += dialect.closing(Outcome(finish_reason=finish_reason), BILL)
+    events = [msgspec.json.decode(each.data) for each in drafts]
+    assert [each["type"] for each in events] == [each.name for each in drafts]
+    return events
+
+
+def _short(events):
+    return [(each["type"].removeprefix("content_block_"), each.get("index")) for each in events]
+
+
+def test_a_text_is_one_block(dialect):
+    """From the message's start to its stop, with a ping as Anthropic sends it."""
+    events = _events(dialect, Chunk(text="a"), Chunk(text="b"), Chunk(finish_reason="stop"))
+
+    assert _short(events) == [
+        ("message_start", None),
+        ("ping", None),
+        ("start", 0),
+        ("delta", 0),
+        ("delta", 0),
+        ("stop", 0),
+        ("message_delta", None),
+        ("message_stop", None),
+    ]
+    assert events[0]["message"]["model"] == "acme/m"
+    assert events[-2]["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
+    assert events[-2]["usage"] == {
+        "input_tokens": 6,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 4,
+        "output_tokens": 3,
+        "cost_usd": "0.5",
+        "estimated": False,
+    }
+
+
+def test_thoughts_text_and_calls_are_blocks_one_after_the_other(dialect):
+    """Each is stopped before the next one starts."""
+    events = _events(
+        dialect,
+        Chunk(reasoning="hm"),
+        Chunk(text="a"),
+        Chunk(tool_calls=(_call(0, "t1", "f"),)),
+        Chunk(tool_calls=(_call(0, arguments='{"a"'), _call(0, arguments=":1}"))),
+        Chunk(tool_calls=(_call(1, "t2", "g", "{}"),)),
+        finish_reason="tool_calls",
+    )
+
+    starts = [each["content_block"] for each in events if each["type"] == "content_block_start"]
+    assert [each["type"] for each in starts] == ["thinking", "text", "tool_use", "tool_use"]
+    assert [(each["id"], each["name"]) for each in starts[2:]] == [("t1", "f"), ("t2", "g")]
+    assert [place for kind, place in _short(events) if kind in {"start", "stop"}] == [
+        0, 0, 1, 1, 2, 2, 3, 3,
+    ]  # fmt: skip
+    pieces = [(each["index"], each["delta"].get("partial_json")) for each in events
+              if each["type"] == "content_block_delta"][2:]  # fmt: skip
+    assert pieces == [(2, '{"a"'), (2, ":1}"), (3, "{}")]
+    assert events[-2]["delta"]["stop_reason"] == "tool_use"
+
+
+def test_calls_that_share_an_index_are_told_by_their_ids(dialect):
+    """Some providers number none of them."""
+    events = _events(
+        dialect, Chunk(tool_calls=(_call(0, "t1", "f", "{}"), _call(0, "t2", "g", "{}")))
+    )
+
+    starts = [each["content_block"]["id"] for each in events if "content_block" in each]
+    assert starts == ["t1", "t2"]
+
+
+def test_an_answer_without_a_word_is_still_a_message(dialect):
+    """Its events have their start and their end."""
+    kinds = [kind for kind, _ in _short(_events(dialect))]
+
+    assert kinds == ["message_start", "ping", "message_delta", "message_stop"]
+
+
+def test_a_whole_answer_has_all_blocks(dialect):
+    """In the same order."""
+    call = {"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    outcome = Outcome(text="a", reasoning="hm", tool_calls=[call], finish_reason="tool_calls")
+
+    message = msgspec.json.decode(dialect.whole(outcome, BILL, ()))
+
+    assert [each["type"] for each in message["content"]] == ["thinking", "text", "tool_use"]
+    assert (message["id"], message["stop_reason"]) == ("msg_c1", "tool_use")
+    assert message["usage"]["output_tokens"] == 3
+
+
+def test_a_failure_is_an_error_event(dialect):
+    """Clients raise it."""
+    draft = dialect.failure(ProviderBroken("It broke."))
+
+    assert draft.name == "error"
+    assert msgspec.json.decode(draft.data)["error"] == {"type": "api_error", "message": "It broke."}

@@ -1,0 +1,68 @@
+"""Answers for OpenAI's clients: relayed, written, or put together from what was kept."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from providers.protocol import Chunk, ProviderBroken, Usage
+from services.calls import Bill
+from services.dialects.openai import DONE, OpenAIDialect, usage_of
+from services.dialects.protocol import Head
+from streams.outcome import Outcome
+
+BILL = Bill(Usage(10, 3, cached_tokens=4, reasoning_tokens=1), None, True, "ok")
+RAW = b'{ "choices": [{"index": 0, "delta": {"content": "a"}}], "id": "c" }'
+WHOLE = b'{"id":"c","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}'
+
+
+def _dialect(*, include_usage=False):
+    return OpenAIDialect(Head("c1", 5, lambda: "acme/m", include_usage=include_usage))
+
+
+def test_a_providers_own_chunk_is_relayed():
+    """Byte for byte."""
+    (draft,) = _dialect().chunk(Chunk(text="a", raw=RAW))
+
+    assert draft.data == RAW
+
+
+def test_a_whole_completion_is_streamed_as_chunks():
+    """One that was kept whole and is now wanted as a stream."""
+    drafts = _dialect().chunk(Chunk(text="a", raw=WHOLE))
+
+    first, last = [msgspec.json.decode(each.data)["choices"][0] for each in drafts]
+    assert first["delta"] == {"content": "a"}
+    assert (last["delta"], last["finish_reason"]) == ({}, "stop")
+
+
+def test_chunks_are_put_together_where_the_whole_is_wanted():
+    """One that was kept as a stream."""
+    body = msgspec.json.decode(_dialect().whole(Outcome(), BILL, [RAW]))
+
+    assert body["choices"][0]["message"]["content"] == "a"
+    assert body["usage"] == usage_of(BILL)
+
+
+@pytest.mark.parametrize("include_usage", [True, False])
+def test_the_usage_comes_before_the_end_if_it_was_asked_for(include_usage):
+    """Under a name of its own."""
+    drafts = _dialect(include_usage=include_usage).closing(Outcome(), BILL)
+
+    assert [each.name for each in drafts] == ["usage"] * include_usage + ["done"]
+    assert drafts[-1].data == DONE
+
+
+@pytest.mark.parametrize(("cost", "text"), [(None, None), (Decimal("0.10"), "0.1")])
+def test_a_usage_says_what_it_cost(cost, text):
+    """A decimal string; null is unpriced."""
+    usage = usage_of(Bill(Usage(1, 2), cost, False, "ok"))
+
+    assert (usage["cost_usd"], usage["total_tokens"]) == (text, 3)
+
+
+def test_a_failure_is_openais_error():
+    """Clients raise it."""
+    draft = _dialect().failure(ProviderBroken("It broke."))
+
+    assert msgspec.json.decode(draft.data)["error"]["code"] == "provider_broken"
