@@ -7,17 +7,19 @@ old + 1 and the clock in microseconds, so that none ever comes back, not even af
 import random
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Protocol
 
 import psycopg
-from sqlalchemy import BigInteger, Engine, String, TextClause, event, text
+from sqlalchemy import BigInteger, Engine, String, event, func, text
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from database.freshness.postgres import PostgresFreshness
 from database.freshness.sqlite import SqliteFreshness
 from database.session import BUSY_TIMEOUT_MS, Base, db, sqlite_file, write_session
+from database.triggers.declared import come_with
+from database.triggers.postgres import BUMP
 from telemetry.clock import Clock
 
 __all__ = ["CacheGeneration", "GenerationsOutOfReach", "SqlGenerations", "bump"]
@@ -34,6 +36,9 @@ class CacheGeneration(Base):
     scope: Mapped[str] = mapped_column(String(200), primary_key=True)
     generation: Mapped[int] = mapped_column(BigInteger)
     bumped_us: Mapped[int] = mapped_column(BigInteger)
+
+
+come_with(Base.metadata)
 
 
 class GenerationsOutOfReach(Exception):
@@ -115,21 +120,19 @@ def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:
         name if stripes == 1 else f"{name}{STRIPE}{random.randrange(stripes)}"  # noqa: S311
         for name, stripes in scopes.items()
     )
-    dialect = session.get_bind().dialect.name
-    raised = {f"scope_{place}": name for place, name in enumerate(names)}
-    session.execute(_raising(dialect, len(names)), {**raised, "now_us": now_us})
-
-
-@lru_cache(maxsize=128)
-def _raising(dialect: str, count: int) -> TextClause:
-    """The statement that raises `count` rows.
-
-    As text: an insert of several rows that is built of parts is compiled anew each time.
-    """
-    rows = ", ".join(f"(:scope_{place}, :now_us, :now_us)" for place in range(count))
-    larger = "greatest" if dialect == "postgresql" else "max"
-    return text(
-        f"INSERT INTO cache_generations (scope, generation, bumped_us) VALUES {rows} "  # noqa: S608
-        "ON CONFLICT (scope) DO UPDATE SET bumped_us = excluded.bumped_us, "
-        f"generation = {larger}(cache_generations.generation + 1, excluded.generation)"
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(BUMP), {"scopes": names, "now_us": now_us})
+        return
+    rows = [{"scope": name, "generation": now_us, "bumped_us": now_us} for name in names]
+    statement = insert(CacheGeneration).values(rows)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[CacheGeneration.scope],
+            set_={
+                "generation": func.max(
+                    CacheGeneration.generation + 1, statement.excluded.generation
+                ),
+                "bumped_us": statement.excluded.bumped_us,
+            },
+        )
     )

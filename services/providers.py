@@ -175,7 +175,7 @@ def sync_provider(principal: Principal | None, provider_id: str) -> dict[str, An
         with unit_of_work() as work:
             row = _stored(work.session, provider_id)
             row.sync_error = fault.message[:MAX_ERROR_CHARS]
-            work.invalidates(PROVIDERS.all())
+            work.invalidates(PROVIDERS.all(), MODELS.all())
         raise_upstream(fault)
     with unit_of_work() as work:
         row = _stored(work.session, provider_id)

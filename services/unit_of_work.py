@@ -130,6 +130,8 @@ def _classes_of(table: object) -> Sequence[type]:
 
 
 def _note(work: UnitOfWork, table: type) -> None:
-    namespaces = getattr(table, "cached_in", None)
-    if namespaces is not None:
+    # Rows of other tables that belong to a row may be none.
+    scopes = [each for each in getattr(table, "cached_in", ()) if not each.table]
+    namespaces = tuple(dict.fromkeys(each.namespace for each in scopes))
+    if namespaces:
         work.wrote(table.__name__, namespaces)

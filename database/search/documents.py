@@ -29,6 +29,7 @@ from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column
 from database.search import postgres, sqlite
 from database.search.words import Term, body_of
 from database.session import Base
+from database.triggers.scopes import owned
 from database.types import UtcDateTime
 
 __all__ = ["BypassesSearch", "SearchDocument", "having", "is_index_of_search", "searched"]
@@ -42,7 +43,7 @@ class SearchDocument(Base):
     """The folded words of one title (`message_id` is null) or of one message."""
 
     __tablename__ = "search_documents"
-    cached_in = ("conversations",)
+    cached_in = (owned("conversations", "user_id"),)
 
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True

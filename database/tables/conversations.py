@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from database.search.documents import searched
 from database.session import Base
+from database.triggers.scopes import owned
 from database.types import Json, Money, UtcDateTime
 from telemetry.ids import new_id
 
@@ -19,7 +20,7 @@ class Folder(Base):
     """A folder of one user; folders form a tree."""
 
     __tablename__ = "folders"
-    cached_in = ("conversations",)
+    cached_in = (owned("conversations", "user_id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
@@ -36,7 +37,7 @@ class Conversation(Base):
 
     __tablename__ = "conversations"
     __table_args__ = (Index("ix_conversations_user_id_activity", "user_id", "active_at", "id"),)
-    cached_in = ("conversations",)
+    cached_in = (owned("conversations", "user_id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -58,7 +59,7 @@ class Message(Base):
 
     __tablename__ = "messages"
     __table_args__ = (Index("ix_messages_conversation_id_id", "conversation_id", "id"),)
-    cached_in = ("conversations",)
+    cached_in = (owned("conversations", "user_id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
@@ -101,7 +102,7 @@ class Stream(Base):
             postgresql_where=text("status = 'running'"),
         ),
     )
-    cached_in = ("conversations",)
+    cached_in = (owned("conversations", "user_id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

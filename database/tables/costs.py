@@ -9,10 +9,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from database.append_only import guard
 from database.session import Base
+from database.triggers.scopes import everyones, owned, shared
 from database.types import Json, Money, UtcDateTime
 from telemetry.ids import new_id
 
 __all__ = ["Budget", "LedgerRecord", "Price", "UsageRollup"]
+
+BOOKED = (
+    owned("analytics", "user_id"),
+    owned("analytics", "workspace_id"),
+    everyones("analytics", stripes=16),
+)
+"""Whose figures a call raises."""
 
 
 class Price(Base):
@@ -22,7 +30,7 @@ class Price(Base):
     __table_args__ = (
         Index("uq_prices_model_source_from", "model_id", "source", "effective_from", unique=True),
     )
-    cached_in = ("providers",)
+    cached_in = (shared("providers"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     model_id: Mapped[str] = mapped_column(String(300))
@@ -44,7 +52,7 @@ class LedgerRecord(Base):
         Index("ix_ledger_records_called_at_id", "called_at", "id"),
         Index("ix_ledger_records_key_id_booked_at", "key_id", "booked_at"),
     )
-    cached_in = ("analytics",)
+    cached_in = BOOKED
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     call_id: Mapped[str] = mapped_column(String(36), unique=True)
@@ -91,7 +99,7 @@ class UsageRollup(Base):
         Index("ix_usage_rollups_user_id_day", "user_id", "day"),
         Index("ix_usage_rollups_workspace_id_day", "workspace_id", "day"),
     )
-    cached_in = ("analytics",)
+    cached_in = BOOKED
 
     day: Mapped[date] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -124,7 +132,11 @@ class Budget(Base):
     __table_args__ = (
         Index("uq_budgets_subject_period", "subject_kind", "subject_id", "period", unique=True),
     )
-    cached_in = ("analytics", "permissions")
+    cached_in = (
+        owned("analytics", "owner_id"),
+        everyones("analytics", stripes=16),
+        owned("permissions", "owner_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     subject_kind: Mapped[str] = mapped_column(String(20))

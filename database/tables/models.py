@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database.session import Base
+from database.triggers.scopes import shared
 from database.types import Json, UtcDateTime
 
 __all__ = ["CatalogueModel", "CatalogueProvider"]
@@ -15,7 +16,7 @@ class CatalogueProvider(Base):
     """Where models come from. The secret is encrypted; nothing ever shows it."""
 
     __tablename__ = "providers"
-    cached_in = ("providers",)
+    cached_in = (shared("providers"), shared("models"))
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -34,7 +35,7 @@ class CatalogueModel(Base):
     """An AI model of the catalogue; its id is `provider/name`."""
 
     __tablename__ = "models"
-    cached_in = ("models",)
+    cached_in = (shared("models"),)
 
     id: Mapped[str] = mapped_column(String(300), primary_key=True)
     provider_id: Mapped[str] = mapped_column(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from database.append_only import guard
 from database.session import Base
+from database.triggers.scopes import everyones, owned
 from database.types import Json, UtcDateTime
 from telemetry.ids import new_id
 
@@ -31,7 +32,7 @@ class AuditLog(Base):
         Index("ix_audit_logs_action", "action", "logged_at", "id"),
         Index("ix_audit_logs_subject", "subject_id", "logged_at", "id"),
     )
-    cached_in = ("audit_logs",)
+    cached_in = (everyones("audit_logs", stripes=4),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     actor_user_id: Mapped[str | None] = mapped_column(String(36))
@@ -50,7 +51,7 @@ class StoredFile(Base):
     """An uploaded file with its content, so that every worker and machine has it."""
 
     __tablename__ = "files"
-    cached_in = ("files",)
+    cached_in = (owned("files", "user_id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

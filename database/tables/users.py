@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database.session import Base
+from database.triggers.scopes import everyones, owned, related
 from database.types import Json, UtcDateTime
 from telemetry.ids import new_id
 
@@ -16,7 +17,12 @@ class User(Base):
     """A person; `role` is what they may do on the whole installation."""
 
     __tablename__ = "users"
-    cached_in = ("users",)
+    cached_in = (
+        owned("users", "id"),
+        everyones("users"),
+        related("permissions", "secret_hash", of="api_keys", refers="user_id"),
+        related("workspaces", "workspace_id", of="workspace_members", refers="user_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(200))
@@ -31,7 +37,12 @@ class Workspace(Base):
     """A team; keys and costs can belong to it."""
 
     __tablename__ = "workspaces"
-    cached_in = ("workspaces", "users")
+    cached_in = (
+        owned("workspaces", "id"),
+        everyones("workspaces"),
+        related("workspaces", "user_id", of="workspace_members", refers="workspace_id"),
+        related("users", "user_id", of="workspace_members", refers="workspace_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(200))
@@ -43,7 +54,11 @@ class WorkspaceMember(Base):
     """Who belongs to a workspace, and as what."""
 
     __tablename__ = "workspace_members"
-    cached_in = ("workspaces", "users")
+    cached_in = (
+        owned("workspaces", "workspace_id"),
+        owned("workspaces", "user_id"),
+        owned("users", "user_id"),
+    )
 
     workspace_id: Mapped[str] = mapped_column(
         ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True
@@ -59,7 +74,11 @@ class ApiKey(Base):
     """An API key: a keyed hash of the secret, and the few letters people know it by."""
 
     __tablename__ = "api_keys"
-    cached_in = ("permissions", "users")
+    cached_in = (
+        owned("permissions", "secret_hash"),
+        owned("permissions", "user_id"),
+        owned("users", "user_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

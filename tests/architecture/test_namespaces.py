@@ -9,6 +9,7 @@ import pytest
 import services
 from cache.namespaces import NAMESPACES
 from cache.reads import ReadSpec, cached_read
+from cache.scopes import Scope
 from database import tables
 from database.session import Base
 from services.warming import STRATEGIES
@@ -32,7 +33,11 @@ def _mapped() -> dict[str, tuple[str, ...] | None]:
     """Each table with the namespaces its rows are read through."""
     assert len(_modules(tables)) >= 5
     classes = (mapper.class_ for mapper in Base.registry.mappers)
-    return {each.__name__: getattr(each, "cached_in", None) for each in classes}
+    declared = {each.__name__: getattr(each, "cached_in", None) for each in classes}
+    return {
+        name: None if scopes is None else tuple(each.namespace for each in scopes)
+        for name, scopes in declared.items()
+    }
 
 
 def test_every_resource_is_read_by_some_service():
@@ -71,6 +76,20 @@ def test_every_namespace_is_invalidated_by_some_table():
 
     assert derived - named == set()
     assert NAMESPACES.keys() - derived == {"responses"}
+
+
+def test_every_scope_that_a_table_names_is_one_that_readers_compare():
+    """With other stripes, or under another name, a write would raise what nobody looks at."""
+    tables = [getattr(mapper.class_, "cached_in", ()) for mapper in Base.registry.mappers]
+    fixed = {each for scopes in tables for each in scopes if each.fixed}
+    said = {Scope(f"{each.namespace}:{each.fixed}", each.stripes) for each in fixed}
+    compared = {
+        NAMESPACES[each.namespace].scope_of("" if each.fixed == "all" else each.fixed)
+        for each in fixed
+    }
+
+    assert len(said) >= 6
+    assert said == compared
 
 
 def test_every_table_says_where_its_rows_are_cached():

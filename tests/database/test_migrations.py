@@ -49,6 +49,32 @@ def test_nothing_is_left_to_migrate(migrated):
     flask_migrate.check()
 
 
+TRIGGERS = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": """\
+SELECT tgrelid::regclass || ' ' || tgname, pg_get_triggerdef(oid)
+FROM pg_trigger WHERE NOT tgisinternal
+UNION SELECT proname, pg_get_functiondef(oid)
+FROM pg_proc WHERE pronamespace = 'public'::regnamespace""",
+}
+
+
+def _triggers() -> dict[str, str]:
+    with db.engine.connect() as connection:
+        found = connection.exec_driver_sql(TRIGGERS[connection.dialect.name])
+        return {name: " ".join(str(words).split()) for name, words in found}
+
+
+def test_the_triggers_are_those_that_come_with_the_tables(migrated):
+    """A table that is made or remade by a migration needs its triggers made with it."""
+    found = _triggers()
+    flask_migrate.downgrade(revision="base")
+    db.create_all()
+
+    assert len(found) > 60
+    assert found == _triggers()
+
+
 def test_an_upgrade_can_be_taken_back_and_made_again(migrated):
     """An operator can go back a release and forward again."""
     flask_migrate.downgrade(revision="base")

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from cache.namespaces import PROVIDERS
+from cache.namespaces import MODELS, PROVIDERS
 from cache.results import Outcome
 from database.session import read_session
 from database.tables.costs import Price
@@ -39,7 +39,7 @@ def _make_provider(provider_id: str, *, base_url: str = "", wire_format: str = "
                 updated_at=now,
             )
         )
-        work.invalidates(PROVIDERS.all())
+        work.invalidates(PROVIDERS.all(), MODELS.all())
 
 
 def test_an_override_counts_from_its_instant_on(app):

@@ -1,0 +1,1 @@
+"""Triggers that bump: whoever writes a table, by whatever means, the cache cannot miss it."""

@@ -1,0 +1,1 @@
+"""Triggers that bump, on both databases, past everything that the application does."""

@@ -1,0 +1,1 @@
+"""Oracles: what no run of Larder may ever show, in models and on real servers."""
