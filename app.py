@@ -16,7 +16,7 @@ from flask import Flask, current_app
 from flask_cors import CORS
 from flask_migrate import Migrate
 from flask_smorest import Api
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from blueprints import BLUEPRINTS
@@ -27,6 +27,8 @@ from blueprints.openai.errors import openai_error
 from blueprints.pages import pages
 from cache.engine import CacheEngine
 from cache.extension import cache
+from cache.file_locks import FileLocks
+from cache.loading import LoaderTimeout
 from cache.recording import WitnessedClock
 from cache.settings import CacheSettings
 from cache.statistics import shared_counters
@@ -68,6 +70,8 @@ EXPOSED = (
     "X-Larder-Cost-Usd",
 )
 SWEEP_LOST_STREAMS_S = 30.0
+OUTAGES = (OperationalError, InterfaceError, PoolTimeout, GenerationsOutOfReach, LoaderTimeout)
+"""The database is out of reach; the cache may have something for it."""
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Flask:
@@ -121,9 +125,11 @@ def _init_cache(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock
             audit_share=settings.cache_audit_share,
             ttls=settings.cache_ttls,
             signing_keys=secrets.cache_keys,
+            outages=OUTAGES,
         ),
         generations=SqlGenerations(clock),
         clock=clock,
+        locks=[FileLocks(settings.instance_path / "cache_locks")],
     )
 
 
@@ -220,7 +226,7 @@ def _register(app: Flask, settings: Settings) -> None:
         CORS(app, origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=600)
     register_errors(
         app,
-        (DBAPIError, PoolTimeout, GenerationsOutOfReach),
+        (DBAPIError, PoolTimeout, GenerationsOutOfReach, LoaderTimeout),
         shapes={"/v1/messages": anthropic_error, "/v1": openai_error},
     )
     for commands in COMMANDS:

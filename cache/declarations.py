@@ -5,10 +5,10 @@ invalidated without one: leaving it out is a type error, and a `TypeError` at th
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-from cache.freshness import STRICT, Freshness
+from cache.freshness import NO_LEEWAY, STRICT, Freshness, Leeway
 from cache.reads import ReadSpec, cached_read
 from cache.results import CachedResult
 from cache.scopes import EVERYONE, Scope
@@ -36,6 +36,7 @@ class Namespace:
         ttls: seconds by resource.
         owners: whose entries it holds, in words.
         freshness: what a hit promises.
+        leeway: by resource, what it allows beyond that; nothing where none is named.
         stripes: rows of the scope of views over everyone.
         warmed_by: names of the warming strategies that fill it.
     """
@@ -44,6 +45,7 @@ class Namespace:
     ttls: Mapping[str, int]
     owners: str
     freshness: Freshness = STRICT
+    leeway: Mapping[str, Leeway] = field(default_factory=dict)
     stripes: int = 1
     warmed_by: tuple[str, ...] = ()
 
@@ -56,7 +58,13 @@ class Namespace:
         if resource not in self.ttls:
             raise LookupError(f"{self.name} has no resource {resource!r}: declare its TTL")
         return ReadSpec(
-            self.name, resource, self.ttls[resource], shape, self.scope_of, self.freshness
+            namespace=self.name,
+            resource=resource,
+            ttl_s=self.ttls[resource],
+            shape=shape,
+            scope_of=self.scope_of,
+            freshness=self.freshness,
+            leeway=self.leeway.get(resource, NO_LEEWAY),
         )
 
     def scope_of(self, owner: str) -> Scope:

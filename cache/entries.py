@@ -16,8 +16,9 @@ from backports import zstd
 __all__ = ["Entry", "EntryCodec", "EntryRefused"]
 
 FAMILY = b"LD"
-MAGIC = FAMILY + b"2"  # the number is raised when the form of the envelope changes
+MAGIC = FAMILY + b"3"  # the number is raised when the form of the envelope changes
 TAG_BYTES = 16  # half of the hash, the least that RFC 2104, section 5, allows
+SURE = 25.0  # e^-25: nobody draws a lot below that
 LAST_S = 253_402_300_800.0  # when the year 10,000 begins
 HEAD_BYTES = len(MAGIC) + TAG_BYTES
 
@@ -34,6 +35,7 @@ class EntryRefused(Exception):
 class Entry:
     """One cached value. Times are seconds since the epoch.
 
+    `took_s` is how long its load took; from `due_s` on a hit needs a second look (`cache.tiers`).
     `is_manual` marks a value that an admin has set by hand. `kept` holds the decoded value once
     somebody needed it, `uses` how often this copy was a hit; neither ever leaves this process.
     """
@@ -46,8 +48,27 @@ class Entry:
     etag: str
     body: bytes
     is_manual: bool = False
+    took_s: float = 0.0
     kept: list[Any] = field(default_factory=list, compare=False, repr=False)
     uses: int = field(default=0, compare=False, repr=False)
+    due_s: float = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.due_s = self.early_s
+
+    @property
+    def early_s(self) -> float:
+        """From when on it may be loaded anew before its end: before that the chance is none."""
+        return self.expires_s - SURE * self.took_s
+
+    @property
+    def order(self) -> int:
+        """Grows with every write that its value has seen."""
+        return max(self.stamp.values(), default=0)
+
+    def is_newer_than(self, other: "Entry") -> bool:
+        """Whether it has seen more writes, or as many and was made later."""
+        return (self.order, self.created_s) > (other.order, other.created_s)
 
     @property
     def size_bytes(self) -> int:
@@ -56,6 +77,7 @@ class Entry:
 
 
 class _Envelope(msgspec.Struct, array_like=True, frozen=True):
+    order: int  # comes first, where the script that stores entries looks for it
     key: str
     shape: str
     stamp: dict[str, int]
@@ -63,6 +85,7 @@ class _Envelope(msgspec.Struct, array_like=True, frozen=True):
     expires_s: float
     etag: str
     is_manual: bool
+    took_s: float
     is_packed: bool
     body: bytes
 
@@ -95,6 +118,7 @@ class EntryCodec:
                 body, is_packed = packed, True
         raw = self._encoder.encode(
             _Envelope(
+                entry.order,
                 entry.key,
                 entry.shape,
                 dict(entry.stamp),
@@ -102,6 +126,7 @@ class EntryCodec:
                 entry.expires_s,
                 entry.etag,
                 entry.is_manual,
+                entry.took_s,
                 is_packed,
                 body,
             )
@@ -133,6 +158,7 @@ class EntryCodec:
             etag=found.etag,
             body=self._body(found),
             is_manual=found.is_manual,
+            took_s=found.took_s,
         )
 
     def _verified(self, raw: bytes) -> _Envelope:
@@ -149,6 +175,8 @@ class EntryCodec:
             raise EntryRefused("schema") from fault
         if not 0 <= found.created_s <= found.expires_s < LAST_S:
             raise EntryRefused("schema")  # no number at all (NaN) is refused by this as well
+        if not 0 <= found.took_s < LAST_S:
+            raise EntryRefused("schema")
         return found
 
     def _body(self, found: _Envelope) -> bytes:

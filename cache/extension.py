@@ -5,7 +5,7 @@ there, under Larder's rules. One object serves any number of applications; what 
 kept with it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from cache.front import Front
 from cache.gates import Gates
 from cache.generations import Generations, GenerationStore
 from cache.health import Health, health_of
+from cache.leases import LoadLocks
 from cache.namespaces import NAMESPACES
 from cache.reads import ENGINE
 from cache.settings import CacheSettings, CacheUnreachable
@@ -49,15 +50,30 @@ class LarderCache(Cache):
         settings: CacheSettings,
         generations: GenerationStore,
         clock: Clock = SYSTEM_CLOCK,
+        locks: Sequence[LoadLocks] = (),
     ) -> None:
         """Set the cache up for `app`.
+
+        Args:
+            app: the application.
+            config: Flask-Caching's own settings.
+            settings: the engine's.
+            generations: the database's side of what is fresh.
+            clock: where times are read.
+            locks: keep loads apart among workers while Redis is away, the nearest first.
 
         Raises:
             CacheUnreachable: the settings demand Redis, and it does not answer.
             SettingsError: a TTL is set for a resource that no namespace has.
         """
         _check_ttls(settings)
-        engine = app.extensions[ENGINE] = _engine(settings, generations, clock)
+
+        def in_context(work: Callable[[], None]) -> None:
+            with app.app_context():
+                work()
+
+        engine = _engine(settings, generations, clock, locks, in_context)
+        app.extensions[ENGINE] = engine
         app.extensions[GATES] = Gates(redis=engine.redis, clock=clock, prefix=settings.key_prefix)
         backend = {"CACHE_TYPE": "cache.backends.views.ViewCache"}
         super().init_app(app, {**(config or {}), **backend})
@@ -173,7 +189,13 @@ class _Region:
         self.memory.drop_where(lambda entry: entry.key.startswith(prefix))
 
 
-def _engine(settings: CacheSettings, generations: GenerationStore, clock: Clock) -> CacheEngine:
+def _engine(
+    settings: CacheSettings,
+    generations: GenerationStore,
+    clock: Clock,
+    locks: Sequence[LoadLocks],
+    in_context: Callable[[Callable[[], None]], None],
+) -> CacheEngine:
     statistics = Statistics()
     memory = MemoryCache(max_bytes=settings.memory_bytes, clock=clock)
     redis = None
@@ -203,6 +225,8 @@ def _engine(settings: CacheSettings, generations: GenerationStore, clock: Clock)
         codec=codec,
         statistics=statistics,
         clock=clock,
+        locks=locks,
+        in_context=in_context,
     )
 
 

@@ -20,7 +20,7 @@ from cache.generations import Generations, Stamp
 from cache.scopes import Scope
 from telemetry.clock import Clock
 
-__all__ = ["IMMUTABLE", "STRICT", "TTL", "Freshness", "Stamps", "bounded"]
+__all__ = ["IMMUTABLE", "NO_LEEWAY", "STRICT", "TTL", "Freshness", "Leeway", "Stamps", "bounded"]
 
 MAX_KNOWN = 20_000
 
@@ -69,6 +69,34 @@ def bounded(seconds: float) -> Freshness:
     if not seconds > 0:
         raise ValueError("a bound is more than 0 seconds; without one, a namespace is strict")
     return Freshness("bounded", bound_s=seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leeway:
+    """What a resource allows beyond its class, said as stale where it is used. Times are seconds.
+
+    Attributes:
+        revalidate_s: how long after its TTL an entry whose stamp is current may be served while it
+            is loaded anew (stale-while-revalidate, RFC 5861, section 3). A stamp that is current
+            holds every acknowledged write, so even a strict namespace stays strict.
+        if_error_s: how long after its TTL the last value may be served when the database or the
+            loader is out of reach (stale-if-error, section 4). A write may be missing in it.
+        soft_s: how long a reader waits for the load before it takes what `revalidate_s` allows.
+        hard_s: how long a reader waits for a load at all.
+    """
+
+    revalidate_s: float = 0.0
+    if_error_s: float = 0.0
+    soft_s: float = 0.0
+    hard_s: float | None = None
+
+    @property
+    def after_s(self) -> float:
+        """How long an entry is of use after its TTL."""
+        return max(self.revalidate_s, self.if_error_s)
+
+
+NO_LEEWAY = Leeway()
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,8 +161,8 @@ class Front:
         for read in plan.reads:
             began_s = time.perf_counter()
             found = self._engine.find(read.key, read.shape, read.stamp)
-            if found.entry is None or found.entry.etag != read.etag:
-                return None
+            if found.entry is None or found.is_early or found.entry.etag != read.etag:
+                return None  # one that is to be refreshed needs its loader
             hits.append(_Hit(read, found.entry, found.detail, time.perf_counter() - began_s))
         return hits
 

@@ -16,7 +16,7 @@ import msgspec
 from flask import current_app
 
 from cache import recording
-from cache.freshness import STRICT, Freshness
+from cache.freshness import NO_LEEWAY, STRICT, Freshness, Leeway
 from cache.keys import KeyMaker
 from cache.results import CachedResult
 from cache.scopes import Scope
@@ -36,6 +36,7 @@ class ReadSpec:
     shape: int
     scope_of: Callable[[str], Scope]
     freshness: Freshness = STRICT
+    leeway: Leeway = NO_LEEWAY
 
 
 @dataclass(frozen=True, slots=True)

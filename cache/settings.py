@@ -26,6 +26,11 @@ class CacheSettings:
         timeout_s: limit of one answer of Redis: the most that its first failure costs a request.
         probe_s: how long after a failure Redis is tried again.
         wait_s: how long a read waits for another's load of the same entry.
+        lease_s: after this a worker's turn to load is over, whatever became of it; less than
+            `wait_s`, so that those who wait for a dead one still load one at a time.
+        refreshes: how many entries a worker loads beside its requests at once.
+        outages: errors of loaders and of the generations' store that mean «out of reach»; where a
+            resource allows it, its last good value is served instead.
         ttls: overrides by `<namespace>_<resource>`.
         audit_share: share of the hits that are loaded again and compared, 0 to 1.
         signing_keys: sign entries; the first writes, all are read.
@@ -42,6 +47,9 @@ class CacheSettings:
     timeout_s: float = 0.2
     probe_s: float = 1.0
     wait_s: float = 5.0
+    lease_s: float = 4.0
+    refreshes: int = 4
+    outages: tuple[type[Exception], ...] = (OSError,)
     audit_share: float = 0.0
     ttls: Mapping[str, int] = field(default_factory=dict)
     signing_keys: tuple[bytes, ...] = field(default=(), repr=False)

@@ -62,6 +62,12 @@ class Statistics:
             "coalesced": Counter(
                 f"{PREFIX}coalesced", "Reads that shared another's load.", ["namespace"], **common
             ),
+            "refreshes": Counter(
+                f"{PREFIX}refreshes",
+                "Loads beside the requests, of entries that were still served.",
+                ["namespace", "result"],
+                **common,
+            ),
             "invalidations": Counter(
                 f"{PREFIX}invalidations", "Scopes bumped by writes.", ["namespace"], **common
             ),
@@ -135,6 +141,7 @@ LABELS = {
     "reloads": ("namespace", "resource", "result"),
     "ended": ("namespace", "resource", "use"),
     "audits": ("namespace", "result"),
+    "refreshes": ("namespace", "result"),
     "latency_seconds": ("namespace", "tier", "le"),
     "errors": ("error",),
 }

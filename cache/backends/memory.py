@@ -63,12 +63,18 @@ class MemoryCache(SimpleCache):
         timeout: int | timedelta | None = None,
         *,
         size_bytes: int = NO_SIZE_BYTES,
+        unless: Callable[[Any], bool] | None = None,
     ) -> bool:
-        """Keep `value` for `timeout` seconds (0: for ever); `False` if it is over the budget."""
+        """Keep `value` for `timeout` seconds (0: for ever); `False` if it is over the budget.
+
+        `unless` may look at the live value that stands there, and have it stay.
+        """
         # SimpleCache's own makes an instant of it, by a clock that is not ours.
         seconds = BaseCache._normalize_timeout(self, timeout)  # noqa: SLF001 (its grandparent's)
         ends = self._clock.monotonic() + seconds if seconds > 0 else float("inf")
         with self._guard:
+            if unless is not None and (live := self._live(key)) is not None and unless(live):
+                return False
             self._drop(key)
             if size_bytes > self._max_bytes:
                 return False
@@ -132,6 +138,10 @@ class MemoryCache(SimpleCache):
             now = self._clock.monotonic()
             live = [(k, size, v) for k, (ends, size, v) in self._entries.items() if ends > now]
         return iter(live[::-1])
+
+    def _live(self, key: str) -> Any:
+        found = self._entries.get(key)
+        return found[2] if found is not None and found[0] > self._clock.monotonic() else None
 
     def _drop(self, key: str) -> bool:
         found = self._entries.pop(key, None)

@@ -25,6 +25,17 @@ T = TypeVar("T")
 CALLS_AT_ONCE = 64
 """Calls of one worker under way; the pool has room for the streams' as well."""
 PROBE_TTL_MS = 1000
+REPLACE_LUA = """
+-- An entry is `LD3`, 16 bytes of signature and MessagePack whose first item is its order.
+local head = redis.call('GETRANGE', KEYS[1], 0, 28)
+if #head == 29 and string.sub(head, 1, 3) == 'LD3' and string.byte(head, 21) == 207 then
+  local order = 0
+  for at = 22, 29 do order = order * 256 + string.byte(head, at) end
+  if order > tonumber(ARGV[3]) and order < tonumber(ARGV[4]) then return 0 end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
 
 
 class RedisTier:
@@ -85,6 +96,23 @@ class RedisTier:
         if is_kept:
             self._refusals.accepted()
         return is_kept
+
+    def replace(self, key: str, raw: bytes, ttl_s: float, orders: tuple[int, int]) -> bool:
+        """Keep the entry `raw` unless one of a higher order stands there; whether it was kept.
+
+        Args:
+            key: where.
+            raw: the entry as signed bytes.
+            ttl_s: seconds that it may stay.
+            orders: its own, and one that is too high to be true.
+        """
+        milliseconds = max(1, int(ttl_s * 1000))
+        answer = self._ask(
+            lambda client: client.eval(REPLACE_LUA, 1, key, raw, milliseconds, *orders), None
+        )
+        if answer is not None:
+            self._refusals.accepted()
+        return bool(answer)
 
     def add(self, key: str, raw: bytes, ttl_s: float) -> bool:
         """Keep `raw` if there is nothing, in one step; whether it was kept."""

@@ -5,9 +5,10 @@ import threading
 import fakeredis
 import pytest
 
-from cache.engine import EVERYTHING, JITTER
+from cache.engine import EVERYTHING
 from cache.results import Outcome
 from cache.scopes import Scope
+from cache.tiers import JITTER
 from tests.cache.suite import Answers
 from tests.doubles.redis_tier import FailingClient
 from tests.factories.caches import make_call, make_engine, misses

@@ -146,7 +146,7 @@ def test_a_signed_envelope_of_another_form_is_refused(payload):
 
 
 def _packed(body: bytes) -> bytes:
-    fields = [KEY, "1", {}, 0.0, 1.0, "", False, True, body]
+    fields = [0, KEY, "1", {}, 0.0, 1.0, "", False, 0.0, True, body]
     return _signed(msgspec.msgpack.encode(fields))
 
 
@@ -174,7 +174,7 @@ def test_the_signature_is_an_hmac_sha_256():
     assert tag == hmac.digest(SIGNING, payload, "sha256")[:16]
 
 
-@pytest.mark.parametrize("magic", [b"LD1", b"LD0", b"LD3"])
+@pytest.mark.parametrize("magic", [b"LD1", b"LD2", b"LD4"])
 def test_an_older_or_newer_versions_envelope_is_another_schema(magic):
     """An upgrade of the form raises no alarm about damaged bytes."""
     raw = magic + _codec().encode(_entry())[len(MAGIC) :]
@@ -188,7 +188,7 @@ def test_an_older_or_newer_versions_envelope_is_another_schema(magic):
 )
 def test_a_signed_entry_of_an_impossible_time_is_refused(created_s, expires_s):
     """It would be served for ever, or break whoever reckons with it."""
-    fields = [KEY, "1", {}, created_s, expires_s, "", False, False, b"1"]
+    fields = [0, KEY, "1", {}, created_s, expires_s, "", False, 0.0, False, b"1"]
 
     assert _reason(_signed(msgspec.msgpack.encode(fields))) == "schema"
 
@@ -229,3 +229,36 @@ def test_a_size_grows_with_the_body():
     """The memory tier's budget is kept by it."""
     assert _entry(b"a" * 5000).size_bytes - _entry(b"").size_bytes == 5000
     assert len(_codec().encode(_entry())) > HEAD_BYTES
+
+
+@pytest.mark.parametrize("took_s", [-1.0, float("nan"), float("inf"), 1e300])
+def test_a_load_that_took_no_time_there_is_is_refused(took_s):
+    """It would have every reader refresh, or none."""
+    fields = [0, KEY, "1", {}, 0.0, 1.0, "", False, took_s, False, b"1"]
+
+    assert _reason(_signed(msgspec.msgpack.encode(fields))) == "schema"
+
+
+@pytest.mark.parametrize(
+    ("stamp", "created_s", "is_newer"),
+    [
+        ({"a": 8, "b": 0}, 1000.0, True),
+        ({"a": 6, "b": 0}, 2000.0, False),
+        ({"a": 7, "b": 0}, 1000.6, True),
+        ({"a": 7, "b": 0}, 1000.5, False),
+    ],
+    ids=["more writes", "fewer writes", "later", "the same"],
+)
+def test_an_entry_is_newer_by_the_writes_it_has_seen(stamp, created_s, is_newer):
+    """Its time counts among equals only: a slow load ends late with what is old."""
+    entry = dataclasses.replace(_entry(), stamp={"a": 7, "b": 0})
+    other = dataclasses.replace(entry, stamp=stamp, created_s=created_s)
+
+    assert other.is_newer_than(entry) is is_newer
+
+
+def test_a_long_load_is_worth_a_second_look_before_its_end():
+    """Twenty-five times as long before as it took: earlier than that nobody refreshes it."""
+    entry = dataclasses.replace(_entry(), took_s=2.0)
+
+    assert (entry.due_s, _entry().due_s) == (1250.25, 1300.25)

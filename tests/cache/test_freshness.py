@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from cache.freshness import IMMUTABLE, STRICT, TTL, Stamps, bounded
+from cache.freshness import IMMUTABLE, MAX_KNOWN, NO_LEEWAY, STRICT, TTL, Leeway, Stamps, bounded
 from cache.generations import Generations
 from cache.scopes import Scope
 
@@ -168,10 +168,19 @@ def test_what_was_never_seen_is_not_guessed(worker, store, freshness):
         worker.stamp(SCOPES, freshness)
 
 
-def test_what_is_known_is_bounded(worker, monkeypatch):
-    """Owners of a year do not add up; the one used last is still there."""
-    monkeypatch.setattr("cache.freshness.MAX_KNOWN", 3)
-    for number in range(10):
+def test_what_is_known_is_bounded(worker, store):
+    """Owners of a year do not add up; those of today are there."""
+    for number in range(MAX_KNOWN + 2):
         worker.stamp((Scope(f"users:{number}"),), TTL)
+    store.fault = LookupError("the database is away")
 
-    assert list(worker._known) == ["users:7", "users:8", "users:9"]  # noqa: SLF001 (the point)
+    assert worker.stamp((Scope("users:2"),), TTL) == {"users:2": 0}
+    with pytest.raises(LookupError):
+        worker.stamp((Scope("users:1"),), TTL)
+
+
+def test_a_leeway_keeps_an_entry_for_as_long_as_it_may_be_of_use():
+    """After its end, whichever is longer."""
+    assert Leeway(revalidate_s=5, if_error_s=60).after_s == 60
+    assert Leeway(revalidate_s=60).after_s == 60
+    assert NO_LEEWAY.after_s == 0

@@ -15,7 +15,7 @@ import fakeredis
 import msgspec
 import pytest
 from backports import zstd
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cache.entries import FAMILY, MAGIC, TAG_BYTES
@@ -125,7 +125,7 @@ STAMPS = st.dictionaries(st.text(max_size=9), st.integers(-(2**63), 2**64 - 1), 
 @st.composite
 def _envelopes(draw) -> bytes:
     """A well-signed envelope with one or two fields that are not what they should be."""
-    fields = [KEY, "1", draw(STAMPS), 0.0, 4e9, '"e"', False, False, b'"forged"']
+    fields = [0, KEY, "1", draw(STAMPS), 0.0, 4e9, '"e"', False, 0.0, False, b'"forged"']
     for _ in range(draw(st.integers(0, 2))):
         fields[draw(st.integers(0, len(fields) - 1))] = draw(ANYTHING)
     fields = fields[: draw(st.integers(len(fields) - 2, len(fields)))]
@@ -161,6 +161,7 @@ def test_random_bytes_are_a_miss(worker, client, raw):
 def test_bent_entries_are_a_miss(worker, client, genuine, data):
     """Flipped, cut, lengthened, turned round: of this key's entry and of others'."""
     raw = data.draw(_mutilated(list(genuine.values())))
+    assume(raw != genuine[STORED])  # one bend may take back another
 
     _reads_as_a_miss(worker, client, raw, {"signature", "schema"})
 
@@ -175,7 +176,7 @@ def test_an_entry_of_another_namespace_is_a_miss(worker, client, genuine):
     """Even if all else of the key is the same."""
     raw = genuine[STORED]
     other = msgspec.msgpack.decode(raw[len(MAGIC) + TAG_BYTES :])
-    other[0] = KEY.replace("users:", "files:")
+    other[1] = KEY.replace("users:", "files:")
 
     _reads_as_a_miss(worker, client, _signed(msgspec.msgpack.encode(other)), {"signature"})
 
@@ -199,7 +200,7 @@ def test_hostile_msgpack_is_a_miss(worker, client, payload):
 def test_compressed_bodies_that_are_cut_are_a_miss(worker, client, body, cut):
     """At whatever byte, whatever they held."""
     packed = zstd.compress(body)
-    fields = [KEY, "1", {}, 0.0, 4e9, '"e"', False, True, packed[: len(packed) - 1 - cut]]
+    fields = [0, KEY, "1", {}, 0.0, 4e9, '"e"', False, 0.0, True, packed[: len(packed) - 1 - cut]]
 
     _reads_as_a_miss(worker, client, _signed(msgspec.msgpack.encode(fields)), {"schema"})
 
@@ -211,12 +212,12 @@ def test_a_bomb_is_a_miss(worker, client, size):
     packed = b"".join(
         packer.compress(bytes(min(size, 10**7))) for _ in range(max(1, size // 10**7))
     )
-    fields = [KEY, "1", {}, 0.0, 4e9, '"e"', False, True, packed + packer.flush()]
+    fields = [0, KEY, "1", {}, 0.0, 4e9, '"e"', False, 0.0, True, packed + packer.flush()]
 
     _reads_as_a_miss(worker, client, _signed(msgspec.msgpack.encode(fields)), {"schema"})
 
 
-@pytest.mark.parametrize("version", [b"0", b"1", b"3", b"9"])
+@pytest.mark.parametrize("version", [b"0", b"1", b"2", b"9"])
 def test_another_versions_entries_are_a_miss_for_their_schema(worker, client, genuine, version):
     """Two releases may run side by side during an upgrade: no alarm, no harm."""
     raw = FAMILY + version + genuine[STORED][len(MAGIC) :]

@@ -1,6 +1,6 @@
 """Cache engines as workers have them, and calls of cached reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,9 @@ from cache.backends.memory import MemoryCache
 from cache.backends.redis import RedisTier
 from cache.engine import CacheEngine
 from cache.entries import EntryCodec
+from cache.freshness import NO_LEEWAY, STRICT, Freshness, Leeway
 from cache.generations import Generations, GenerationStore
+from cache.leases import LoadLocks
 from cache.reads import ReadCall, ReadSpec
 from cache.scopes import Scope
 from cache.settings import CacheSettings
@@ -22,7 +24,12 @@ SIGNING = (b"the suite's signing key",)
 
 
 def make_engine(
-    store: GenerationStore, clock: Clock, redis: RedisTier | None = None, **changes: Any
+    store: GenerationStore,
+    clock: Clock,
+    redis: RedisTier | None = None,
+    *,
+    locks: Sequence[LoadLocks] = (),
+    **changes: Any,
 ) -> CacheEngine:
     """One worker's engine.
 
@@ -30,6 +37,7 @@ def make_engine(
         store: the generations that all workers share.
         clock: where it reads the time.
         redis: its Redis tier; `None` for memory alone.
+        locks: what keeps loads apart while Redis is away.
         **changes: settings other than the defaults.
     """
     settings = CacheSettings(**{"signing_keys": SIGNING, "key_prefix": "t", **changes})
@@ -45,16 +53,19 @@ def make_engine(
         ),
         statistics=Statistics(),
         clock=clock,
+        locks=locks,
     )
 
 
-def make_call(
+def make_call(  # noqa: PLR0913 (what a call may differ in, each named)
     load: Callable[[], Any] = lambda: ["loaded"],
     *,
     owner: str = "u1",
     resource: str = "me",
     shape: str = "1",
     ttl_s: int = 300,
+    freshness: Freshness = STRICT,
+    leeway: Leeway = NO_LEEWAY,
 ) -> ReadCall:
     """A call of a read of the namespace `users`."""
 
@@ -62,7 +73,7 @@ def make_call(
         return Scope(f"users:{owner}")
 
     return ReadCall(
-        spec=ReadSpec("users", resource, ttl_s, 1, scope_of),
+        spec=ReadSpec("users", resource, ttl_s, 1, scope_of, freshness, leeway),
         shape=shape,
         key=f"users:{owner}:{resource}:digest",
         scope=scope_of(owner),

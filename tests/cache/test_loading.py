@@ -1,0 +1,182 @@
+"""Loading: once for all workers, bounded for each reader, and never failing for want of a turn."""
+
+import threading
+
+import fakeredis
+import pytest
+
+from cache.file_locks import FileLocks
+from cache.freshness import Leeway
+from cache.loading import LoaderTimeout
+from cache.results import ReadPolicy, reading
+from telemetry.clock import SYSTEM_CLOCK
+from tests.cache.suite import Answers
+from tests.factories.caches import make_call, make_engine, misses
+from tests.streams.scripts import wait_until
+
+LIMIT_S = 10
+
+
+class Load:
+    """A load that takes until the test lets it end."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+
+    def __call__(self) -> str:
+        """The value."""
+        self.count += 1
+        self.began.set()
+        assert self.may_end.wait(LIMIT_S)
+        return "loaded"
+
+
+class Reader:
+    """A read on a thread of its own."""
+
+    def __init__(self, worker, call) -> None:
+        self.values: list[object] = []
+        self._thread = threading.Thread(target=lambda: self.values.append(worker.read(call).value))
+        self._thread.start()
+
+    def value(self) -> object:
+        """What came, at its end."""
+        self._thread.join(LIMIT_S)
+        return self.values[0]
+
+
+@pytest.fixture(params=["redis", "files"])
+def new_worker(request, store, server, new_tier, tmp_path):
+    """Makes workers that share a Redis, or a folder of locks."""
+
+    def make(**changes):
+        tier = None
+        if request.param == "redis":
+            tier = new_tier(fakeredis.FakeRedis(server=server))
+        return make_engine(store, SYSTEM_CLOCK, tier, locks=[FileLocks(tmp_path)], **changes)
+
+    return make
+
+
+@pytest.fixture
+def load():
+    """A load under way, which ends with the test."""
+    load = Load()
+    yield load
+    load.may_end.set()
+
+
+def _coalesced(worker) -> float:
+    return float(worker.statistics.snapshot().get("coalesced|users", 0))
+
+
+def test_a_worker_waits_for_anothers_load(new_worker, load):
+    """And serves it: the database is asked once."""
+    one, other = new_worker(), new_worker()
+    first = Reader(one, make_call(load))
+    assert load.began.wait(LIMIT_S)
+    second = Reader(other, make_call(Answers("loaded twice")))
+    wait_until(lambda: misses(other) == {"absent": 1})
+    threading.Event().wait(0.05)  # a load that is handed over has taken a moment
+
+    load.may_end.set()
+
+    assert (first.value(), second.value()) == ("loaded", "loaded")
+    assert (_coalesced(one), _coalesced(other)) == (0, 1)
+
+
+def test_a_worker_that_waited_long_loads_for_itself(new_worker, load):
+    """A turn saves loads, it costs no answer."""
+    one, other = new_worker(), new_worker(wait_s=0.1)
+    Reader(one, make_call(load))
+    assert load.began.wait(LIMIT_S)
+
+    assert other.read(make_call(Answers("own"))).value == "own"
+
+
+def test_a_worker_that_saw_newer_generations_does_not_wait(new_worker, load, store):
+    """The load under way is older than its read."""
+    one, other = new_worker(), new_worker(wait_s=LIMIT_S)
+    older = Reader(one, make_call(load))
+    assert load.began.wait(LIMIT_S)
+    store.bump(["users:u1"])
+
+    newer = other.read(make_call(Answers("newer"))).value
+    load.may_end.set()
+
+    assert (newer, older.value()) == ("newer", "loaded")
+
+
+def test_a_load_that_fails_lets_the_next_one(new_worker):
+    """At once: its turn is given back."""
+    one, other = new_worker(), new_worker(wait_s=LIMIT_S)
+
+    def fail() -> None:
+        raise LookupError("gone")
+
+    with pytest.raises(LookupError):
+        one.read(make_call(fail))
+
+    assert other.read(make_call(Answers("loaded"))).value == "loaded"
+
+
+def test_a_request_for_something_new_is_not_given_what_is_there(new_worker):
+    """`Cache-Control: no-cache`: neither its own entry nor one that another worker had."""
+    one, other = new_worker(), new_worker()
+    one.read(make_call(Answers("old")))
+
+    with reading(ReadPolicy.REFRESH):
+        found = other.read(make_call(Answers("new"))).value
+
+    assert found == "new"
+
+
+def test_a_load_has_a_limit_where_its_resource_says_so(new_worker, load):
+    """Its reader learns that it took too long; what comes of it later is kept."""
+    worker = new_worker()
+    call = make_call(load, leeway=Leeway(hard_s=0.05))
+
+    with pytest.raises(LoaderTimeout, match=r"users\.me did not load within 0\.05 s"):
+        worker.read(call)
+    load.may_end.set()
+    wait_until(lambda: worker.find(call.key, "1", None).entry is not None)
+
+    assert worker.read(call).value == "loaded"
+    assert load.count == 1
+
+
+def test_a_load_within_its_limit_is_as_any_other(new_worker):
+    """Its faults too."""
+    leeway = Leeway(hard_s=LIMIT_S)
+
+    def fail() -> None:
+        raise LookupError("gone")
+
+    worker = new_worker()
+
+    assert worker.read(make_call(Answers("loaded"), leeway=leeway)).value == "loaded"
+    with pytest.raises(LookupError):
+        worker.read(make_call(fail, owner="u2", leeway=leeway))
+
+
+def test_a_quick_load_is_not_handed_over(store, tmp_path):
+    """It is sooner done again than written to a file and read from it."""
+    worker = make_engine(store, SYSTEM_CLOCK, locks=[FileLocks(tmp_path)])
+    worker.read(make_call(Answers("quick")))
+
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b""]
+
+
+def test_what_is_handed_over_is_signed(store, tmp_path):
+    """A file is a place as any other: who can write there cannot make readers believe it."""
+    workers = [
+        make_engine(store, SYSTEM_CLOCK, locks=[FileLocks(tmp_path)], signing_keys=(key,))
+        for key in (b"one", b"other")
+    ]
+    workers[0].read(make_call(lambda: threading.Event().wait(0.02) or "theirs"))
+    (file,) = tmp_path.iterdir()
+    assert b"theirs" in file.read_bytes()
+
+    assert workers[1].read(make_call(Answers("own"))).value == "own"
