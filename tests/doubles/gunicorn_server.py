@@ -86,6 +86,11 @@ class GunicornServer:
         booted = re.findall(r"Booting worker with pid: (\d+)", self.log.read_text())
         return [pid for pid in map(int, booted) if _lives(pid)]
 
+    def send_signal(self, number: int) -> None:
+        """Tell its master something, as an operator would."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it; its exit status."""
         assert self._process is not None

@@ -1,0 +1,1 @@
+"""Properties: what holds for every order of events that hypothesis can think of."""
