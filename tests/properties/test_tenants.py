@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -68,7 +68,7 @@ def test_a_namespace_of_tenants_makes_no_scope_without_one(space, owner):
         space.scope_of(owner)
 
 
-def _cached_reads() -> Iterator[Callable[..., Any]]:
+def _cached_reads() -> Iterator[Any]:
     """Every cached read of the services."""
     for module in pkgutil.walk_packages(services.__path__, "services."):
         for found in vars(importlib.import_module(module.name)).values():
