@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from flask import g, request
 
 from blueprints.http.limits import show_standing
+from blueprints.http.unknown_fields import refuse_unknown
 from services import keys, rate_limits
 from services.errors import Unauthenticated
 from services.principal import Principal
@@ -50,6 +51,7 @@ def require(permission: str) -> Callable[[View], View]:
             show_standing(rate_limits.check_requests(principal))
             principal.must(permission)
             g.principal = principal
+            refuse_unknown(view)
             return view(principal, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]  # read by the route test

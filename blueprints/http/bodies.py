@@ -141,12 +141,23 @@ _DOCUMENT = Routes("document", "/")
 
 def body(schema: type[Schema] | Schema, *, required: bool = True) -> Callable[[View], View]:
     """Load the JSON body with `schema` and hand it to the view."""
-    return _DOCUMENT.arguments(schema, location="json", required=required)  # type: ignore[no-any-return]
+    return _taking("body", _DOCUMENT.arguments(schema, location="json", required=required))
 
 
 def query(schema: type[Schema] | Schema) -> Callable[[View], View]:
     """Load the query string with `schema` and hand it to the view."""
-    return _DOCUMENT.arguments(schema, location="query")  # type: ignore[no-any-return]
+    return _taking("query", _DOCUMENT.arguments(schema, location="query"))
+
+
+def _taking(what: str, load: Callable[[View], View]) -> Callable[[View], View]:
+    """`load`, and a note of `what` is read: what nothing reads is refused (`unknown_fields`)."""
+
+    def decorate(view: View) -> View:
+        loaded = load(view)
+        loaded.takes = {what, *getattr(view, "takes", ())}  # type: ignore[attr-defined]  # likewise
+        return loaded
+
+    return decorate
 
 
 def large_body(max_bytes: Callable[[], int]) -> Callable[[View], View]:
@@ -175,7 +186,7 @@ def upload(
         schema: the form's parts.
         max_bytes: gives the largest form that is read; it may be larger than a JSON body.
     """
-    load = _DOCUMENT.arguments(schema, location="files")
+    load = _taking("body", _DOCUMENT.arguments(schema, location="files"))
 
     def decorate(view: View) -> View:
         loaded = load(view)
@@ -220,7 +231,9 @@ def returns(
             if isinstance(result, Response):
                 return result
             if result is None:
-                return Response(status=status)
+                empty = Response(status=status)
+                del empty.headers["Content-Type"]
+                return empty
             return json_response(result, status)
 
         return document(written)  # type: ignore[no-any-return]
