@@ -36,6 +36,7 @@ from cli import COMMANDS
 from config import Settings, SettingsError
 from database.generations import GenerationsOutOfReach, SqlGenerations
 from database.session import close_connections, db, init_database
+from providers.circuit import CircuitPolicy
 from providers.registry import ProviderRegistry
 from services import runtime as services_runtime
 from services.cache_statistics import publish_statistics, tick
@@ -68,6 +69,7 @@ EXPOSED = (
     "X-Larder-Stream-Id",
     "X-Larder-Cache",
     "X-Larder-Cost-Usd",
+    "X-Larder-Model",
 )
 SWEEP_LOST_STREAMS_S = 30.0
 OUTAGES = (OperationalError, InterfaceError, PoolTimeout, GenerationsOutOfReach, LoaderTimeout)
@@ -171,7 +173,12 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         _repeated(partial(in_context, sweep_lost_streams), lambda: SWEEP_LOST_STREAMS_S),
         _repeated(partial(in_context, tick), lambda: _to_next_minute_s(clock)),
     )
-    providers = ProviderRegistry()
+    providers = ProviderRegistry(
+        circuits=CircuitPolicy(
+            failures=settings.provider_circuit_failures, pause_s=settings.provider_circuit_pause_s
+        ),
+        clock=clock,
+    )
     worker = f"{socket.gethostname()}:{os.getpid()}"
     app.extensions["larder_shutdown"] = shut_down
     app.extensions["larder_serving"] = serving

@@ -229,6 +229,36 @@ class Settings:
     provider_total_timeout_s: float = setting(
         "PROVIDER_TOTAL_TIMEOUT", 600.0, _seconds(0.05, 86400), "Limit of a whole answer, seconds."
     )
+    provider_retries: int = setting(
+        "PROVIDER_RETRIES",
+        2,
+        _whole(0, 10),
+        "How often a call that failed before its first token is tried again with the same model.",
+    )
+    provider_retry_wait_s: float = setting(
+        "PROVIDER_RETRY_WAIT",
+        10.0,
+        _seconds(0, 300),
+        "Longest wait before a retry, seconds; a provider that asks for more is not waited for.",
+    )
+    provider_retry_server_errors: bool = setting(
+        "PROVIDER_RETRY_SERVER_ERRORS",
+        True,
+        _flag,
+        "Whether a provider's 5xx, or a lost answer, is retried: it may have cost something.",
+    )
+    provider_circuit_failures: int = setting(
+        "PROVIDER_CIRCUIT_FAILURES",
+        5,
+        _whole(0, 1000),
+        "Failures in a row after which a provider is left alone for a while; 0: never.",
+    )
+    provider_circuit_pause_s: float = setting(
+        "PROVIDER_CIRCUIT_PAUSE",
+        15.0,
+        _seconds(0.05, 3600),
+        "How long it is left alone, seconds; doubled with each failed probe, three times at most.",
+    )
     stream_heartbeat_s: float = setting(
         "STREAM_HEARTBEAT", 15.0, _seconds(0.05, 15), "Longest silence on a stream, seconds."
     )

@@ -5,6 +5,7 @@ was asked. What else is asked has to be said here, as an instant that the answer
 spoils the recording, and the next request is answered the whole way again.
 """
 
+import threading
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
@@ -130,3 +131,7 @@ class WitnessedClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         self._clock.sleep(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait until `event` is set, `seconds` at most; returns whether it is."""
+        return self._clock.wait(event, seconds)

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from providers.numbers import token_count
 from providers.protocol import (
     ChatRequest,
     Chunk,
@@ -35,7 +36,6 @@ __all__ = ["OpenAIProvider"]
 
 DONE = b"[DONE]"
 RATE_LIMITED = re.compile(r"\brate|429|too_many")
-MAX_TOKENS = 10**9
 MAX_MODELS = 10_000
 MAX_REASON_CHARS = 40
 FIRST_HALF, SECOND_HALF, AFTER_HALVES = "\ud800", "\udc00", "\ue000"
@@ -128,7 +128,7 @@ class OpenAIStream:
         self._chunks = self._streamed() if is_streamed else self._single()
 
     def __iter__(self) -> Iterator[Chunk]:
-        return self
+        return self._chunks
 
     def __next__(self) -> Chunk:
         return next(self._chunks)
@@ -243,29 +243,24 @@ def _usage(found: Any) -> Usage | None:
     """The usage a provider states; an explicit zero is a zero, nonsense is nothing."""
     if not isinstance(found, dict):
         return None
-    counts = [_count(found.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+    counts = [token_count(found.get(name)) for name in ("prompt_tokens", "completion_tokens")]
     if counts[0] is None and counts[1] is None:
         return None
     asked, given = (_part(found, f"{name}_tokens_details") for name in ("prompt", "completion"))
     return Usage(
         input_tokens=counts[0] or 0,
         output_tokens=counts[1] or 0,
-        cached_tokens=_count(asked.get("cached_tokens")) or 0,
-        cache_write_tokens=_count(asked.get("cache_write_tokens")) or 0,
-        reasoning_tokens=_count(given.get("reasoning_tokens")) or 0,
-        input_audio_tokens=_count(asked.get("audio_tokens")) or 0,
-        output_audio_tokens=_count(given.get("audio_tokens")) or 0,
+        cached_tokens=token_count(asked.get("cached_tokens")) or 0,
+        cache_write_tokens=token_count(asked.get("cache_write_tokens")) or 0,
+        reasoning_tokens=token_count(given.get("reasoning_tokens")) or 0,
+        input_audio_tokens=token_count(asked.get("audio_tokens")) or 0,
+        output_audio_tokens=token_count(given.get("audio_tokens")) or 0,
     )
 
 
 def _part(found: dict[str, Any], name: str) -> dict[str, Any]:
     part = found.get(name)
     return part if isinstance(part, dict) else {}
-
-
-def _count(value: Any) -> int | None:
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_count and 0 <= value <= MAX_TOKENS else None
 
 
 def _error_in(error: Any, secret: str) -> ProviderError:
@@ -283,13 +278,13 @@ def _error_in(error: Any, secret: str) -> ProviderError:
 def _listing(row: Any) -> ModelListing | None:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not row["id"]:
         return None
-    windows = [_count(row.get(name)) for name in WINDOW_FIELDS]
+    windows = [token_count(row.get(name)) for name in WINDOW_FIELDS]
     told = row.get("capabilities")
     named = row.get("display_name") or row.get("name")
     return ModelListing(
         name=row["id"],
         display_name=named if isinstance(named, str) else None,
         context_window=next((each for each in windows if each), None),
-        max_output_tokens=_count(row.get("max_output_tokens")),
+        max_output_tokens=token_count(row.get("max_output_tokens")),
         capabilities=tuple(filter(None, map(str, told))) if isinstance(told, list) else None,
     )

@@ -16,6 +16,7 @@ __all__ = [
     "Provider",
     "ProviderAuthFailed",
     "ProviderBroken",
+    "ProviderCircuitOpen",
     "ProviderConfig",
     "ProviderError",
     "ProviderMalformed",
@@ -29,13 +30,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """How to reach one provider. Times are seconds."""
+    """How to reach one provider. Times are seconds.
+
+    `api_version` is the version of its own API that a provider wants named (Azure, Anthropic).
+    """
 
     provider_id: str
     wire_format: str
     base_url: str = ""
     api_key: str = field(default="", repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    api_version: str = ""
     connect_timeout_s: float = 5.0
     first_token_timeout_s: float = 120.0
     between_tokens_timeout_s: float = 60.0
@@ -47,19 +52,23 @@ class ChatRequest:
     """One chat completion to be asked of a provider.
 
     `body` is an OpenAI chat-completions body without `model` and `stream`; every field the
-    adapter does not know is passed on unchanged. `model` is the provider's own name.
+    adapter does not know is passed on unchanged. `model` is the provider's own name;
+    `max_output_tokens` and `capabilities` are what the catalogue says of it, where it does.
     """
 
     model: str
     body: Mapping[str, object]
     stream: bool = True
+    max_output_tokens: int | None = None
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call, as the provider counted them.
 
-    `input_tokens` includes cached and cache-write tokens, `output_tokens` includes reasoning.
+    `input_tokens` includes cached and cache-write tokens, `output_tokens` includes reasoning;
+    `cache_write_tokens` includes those kept for an hour, which cost more than the usual minutes.
     An explicit zero is a zero; a provider that said nothing gives no `Usage` at all.
     """
 
@@ -70,6 +79,7 @@ class Usage:
     reasoning_tokens: int = 0
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -80,6 +90,10 @@ class Chunk:
     is OpenAI's, so that `/v1` can relay it without parsing and writing it again; else `None`.
     `tool_calls` are OpenAI tool-call deltas as they arrived. `is_followed` says that the next piece
     is there already, so that what came together can be handed on together.
+
+    `details` is what belongs to the reasoning beside its text (signatures, encrypted thoughts), as
+    OpenRouter's `reasoning_details`; a client sends it back. `prompt_usage` counts the prompt
+    before the answer has begun: it holds for an answer that never gets to say its `usage`.
     """
 
     text: str = ""
@@ -87,6 +101,8 @@ class Chunk:
     tool_calls: tuple[Mapping[str, object], ...] = ()
     finish_reason: str | None = None
     usage: Usage | None = None
+    details: tuple[Mapping[str, object], ...] = ()
+    prompt_usage: Usage | None = None
     raw: bytes | None = None
     is_followed: bool = field(default=False, compare=False)
 
@@ -130,10 +146,12 @@ class ProviderError(Exception):
     """A call to a provider failed. The message is safe to show: no secret, no upstream body.
 
     `code` is a stable word for clients, `status` the upstream's HTTP status where there was one,
-    `retryable` says whether the same call may succeed later, `retry_after_s` when.
+    `retryable` says whether the same call may succeed later, `retry_after_s` when. What was never
+    sent (`was_sent` is false) cannot have cost anything.
 
     ProviderError
     ├── ProviderUnavailable   refused, unreachable, 5xx
+    │   └── ProviderCircuitOpen  it failed so often lately that it is not asked for a while
     ├── ProviderTimeout       no connection, no first token, or a pause beyond its limit
     ├── ProviderRateLimited   429
     ├── ProviderAuthFailed    401, 403: Larder's own key is wrong
@@ -153,6 +171,7 @@ class ProviderError(Exception):
         retry_after_s: float | None = None,
         param: str | None = None,
         upstream_code: str | None = None,
+        was_sent: bool = True,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -160,6 +179,7 @@ class ProviderError(Exception):
         self.retry_after_s = retry_after_s
         self.param = param
         self.upstream_code = upstream_code
+        self.was_sent = was_sent
 
 
 class ProviderUnavailable(ProviderError):
@@ -167,6 +187,12 @@ class ProviderUnavailable(ProviderError):
 
     code = "provider_unavailable"
     retryable = True
+
+
+class ProviderCircuitOpen(ProviderUnavailable):
+    """Not asked: the provider failed so often lately that it is left alone for a while."""
+
+    code = "provider_circuit_open"
 
 
 class ProviderTimeout(ProviderError):

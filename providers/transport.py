@@ -20,7 +20,9 @@ from urllib3.exceptions import (
     HTTPError,
     LocationValueError,
     NewConnectionError,
+    ProxyError,
     ReadTimeoutError,
+    SSLError,
 )
 
 from providers.chunked import ChunkedBody
@@ -45,6 +47,7 @@ POOL_CONNECTIONS = 100
 MAX_RETRY_AFTER_S = 3600
 MAX_WORDS = 500
 GOODBYE_S = 0.05
+UNREACHABLE = "The provider could not be reached."
 TOO_LONG = "The provider's answer took too long."
 
 
@@ -208,15 +211,21 @@ class Transport:
                 retries=False,
             )
         except NewConnectionError as fault:  # refused, no such host: a time-out only by its base
-            raise ProviderUnavailable("The provider could not be reached.") from fault
+            raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
         except ConnectTimeoutError as fault:
-            raise ProviderTimeout("The provider could not be reached in time.") from fault
+            raise ProviderTimeout(
+                "The provider could not be reached in time.", was_sent=False
+            ) from fault
         except (ReadTimeoutError, TimeoutError) as fault:
             raise ProviderTimeout("The provider did not answer in time.") from fault
         except LocationValueError as fault:
-            raise ProviderUnavailable("The provider's base URL is not valid.") from fault
-        except (HTTPError, OSError) as fault:
-            raise ProviderUnavailable("The provider could not be reached.") from fault
+            raise ProviderUnavailable(
+                "The provider's base URL is not valid.", was_sent=False
+            ) from fault
+        except (SSLError, ProxyError) as fault:
+            raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
+        except (HTTPError, OSError) as fault:  # lost on the way: it may have arrived
+            raise ProviderUnavailable(UNREACHABLE) from fault
         if response.status != 200:  # noqa: PLR2004 (accepted means 200 and nothing else)
             self._refuse(response)
         return Reply(response, config)
@@ -234,7 +243,10 @@ class Transport:
             raise ProviderAuthFailed("The provider refused Larder's credentials.", status=status)
         if status == 429:  # noqa: PLR2004 (a status)
             raise ProviderRateLimited(
-                "The provider is rate limiting.", status=status, retry_after_s=after_s
+                "The provider is rate limiting.",
+                status=status,
+                retry_after_s=after_s,
+                upstream_code=words.code,
             )
         if 400 <= status < 500:  # noqa: PLR2004 (the class of statuses)
             raise ProviderRejected(

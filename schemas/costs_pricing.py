@@ -61,6 +61,7 @@ class RateSetSchema(StrictSchema):
     output = _rate()
     cached_input = _rate()
     cache_write = _rate()
+    cache_write_1h = _rate()
     reasoning = _rate()
     input_audio = _rate()
     output_audio = _rate()

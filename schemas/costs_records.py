@@ -76,6 +76,16 @@ class RecordSchema(Schema):
     workspace_id = fields.String(required=True, allow_none=True)
     provider_id = fields.String(required=True)
     model_id = fields.String(required=True)
+    alias_id = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The alias that was asked for, if it was one."},
+    )
+    attempt_of = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The `call_id` that this failed try was made for."},
+    )
     endpoint = fields.String(required=True)
     conversation_id = fields.String(required=True, allow_none=True)
     message_id = fields.String(required=True, allow_none=True)
@@ -85,6 +95,7 @@ class RecordSchema(Schema):
     output_tokens = fields.Integer(required=True)
     cached_tokens = fields.Integer(required=True)
     cache_write_tokens = fields.Integer(required=True)
+    cache_write_1h_tokens = fields.Integer(required=True)
     reasoning_tokens = fields.Integer(required=True)
     input_audio_tokens = fields.Integer(required=True)
     output_audio_tokens = fields.Integer(required=True)

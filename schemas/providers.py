@@ -11,6 +11,7 @@ from schemas.page import page_schema
 
 __all__ = [
     "CheckSchema",
+    "CircuitSchema",
     "NewProvider",
     "ProviderEdit",
     "ProviderPageSchema",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 MAX_SECRET_CHARS = 4000
+API_VERSION = r"^[A-Za-z0-9.\-]+$(?!\n)"
 SLUG = r"^[a-z0-9][a-z0-9_.\-]{0,63}$(?!\n)"  # `$` alone lets a line feed follow
 
 
@@ -34,6 +36,7 @@ class NewProvider:
     name: str | None = None
     secret: str | None = None
     status: str = "active"
+    api_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,25 @@ def check_base_url(url: str) -> None:
         raise ValidationError("Must have no query and no fragment.")
 
 
+CLOSED = {"state": "closed", "opened_at": None, "retry_at": None, "reason": None}
+
+
+class CircuitSchema(Schema):
+    """Whether calls reach the provider, as the worker that answers sees it."""
+
+    state = fields.String(
+        required=True,
+        validate=validate.OneOf(["closed", "open", "half_open"]),
+        metadata={
+            "description": "`closed`: they do. `open`: it failed so often that it is left alone "
+            "until `retry_at`. `half_open`: the next call is a probe."
+        },
+    )
+    opened_at = UtcTime(required=True, allow_none=True)
+    retry_at = UtcTime(required=True, allow_none=True)
+    reason = fields.String(required=True, allow_none=True)
+
+
 class ProviderSchema(Schema):
     """A provider as it is read."""
 
@@ -69,6 +91,7 @@ class ProviderSchema(Schema):
     name = fields.String(required=True)
     wire_format = fields.String(required=True)
     base_url = fields.String(required=True)
+    api_version = fields.String(required=True, allow_none=True)
     has_secret = fields.Function(lambda row: row.encrypted_secret is not None, required=True)
     status = fields.String(required=True)
     origin = fields.String(required=True)
@@ -76,6 +99,7 @@ class ProviderSchema(Schema):
     sync_error = fields.String(required=True, allow_none=True)
     created_at = UtcTime(required=True)
     updated_at = UtcTime(required=True)
+    circuit = fields.Nested(CircuitSchema, required=True, dump_default=CLOSED)
 
 
 ProviderPageSchema = page_schema(ProviderSchema)
@@ -88,6 +112,13 @@ class ProviderPatchSchema(StrictSchema):
     base_url = Text(max_chars=2000, validate=check_base_url)
     secret = Text(min_chars=1, max_chars=MAX_SECRET_CHARS, allow_none=True, load_only=True)
     status = fields.String(validate=validate.OneOf(["active", "disabled"]))
+    api_version = Text(
+        min_chars=1,
+        max_chars=40,
+        allow_none=True,
+        validate=validate.Regexp(API_VERSION, error="Must be letters, digits, dots and hyphens."),
+        metadata={"description": "Of its own API, where the provider wants one named."},
+    )
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> Any:

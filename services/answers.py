@@ -165,15 +165,9 @@ def _store_answer(
 
 
 def _start(call: ModelCall) -> Answer:
-    opening = {
-        "stream_id": call.call_id,
-        "conversation_id": call.conversation_id,
-        "message_id": call.message_id,
-        "model": call.route.model_id,
-    }
     plan = StreamPlan(
         stream_id=call.call_id,
-        opening=[Draft("start", _json.encode(opening))],
+        opening=lambda: _opening(call),
         pull=call.pull,
         encode=_deltas,
         finish=lambda outcome: _finish(call, outcome),
@@ -184,6 +178,17 @@ def _start(call: ModelCall) -> Answer:
     except ProviderError as fault:
         calls.raise_upstream(fault)
     return Answer(stream, call.principal.user_id, call.conversation_id or "", call.message_id or "")
+
+
+def _opening(call: ModelCall) -> list[Draft]:
+    """The first event, which names the model that answers."""
+    opening = {
+        "stream_id": call.call_id,
+        "conversation_id": call.conversation_id,
+        "message_id": call.message_id,
+        "model": call.route.model_id,
+    }
+    return [Draft("start", _json.encode(opening))]
 
 
 def _deltas(chunk: Chunk) -> list[Draft]:
@@ -206,6 +211,7 @@ def _finish(call: ModelCall, outcome: Outcome) -> list[Draft]:
             call.message_id or "",
             {
                 "content": outcome.text,
+                "model_id": call.route.model_id,
                 "reasoning": outcome.reasoning or None,
                 "tool_calls": list(outcome.tool_calls) or None,
                 "status": _message_status(outcome),

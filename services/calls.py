@@ -1,12 +1,14 @@
 """One call to a model's provider: started in the stream engine, priced, and booked exactly once.
 
 Answers within conversations and `/v1` completions differ in what they keep and in how their events
-look; what they owe the ledger is the same and stands here.
+look; what they owe the ledger is the same and stands here. A call may take several tries, of one
+model or, where an alias was asked for, of several: each that was sent has its row.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -14,16 +16,25 @@ from sqlalchemy import bindparam, insert, update
 
 from cache.namespaces import CONVERSATIONS
 from database.tables.conversations import Stream
-from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
-from services import models, rate_limits
+from providers.attempts import Attempts, Candidate, FailedTry, Reached
+from providers.protocol import (
+    ChatRequest,
+    ChunkStream,
+    ProviderAuthFailed,
+    ProviderError,
+    ProviderUnavailable,
+    Usage,
+)
+from providers.retries import RetryPolicy
+from services import model_routes, rate_limits
 from services.costs import budgets, ledger
 from services.costs.ledger import ProviderCall, estimate_tokens
-from services.errors import RateLimited, UpstreamFailed
-from services.models import ModelRoute
+from services.errors import RateLimited, Unavailable, UpstreamFailed
+from services.model_routes import ModelRoute
 from services.principal import Principal
 from services.rate_limits import Reservation, reserve_tokens
 from services.runtime import runtime
-from services.unit_of_work import UnitOfWork
+from services.unit_of_work import UnitOfWork, unit_of_work
 from streams.limits import TimeLimits
 from streams.outcome import Outcome
 from telemetry.ids import new_id
@@ -51,29 +62,94 @@ class Bill:
     status: str
 
 
+@dataclass(slots=True)
+class _Progress:
+    """How far a call's tries have come; written by the one thread that makes them.
+
+    `spent_s` is what the tries before the last one took, `usage` what a failed last one counted.
+    """
+
+    place: int = 0
+    spent_s: float = 0.0
+    usage: Usage | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """A call about to be made: who asks which model for what. `call_id` is the stream's id too."""
+    """A call about to be made: who asks which model for what. `call_id` is the stream's id too.
+
+    `routes` are the models to be tried in turn; of an alias, `alias_id`, there may be several.
+    """
 
     call_id: str
     principal: Principal
-    route: ModelRoute
+    routes: Sequence[ModelRoute]
     request: ChatRequest
     endpoint: str
     called_at: datetime
+    alias_id: str | None = None
     conversation_id: str | None = None
     message_id: str | None = None
     reservation: Reservation | None = None
     plain: Mapping[str, Any] | None = None
+    _progress: _Progress = field(default_factory=_Progress, compare=False)
+
+    @property
+    def route(self) -> ModelRoute:
+        """The model that answers: from the first chunk on this is settled."""
+        return self.routes[self._progress.place]
 
     def pull(self) -> ChunkStream:
-        """Open the call.
+        """The call's chunks; nothing is asked until the first one is wanted."""
+        parts = runtime()
+        settings = parts.settings
+        limits = [self.time_limits().first_chunk_s, self.time_limits().total_s]
+        return Attempts(
+            [self._candidate(each) for each in self.routes],
+            policy=RetryPolicy(
+                retries=settings.provider_retries,
+                longest_wait_s=settings.provider_retry_wait_s,
+                repeats_server_errors=settings.provider_retry_server_errors,
+            ),
+            clock=parts.clock,
+            draw=random.random,
+            deadline_s=parts.clock.monotonic() + min(each for each in limits if each is not None),
+            watcher=self,
+        )
 
-        Raises:
-            ProviderError: the provider did not accept it.
+    def failed(self, failed: FailedTry, next_place: int | None) -> None:
+        """Book a try that failed before its first token, and note which model is tried next.
+
+        The last one is booked when the call is closed.
         """
-        provider = runtime().providers.get(models.provider_config(self.route))
-        return provider.stream(self._request_for(self.route))
+        step = (
+            "none" if next_place is None else "retry" if next_place == failed.place else "fallback"
+        )
+        provider_id = self.routes[failed.place].provider_id
+        runtime().providers.metrics.count_failure(provider_id, failed.fault.code, step)
+        if next_place is None:
+            self._progress.usage = failed.usage
+            return
+        self._progress.spent_s += failed.lasted_s
+        if not failed.fault.was_sent and next_place == failed.place:
+            return
+        with unit_of_work() as work:
+            if failed.fault.was_sent:
+                ledger.book(work, self._failed_call(failed))
+            self._progress.place = next_place
+            stream = work.session.get(Stream, self.call_id)
+            if stream is not None:  # so that a lost stream is booked as the model's that ran it
+                stream.model_id = self.route.model_id
+                work.invalidates(CONVERSATIONS.of(self.principal.user_id))
+
+    def _candidate(self, route: ModelRoute) -> Candidate:
+        request = replace(
+            self._request_for(route),
+            model=route.name,
+            max_output_tokens=route.max_output_tokens,
+            capabilities=route.capabilities,
+        )
+        return Candidate(lambda: _reach(route), request)
 
     def open(self, work: UnitOfWork) -> None:
         """Note the running stream, so that any worker knows whose it is.
@@ -113,10 +189,11 @@ class ModelCall:
         return Bill(usage, record.cost_usd, is_estimated, record.status)
 
     def time_limits(self) -> TimeLimits:
-        """How long the provider may take, by the settings."""
+        """How long the call may take, by the settings; each model has its own first token."""
         settings = runtime().settings
+        first_s = settings.provider_first_token_timeout_s * len(self.routes)
         return TimeLimits(
-            first_chunk_s=settings.provider_first_token_timeout_s,
+            first_chunk_s=min(first_s, settings.provider_total_timeout_s),
             between_chunks_s=settings.provider_between_tokens_timeout_s,
             total_s=settings.provider_total_timeout_s,
         )
@@ -140,15 +217,16 @@ class ModelCall:
         if outcome.usage is not None:
             return outcome.usage, False
         if _nothing_came(outcome) and outcome.error is not None:
-            return Usage(0, 0), False
+            return self._progress.usage or Usage(0, 0), False
         return self._estimated(outcome), True
 
     def _estimated(self, outcome: Outcome) -> Usage:
         written = outcome.text + outcome.reasoning + _text_of(outcome.tool_calls)
-        return Usage(self.input_estimate(), estimate_tokens(written))
+        counted = outcome.prompt_usage or Usage(self.input_estimate(), 0)
+        return replace(counted, output_tokens=estimate_tokens(written))
 
     def _ledger_call(self, outcome: Outcome, usage: Usage, *, is_estimated: bool) -> ProviderCall:
-        first_s = outcome.first_token_s
+        first_s, spent_s = outcome.first_token_s, self._progress.spent_s
         return ProviderCall(
             call_id=self.call_id,
             user_id=self.principal.user_id,
@@ -156,6 +234,7 @@ class ModelCall:
             workspace_id=self.principal.workspace_id,
             provider_id=self.route.provider_id,
             model_id=self.route.model_id,
+            alias_id=self.alias_id,
             endpoint=self.endpoint,
             conversation_id=self.conversation_id,
             message_id=self.message_id,
@@ -164,9 +243,31 @@ class ModelCall:
             usage=usage,
             is_estimated=is_estimated,
             is_streamed=self.request.stream,
-            first_token_ms=None if first_s is None else round(first_s * 1000),
-            duration_ms=round(outcome.duration_s * 1000),
+            first_token_ms=None if first_s is None else round((first_s - spent_s) * 1000),
+            duration_ms=round((outcome.duration_s - spent_s) * 1000),
             called_at=self.called_at,
+        )
+
+    def _failed_call(self, failed: FailedTry) -> ProviderCall:
+        route = self.routes[failed.place]
+        return ProviderCall(
+            call_id=new_id(),
+            user_id=self.principal.user_id,
+            key_id=self.principal.key_id,
+            workspace_id=self.principal.workspace_id,
+            provider_id=route.provider_id,
+            model_id=route.model_id,
+            alias_id=self.alias_id,
+            attempt_of=self.call_id,
+            endpoint=self.endpoint,
+            conversation_id=self.conversation_id,
+            message_id=self.message_id,
+            status="error",
+            error_code=failed.fault.code,
+            usage=failed.usage or Usage(0, 0),
+            is_streamed=self.request.stream,
+            duration_ms=round(failed.lasted_s * 1000),
+            called_at=runtime().clock.now() - timedelta(seconds=failed.lasted_s),
         )
 
 
@@ -191,18 +292,20 @@ def plan_call(
 
     Raises:
         NotFound: the caller has no such model.
+        Unavailable, Invalid: an alias has no model that can be used, or none for this request.
         BudgetExceeded: a hard limit is reached.
         RateLimited: the key has had the tokens of its minute.
     """
-    route = models.route(model_id)
+    alias_id, routes = model_routes.routes_for(model_id, body)
     budgets.check_budget(principal)
     call = ModelCall(
         call_id=new_id(),
         principal=principal,
-        route=route,
-        request=ChatRequest(model=route.name, body=body, stream=stream),
+        routes=routes,
+        request=ChatRequest(model=routes[0].name, body=body, stream=stream),
         endpoint=endpoint,
         called_at=runtime().clock.now(),
+        alias_id=alias_id,
         plain=plain,
     )
     if principal.tokens_per_minute is None:
@@ -240,6 +343,21 @@ def raise_upstream(fault: ProviderError) -> NoReturn:
         retry_after_s=fault.retry_after_s,
         param=fault.param,
     ) from fault
+
+
+def _reach(route: ModelRoute) -> Reached:
+    """The adapter for a route, with its circuit.
+
+    Raises:
+        ProviderError: there can be none.
+    """
+    try:
+        return runtime().providers.reach(model_routes.provider_config(route))
+    except Unavailable as fault:
+        raise ProviderAuthFailed(fault.detail, was_sent=False) from fault
+    except LookupError as fault:
+        message = f"Nothing here speaks the format of provider {route.provider_id}."
+        raise ProviderUnavailable(message, was_sent=False) from fault
 
 
 def _nothing_came(outcome: Outcome) -> bool:

@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from cache.namespaces import MODELS
 from database.session import read_session
-from database.tables.models import CatalogueModel, CatalogueProvider
+from database.tables.models import CatalogueModel, CatalogueProvider, ModelAlias
 from providers.protocol import Chunk, ProviderError
 from schemas.fields import money_text
 from schemas.openai import ChatCall
-from services import calls, models
+from services import calls, model_routes
 from services.calls import Bill, ModelCall
 from services.costs.ledger import estimate_tokens
 from services.dialects.anthropic import AnthropicDialect
@@ -79,6 +79,7 @@ class Reply:
         body: the whole of it, where it is not streamed.
         batches: its events, those that are ready together at once; an empty batch is a sign of
             life.
+        model: the one that answers.
         stream_id: names it to whoever wants to read on or stop it.
         cache: how the response cache was met: `hit`, `miss`, `coalesced` or `bypass`.
         cost_usd: what it cost, once that is known.
@@ -87,15 +88,16 @@ class Reply:
 
     body: bytes | None = None
     batches: Callable[[], Iterator[Sequence[Line]]] = lambda: iter(())
+    model: str | None = None
     stream_id: str | None = None
     cache: str = "bypass"
     cost_usd: str | None = None
     standing: Standing | None = None
 
 
-@MODELS.read("list")
+@MODELS.read("list", shape=2)
 def list_models() -> dict[str, Any]:
-    """All usable models in OpenAI's shape."""
+    """All usable models and aliases in OpenAI's shape."""
     with read_session() as session:
         rows = session.scalars(
             select(CatalogueModel)
@@ -103,7 +105,10 @@ def list_models() -> dict[str, Any]:
             .where(CatalogueModel.status != "disabled", CatalogueProvider.status == "active")
             .order_by(CatalogueModel.id)
         ).all()
-        return {"object": "list", "data": [_model(row) for row in rows]}
+        named = session.scalars(
+            select(ModelAlias).where(ModelAlias.status != "disabled").order_by(ModelAlias.id)
+        ).all()
+        return {"object": "list", "data": [*map(_model, named), *map(_model, rows)]}
 
 
 def get_model(model_id: str) -> dict[str, Any]:
@@ -118,12 +123,12 @@ def get_model(model_id: str) -> dict[str, Any]:
     raise NotFound(f"There is no model “{model_id[:80]}”.", code="model_not_found")
 
 
-def _model(row: CatalogueModel) -> dict[str, Any]:
+def _model(row: CatalogueModel | ModelAlias) -> dict[str, Any]:
     return {
         "id": row.id,
         "object": "model",
         "created": int(row.created_at.timestamp()),
-        "owned_by": row.provider_id,
+        "owned_by": row.provider_id or "larder",
     }
 
 
@@ -133,8 +138,8 @@ def estimate_input(asked: ChatCall) -> int:
     Raises:
         NotFound: there is no such model.
     """
-    models.route(asked.model)
     body = asked.plain or asked.body
+    model_routes.routes_for(asked.model, body)
     tools = msgspec.json.encode(body.get("tools") or []).decode()
     return calls.estimate_prompt(body) + (estimate_tokens(tools) if body.get("tools") else 0)
 
@@ -163,6 +168,7 @@ def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:
     if asked.stream:
         return Reply(
             batches=lambda: stream.events().batches(),
+            model=call.route.model_id,
             stream_id=call.call_id,
             standing=standing,
         )
@@ -171,6 +177,7 @@ def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:
         calls.raise_upstream(outcome.error)
     return Reply(
         body=relay.body(outcome),
+        model=call.route.model_id,
         stream_id=call.call_id,
         cost_usd=relay.cost_usd,
         standing=standing,
@@ -209,7 +216,7 @@ class _Relay:
             self.call.open(work)
         plan = StreamPlan(
             stream_id=self.call.call_id,
-            opening=[],
+            opening=list,
             pull=self.call.pull,
             encode=self._encode,
             finish=self._finish,

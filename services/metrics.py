@@ -16,6 +16,7 @@ def expose() -> bytes:
             parts.requests.registry,
             cache.engine.statistics.registry,
             parts.streams.counters.registry,
+            parts.providers.metrics.registry,
         ),
         is_shared=bool(shared_counters()),
     )

@@ -1,18 +1,23 @@
 """Providers of models: kept with their secrets encrypted, synced, checked."""
 
+import copy
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from cache import recording
 from cache.namespaces import MODELS, PROVIDERS
+from cache.results import CachedResult, encode_body, etag_of
 from database.session import read_session
 from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.protocol import ModelListing, ProviderError
 from providers.registry import WIRE_FORMATS
-from schemas.providers import NewProvider, ProviderEdit, ProviderSchema
-from services import audit_logs, models
+from schemas.providers import CircuitSchema, NewProvider, ProviderEdit, ProviderSchema
+from services import audit_logs, model_routes
 from services.calls import raise_upstream
 from services.costs import pricing
 from services.errors import Conflict, Invalid, NotFound
@@ -41,12 +46,19 @@ MAX_ERROR_CHARS = 500
 MAX_DISPLAY_CHARS = 300
 MAX_CAPABILITIES = 50
 MAX_CAPABILITY_CHARS = 60
+CIRCUIT_MARK = re.compile(r'\.[0-9a-f]{8}"')
 _ONE = ProviderSchema()
+_CIRCUIT = CircuitSchema()
 
 
-@PROVIDERS.read("list")
-def list_providers(limit: int, cursor: str | None) -> dict[str, Any]:
-    """One page of providers by id."""
+def list_providers(limit: int, cursor: str | None) -> CachedResult[dict[str, Any]]:
+    """One page of providers by id, each with its circuit."""
+    return _with_circuits(load_providers(limit, cursor), lambda page: page["items"])
+
+
+@PROVIDERS.read("list", shape=2)
+def load_providers(limit: int, cursor: str | None) -> dict[str, Any]:
+    """One page of providers by id, as they are stored."""
     wanted = select(CatalogueProvider).order_by(CatalogueProvider.id)
     if cursor is not None:
         (after,) = decode_cursor(LISTING, cursor, [str])
@@ -56,9 +68,18 @@ def list_providers(limit: int, cursor: str | None) -> dict[str, Any]:
         return page_of(rows, limit, _dump, lambda row: encode_cursor(LISTING, [row.id]))
 
 
-@PROVIDERS.read("detail")
-def get_provider(provider_id: str) -> dict[str, Any]:
-    """One provider.
+def get_provider(provider_id: str) -> CachedResult[dict[str, Any]]:
+    """One provider, with its circuit.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    return _with_circuits(load_provider(provider_id), lambda one: [one])
+
+
+@PROVIDERS.read("detail", shape=2)
+def load_provider(provider_id: str) -> dict[str, Any]:
+    """One provider, as it is stored.
 
     Raises:
         NotFound: there is none of this id.
@@ -103,6 +124,7 @@ def add_provider(work: UnitOfWork, new: NewProvider, *, origin: str) -> Catalogu
         base_url=new.base_url,
         encrypted_secret=runtime().secrets.encrypt(new.secret) if new.secret else None,
         status=new.status,
+        api_version=new.api_version,
         origin=origin,
         created_at=now,
         updated_at=now,
@@ -123,7 +145,7 @@ def edit_provider(
     """
     with unit_of_work() as work:
         row = _stored(work.session, provider_id)
-        check_precondition(if_match, _dump(row))
+        _check_version(if_match, row)
         changes = dict(edit.changes)
         if "secret" in changes:
             secret = changes.pop("secret")
@@ -146,7 +168,7 @@ def delete_provider(principal: Principal, provider_id: str, *, if_match: str | N
     """
     with unit_of_work() as work:
         row = _stored(work.session, provider_id)
-        check_precondition(if_match, _dump(row))
+        _check_version(if_match, row)
         work.session.delete(row)
         work.invalidates(PROVIDERS.all(), MODELS.all())
         audit_logs.record(work, principal, "provider.deleted", "provider", provider_id, {})
@@ -208,6 +230,33 @@ def check_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
     return {"provider_id": provider_id, **found}
 
 
+def _with_circuits(
+    stored: CachedResult[dict[str, Any]],
+    items_of: Callable[[dict[str, Any]], list[dict[str, Any]]],
+) -> CachedResult[dict[str, Any]]:
+    """What is stored, with the circuits that are not closed in this process.
+
+    The ETag names both; what stands behind its dot is no part of the version that `If-Match` means.
+    """
+    recording.spoil()  # the next answer may find another state
+    states = {
+        each["id"]: runtime().providers.circuit_state(each["id"]) for each in items_of(stored.value)
+    }
+    if all(each.state == "closed" for each in states.values()):
+        return stored
+    value = copy.deepcopy(stored.value)
+    for each in items_of(value):
+        each["circuit"] = _CIRCUIT.dump(states[each["id"]])
+    body = encode_body(value)
+    etag = f'{stored.etag[:-1]}.{etag_of(body)[1:9]}"'
+    return replace(stored, body=body, etag=etag, _kept=[value])
+
+
+def _check_version(if_match: str | None, row: CatalogueProvider) -> None:
+    version = None if if_match is None else CIRCUIT_MARK.sub('"', if_match)
+    check_precondition(version, _dump(row))
+
+
 def _dump(row: CatalogueProvider) -> dict[str, Any]:
     dumped: dict[str, Any] = _ONE.dump(row)
     return dumped
@@ -227,8 +276,16 @@ def _stored(session: Session, provider_id: str) -> CatalogueProvider:
 def _listed(provider_id: str) -> list[ModelListing]:
     with read_session() as session:
         row = _found(session, provider_id)
-    config = models.config_of(row.id, row.wire_format, row.base_url, row.encrypted_secret)
-    listed = runtime().providers.get(config).list_models()
+    config = model_routes.config_of(
+        row.id, row.wire_format, row.base_url, row.encrypted_secret, row.api_version
+    )
+    reached = runtime().providers.reach(config)
+    try:
+        listed = reached.provider.list_models()
+    except ProviderError as fault:
+        reached.circuit.leave(fault, is_probe=False)
+        raise
+    reached.circuit.leave(None, is_probe=False)  # it answers: calls may go through again
     # The catalogue's ids go into URLs and headers: a name that cannot is left out. Some providers
     # list a model twice.
     return list({each.name: each for each in listed if NAME.fullmatch(each.name)}.values())

@@ -123,9 +123,11 @@ def _bring_in_line(work: UnitOfWork, row: CatalogueProvider, new: NewProvider) -
         stored = secrets.decrypt(row.encrypted_secret) if row.encrypted_secret else None
     except SecretUnreadable:
         stored = None
-    if (row.base_url, row.wire_format, stored) == (new.base_url, new.wire_format, new.secret):
+    standing = (row.base_url, row.wire_format, row.api_version, stored)
+    if standing == (new.base_url, new.wire_format, new.api_version, new.secret):
         return
     row.base_url, row.wire_format = new.base_url, new.wire_format
+    row.api_version = new.api_version
     row.encrypted_secret = secrets.encrypt(new.secret) if new.secret else None
     row.synced_at = None
     row.updated_at = runtime().clock.now()

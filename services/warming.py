@@ -17,11 +17,11 @@ from sqlalchemy import func, select
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Conversation
-from database.tables.models import CatalogueModel
+from database.tables.models import CatalogueModel, ModelAlias
 from database.tables.platform import WarmRun
 from schemas.conversations import ConversationQuery
 from schemas.models import ModelQuery
-from services import completions, models, providers
+from services import completions, model_routes, models, providers
 from services.conversations import folders, threads
 from services.costs import pricing
 from services.errors import Invalid, LarderError, NotFound
@@ -66,7 +66,8 @@ def _catalogue() -> Sequence[Read]:
         lambda: providers.list_providers(DEFAULT_LIMIT, None),
         completions.list_models,
     ]
-    return [*reads, *(partial(models.find_route, each) for each in _model_ids())]
+    routed = [*_model_ids(), *_alias_ids()]
+    return [*reads, *(partial(model_routes.find_routing, each) for each in routed)]
 
 
 def _prices() -> Sequence[Read]:
@@ -100,6 +101,12 @@ def _model_ids() -> Sequence[str]:
             .order_by(CatalogueModel.id)
             .limit(MAX_MODELS)
         ).all()
+
+
+def _alias_ids() -> Sequence[str]:
+    with read_session() as session:
+        in_use = select(ModelAlias.id).where(ModelAlias.status != "disabled")
+        return session.scalars(in_use.order_by(ModelAlias.id).limit(MAX_MODELS)).all()
 
 
 STRATEGIES: Mapping[str, Strategy] = {

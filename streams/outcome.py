@@ -16,7 +16,8 @@ class Outcome:
     """What a producer saw when the provider's part was over. Times are seconds.
 
     `finish_reason` is the provider's own word, or `cancelled` after a stop, or `None` with an
-    `error`. `usage` is the provider's last word on it, `None` when it said nothing. `raw` is the
+    `error`. `usage` is the provider's last word on it, `None` when it said nothing; `prompt_usage`
+    what it counted before the answer. `raw` is the
     body of an answer that came in one piece.
     """
 
@@ -25,6 +26,7 @@ class Outcome:
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     finish_reason: str | None = None
     usage: Usage | None = None
+    prompt_usage: Usage | None = None
     error: ProviderError | None = None
     first_token_s: float | None = None
     duration_s: float = 0.0
@@ -38,6 +40,7 @@ class Tally:
         "_calls",
         "_chunks",
         "_finish_reason",
+        "_prompt_usage",
         "_raw",
         "_reasoning",
         "_text",
@@ -53,6 +56,7 @@ class Tally:
         self._calls: list[_ToolCall] = []
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
+        self._prompt_usage: Usage | None = None
         self._raw: bytes | None = None
 
     def add(self, chunk: Chunk) -> None:
@@ -70,6 +74,8 @@ class Tally:
             self._finish_reason = chunk.finish_reason
         if chunk.usage is not None:
             self._usage = chunk.usage
+        if chunk.prompt_usage is not None:
+            self._prompt_usage = chunk.prompt_usage
         self._raw = chunk.raw if self._chunks == 1 else None
 
     def outcome(
@@ -88,6 +94,7 @@ class Tally:
             tool_calls=[call.whole() for call in self._calls],
             finish_reason=None if error else finish_reason,
             usage=self._usage,
+            prompt_usage=self._prompt_usage,
             error=error,
             first_token_s=first_token_s,
             duration_s=duration_s,

@@ -17,7 +17,7 @@ class StreamPlan:
 
     Attributes:
         stream_id: names the stream everywhere; never used twice.
-        opening: logged before the first chunk, once that has come.
+        opening: gives what is logged before the first chunk, once that has come.
         pull: opens the provider's call; may raise `ProviderError`.
         encode: a chunk's events, possibly none.
         finish: books the answer and returns the closing events, the last of which is terminal.
@@ -27,7 +27,7 @@ class StreamPlan:
     """
 
     stream_id: str
-    opening: Sequence[Draft]
+    opening: Callable[[], Sequence[Draft]]
     pull: Callable[[], ChunkStream]
     encode: Callable[[Chunk], Sequence[Draft]]
     finish: Callable[[Outcome], Sequence[Draft]]

@@ -137,7 +137,7 @@ class Production:
             )
             self._show()
         if not self._is_opened and outcome.error is None:
-            self.log.append(self.plan.opening)
+            self.log.append(self.plan.opening())
         outcome, closing = self._book(outcome)
         self.outcome = outcome
         self.log.close(closing)
@@ -181,7 +181,7 @@ class Production:
                     self._show()
             else:
                 self._is_opened = True
-                self.log.append([*self.plan.opening, *drafts])
+                self.log.append([*self.plan.opening(), *drafts])
                 self.has_begun.set()
         if self.log.size_bytes > self._max_bytes or self._tally.size > self._max_bytes:
             raise AnswerTooLarge

@@ -1,5 +1,6 @@
 """Time as a port, so that tests move it by hand instead of sleeping."""
 
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -22,6 +23,10 @@ class Clock(Protocol):
         """Pause for `seconds`."""
         ...
 
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Pause until `event` is set, `seconds` at most; returns whether it is."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -37,6 +42,10 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Pause for `seconds`."""
         time.sleep(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Pause until `event` is set, `seconds` at most; returns whether it is."""
+        return event.wait(seconds)
 
 
 SYSTEM_CLOCK = SystemClock()

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-__all__ = ["MEDIA_TYPE", "RequestMetrics", "exposition"]
+__all__ = ["MEDIA_TYPE", "ProviderMetrics", "RequestMetrics", "exposition"]
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -36,6 +36,42 @@ class RequestMetrics:
         known = method if method in METHODS else "other"
         self._requests.labels(known, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
+
+
+class ProviderMetrics:
+    """Counts what goes wrong with providers, by their ids, which the operator gives."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._failures = Counter(
+            "larder_provider_failed_tries",
+            "Tries that failed before their first token, and what was done then.",
+            ["provider", "code", "next"],
+            registry=self.registry,
+        )
+        self._openings = Counter(
+            "larder_provider_circuit_openings",
+            "How often a worker's circuit of the provider opened.",
+            ["provider"],
+            registry=self.registry,
+        )
+        self._open = Gauge(
+            "larder_provider_circuits_open",
+            "Workers whose circuit of the provider is open.",
+            ["provider"],
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+
+    def count_failure(self, provider: str, code: str, next_step: str) -> None:
+        """Count a failed try; `next_step` is `retry`, `fallback` or `none`."""
+        self._failures.labels(provider, code, next_step).inc()
+
+    def note_circuit(self, provider: str, is_open: bool) -> None:
+        """Note that this process's circuit of a provider has opened or closed."""
+        self._open.labels(provider).set(int(is_open))
+        if is_open:
+            self._openings.labels(provider).inc()
 
 
 def exposition(registries: Iterable[CollectorRegistry], *, is_shared: bool) -> bytes:

@@ -57,6 +57,7 @@ def settings(tmp_path: Path, database_url: str, cache_fields: dict[str, Any]) ->
         cache_audit_share=1.0,
         secret_key="the suite's secret, of no worth",
         admin_key=ADMIN_KEY,
+        provider_retries=0,
         log_level="error",
         log_format="json",
     )

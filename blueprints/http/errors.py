@@ -37,6 +37,7 @@ STATUS: dict[type[errors.LarderError], tuple[int, str]] = {
 }
 UPSTREAM_STATUS = {
     "provider_timeout": 504,
+    "provider_circuit_open": 503,
     "provider_rate_limited": 429,
     "provider_rejected": 400,
 }

@@ -1,6 +1,8 @@
 """Answers of models as responses: whole, or as server-sent events, with what `/v1` says of them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from string import punctuation
+from urllib.parse import quote
 
 from flask import Response
 
@@ -24,6 +26,8 @@ def respond(reply: Reply, frames: Framing) -> Response:
     headers = {"X-Larder-Cache": reply.cache}
     if reply.stream_id is not None:
         headers["X-Larder-Stream-Id"] = reply.stream_id
+    if reply.model is not None:  # what is not ASCII is percent-encoded
+        headers["X-Larder-Model"] = quote(reply.model, safe=punctuation)
     if reply.cost_usd is not None:
         headers["X-Larder-Cost-Usd"] = reply.cost_usd
     if reply.body is None:

@@ -43,7 +43,8 @@ class Price(Base):
 class LedgerRecord(Base):
     """One provider call, booked once and never changed. A cost of null is unpriced, not free.
 
-    The database itself refuses to change or delete one.
+    The database itself refuses to change or delete one. `alias_id` is what was asked for where that
+    was an alias; `attempt_of` names the call that an earlier, failed try was made for.
     """
 
     __tablename__ = "ledger_records"
@@ -61,6 +62,8 @@ class LedgerRecord(Base):
     workspace_id: Mapped[str | None] = mapped_column(String(36), index=True)
     provider_id: Mapped[str] = mapped_column(String(64))
     model_id: Mapped[str] = mapped_column(String(300))
+    alias_id: Mapped[str | None] = mapped_column(String(64))
+    attempt_of: Mapped[str | None] = mapped_column(String(36))
     endpoint: Mapped[str] = mapped_column(String(40))
     conversation_id: Mapped[str | None] = mapped_column(String(36))
     message_id: Mapped[str | None] = mapped_column(String(36))
@@ -70,6 +73,7 @@ class LedgerRecord(Base):
     output_tokens: Mapped[int] = mapped_column(BigInteger)
     cached_tokens: Mapped[int] = mapped_column(BigInteger)
     cache_write_tokens: Mapped[int] = mapped_column(BigInteger)
+    cache_write_1h_tokens: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     reasoning_tokens: Mapped[int] = mapped_column(BigInteger)
     input_audio_tokens: Mapped[int] = mapped_column(BigInteger)
     output_audio_tokens: Mapped[int] = mapped_column(BigInteger)

@@ -51,6 +51,8 @@ class ProviderCall:
     workspace_id: str | None
     provider_id: str
     model_id: str
+    alias_id: str | None = None
+    attempt_of: str | None = None
     endpoint: str
     conversation_id: str | None = None
     message_id: str | None = None

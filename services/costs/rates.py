@@ -20,6 +20,7 @@ KINDS = (
     "output",
     "cached_input",
     "cache_write",
+    "cache_write_1h",
     "reasoning",
     "input_audio",
     "output_audio",
@@ -37,6 +38,7 @@ class RateSet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: Decimal | None = None
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
     reasoning: Decimal | None = None
     input_audio: Decimal | None = None
     output_audio: Decimal | None = None
@@ -148,13 +150,16 @@ def _parts(usage: Usage, rates: RateSet) -> list[tuple[int, Decimal | None]]:
     Parts that a provider counts higher than their whole are cut to it, in this order.
     """
     parts: list[tuple[int, Decimal | None]] = []
+    for_an_hour = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
+    hour_rate = rates.cache_write if rates.cache_write_1h is None else rates.cache_write_1h
     sides = (
         (
             usage.input_tokens,
             rates.input,
             (
                 (usage.cached_tokens, rates.cached_input),
-                (usage.cache_write_tokens, rates.cache_write),
+                (usage.cache_write_tokens - for_an_hour, rates.cache_write),
+                (for_an_hour, hour_rate),
                 (usage.input_audio_tokens, rates.input_audio),
             ),
         ),

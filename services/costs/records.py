@@ -54,6 +54,9 @@ CSV_COLUMNS = (
     "first_token_ms",
     "duration_ms",
     "booked_at",
+    "alias_id",
+    "attempt_of",
+    "cache_write_1h_tokens",
 )
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 _ONE = RecordSchema()

@@ -47,8 +47,11 @@ def test_a_model_made_by_hand_says_all_of_itself(admin, clock):
     assert made == {
         **FULL,
         "provider_id": "demo",
+        "kind": "model",
         "name": "ocean/large:free",
         "status": "active",
+        "strategy": None,
+        "targets": None,
         "origin": "api",
         "created_at": now,
         "updated_at": now,

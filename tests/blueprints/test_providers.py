@@ -39,6 +39,7 @@ def test_a_provider_says_all_of_itself_but_its_secret(admin, clock):
     assert made.json == {
         **FULL,
         "name": "acme",
+        "api_version": None,
         "has_secret": True,
         "status": "active",
         "origin": "api",
@@ -46,6 +47,7 @@ def test_a_provider_says_all_of_itself_but_its_secret(admin, clock):
         "sync_error": None,
         "created_at": now,
         "updated_at": now,
+        "circuit": {"state": "closed", "opened_at": None, "retry_at": None, "reason": None},
     }
     assert admin.get(f"{PATH}/acme").json == made.json
     assert admin.get(f"{PATH}/acme").headers["ETag"] == made.headers["ETag"]

@@ -1,5 +1,6 @@
 """A clock that a test moves by hand."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 __all__ = ["FakeClock"]
@@ -23,6 +24,12 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         """Move on instead of pausing."""
         self.advance(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Move on instead of pausing; whether `event` is set."""
+        if not event.is_set():
+            self.advance(seconds)
+        return event.is_set()
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass."""

@@ -87,7 +87,7 @@ def log_events(*drafts):
 
     plan = StreamPlan(
         stream_id=STREAM,
-        opening=[Draft("start", b"{}")],
+        opening=lambda: [Draft("start", b"{}")],
         pull=Chunks,
         encode=lambda _: list(drafts),
         finish=finish,

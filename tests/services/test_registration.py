@@ -11,7 +11,7 @@ from config import SettingsError
 from database.session import db, read_session
 from database.tables.models import CatalogueModel, CatalogueProvider
 from schemas.providers import NewProvider
-from services import models, providers
+from services import model_routes, providers
 from services.registration import declared_providers, register_providers
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -195,7 +195,8 @@ def test_a_secret_under_a_lost_key_is_written_anew(started, upstream):
 
     assert _secret(after, "openai") == KEY
     with after.app_context():
-        assert models.provider_config(models.route("openai/slow")).api_key == KEY
+        _, (route,) = model_routes.routes_for("openai/slow", {})
+        assert model_routes.provider_config(route).api_key == KEY
 
 
 def test_starts_at_once_end_with_one_of_each(started, wire, settings):

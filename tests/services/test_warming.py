@@ -12,7 +12,7 @@ from database.tables.models import CatalogueModel
 from database.tables.platform import WarmRun
 from schemas.conversations import ConversationQuery
 from schemas.models import ModelQuery
-from services import completions, models, providers, warming
+from services import completions, model_routes, models, providers, warming
 from services.conversations import folders, threads
 from services.costs import pricing
 from services.errors import Invalid, NotFound
@@ -61,7 +61,7 @@ def test_the_catalogue_is_what_requests_ask_for(app):
         models.list_models(FIRST, sees_disabled=True),
         providers.list_providers(50, None),
         completions.list_models(),
-        models.find_route(MODEL),
+        model_routes.find_routing(MODEL),
     ) == {"hit"}
 
 

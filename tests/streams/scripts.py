@@ -118,7 +118,7 @@ class Answer:
         """What the engine is handed."""
         return StreamPlan(
             stream_id=self.stream_id,
-            opening=[Draft("start", b'{"stream_id":"%s"}' % self.stream_id.encode())],
+            opening=lambda: [Draft("start", b'{"stream_id":"%s"}' % self.stream_id.encode())],
             pull=self.pull or (lambda: self.script),
             encode=self.encode,
             finish=self._finish,

@@ -67,7 +67,7 @@ CASES = {
         {"permissions:HASH", "permissions:OTHER", "permissions:alice", "users:alice"},
     ),
     "provider": (
-        [f"INSERT INTO providers VALUES ('p','n','f','u',NULL,'s','o',NULL,NULL,{AT},{AT})"],
+        [f"INSERT INTO providers VALUES ('p','n','f','u',NULL,'s','o',NULL,NULL,{AT},{AT},NULL)"],
         {"providers:all", "models:all"},
     ),
     "price": (

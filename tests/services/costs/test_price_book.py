@@ -18,7 +18,9 @@ PRICED_BY_TOKEN = {
     "output_mtok",
     "cache_read_mtok",
     "cache_write_mtok",
+    "cache_write_1h_mtok",
     "output_reasoning_mtok",
+    "web_searches_kcount",  # of which the calls below have none
 }
 PROVIDERS = data_snapshot.get_snapshot().providers
 
@@ -39,6 +41,7 @@ def _theirs(model: ModelInfo, provider: Provider, usage: Usage, instant: datetim
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cached_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
         output_reasoning_tokens=usage.reasoning_tokens,
     )
     return model.calc_price(counted, provider, genai_request_timestamp=instant).total_price
@@ -64,6 +67,7 @@ def test_every_model_of_the_book_costs_what_the_book_says(provider):
             reasoning + dice.randrange(5_000),
             cached_tokens=cached,
             cache_write_tokens=written,
+            cache_write_1h_tokens=dice.randrange(written + 1),
             reasoning_tokens=reasoning,
         )
         instant = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=dice.randrange(2_000_000))

@@ -14,13 +14,14 @@ from services.costs.rates import Rates, RateSet, cost_of_usage
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 counts = st.integers(min_value=0, max_value=100_000_000)
 rate = st.decimals(min_value=0, max_value=10_000, places=6)
-usages = st.builds(Usage, counts, counts, counts, counts, counts, counts, counts)
+usages = st.builds(Usage, counts, counts, counts, counts, counts, counts, counts, counts)
 rate_sets = st.builds(
     RateSet,
     input=rate,
     output=rate,
     cached_input=st.none() | rate,
     cache_write=st.none() | rate,
+    cache_write_1h=st.none() | rate,
     reasoning=st.none() | rate,
     input_audio=st.none() | rate,
     output_audio=st.none() | rate,
@@ -29,20 +30,28 @@ rate_sets = st.builds(
 
 def test_each_part_is_paid_once_and_by_its_own_rate():
     """The cached part is not also plain input; reasoning is not also plain output."""
-    usage = Usage(1000, 500, cached_tokens=400, cache_write_tokens=100, reasoning_tokens=200)
+    usage = Usage(
+        1000,
+        500,
+        cached_tokens=400,
+        cache_write_tokens=100,
+        cache_write_1h_tokens=40,
+        reasoning_tokens=200,
+    )
     rates = RateSet(
         input=Decimal(3),
         output=Decimal(15),
         cached_input=Decimal("0.3"),
         cache_write=Decimal("3.75"),
+        cache_write_1h=Decimal(6),
         reasoning=Decimal(20),
     )
 
     cost = cost_of_usage(usage, rates)
 
-    assert cost == Decimal("0.001500") + Decimal("0.000120") + Decimal("0.000375") + Decimal(
-        "0.004500"
-    ) + Decimal("0.004000")
+    input_cost = Decimal("0.001500") + Decimal("0.000120")
+    write_cost = Decimal("0.000225") + Decimal("0.000240")
+    assert cost == input_cost + write_cost + Decimal("0.004500") + Decimal("0.004000")
 
 
 @given(usages, rate_sets)
@@ -51,13 +60,18 @@ def test_a_cost_is_exact_to_half_a_picodollar(usage, rates):
     cost = cost_of_usage(usage, rates)
 
     cached = min(usage.cached_tokens, usage.input_tokens)
-    written = min(usage.cache_write_tokens, usage.input_tokens - cached)
+    for_an_hour = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
+    for_minutes = min(usage.cache_write_tokens - for_an_hour, usage.input_tokens - cached)
+    for_an_hour = min(for_an_hour, usage.input_tokens - cached - for_minutes)
+    hour_rate = rates.cache_write if rates.cache_write_1h is None else rates.cache_write_1h
+    written = for_minutes + for_an_hour
     heard = min(usage.input_audio_tokens, usage.input_tokens - cached - written)
     thought = min(usage.reasoning_tokens, usage.output_tokens)
     spoken = min(usage.output_audio_tokens, usage.output_tokens - thought)
     parts = [
         (cached, rates.cached_input, rates.input),
-        (written, rates.cache_write, rates.input),
+        (for_minutes, rates.cache_write, rates.input),
+        (for_an_hour, hour_rate, rates.input),
         (heard, rates.input_audio, rates.input),
         (usage.input_tokens - cached - written - heard, None, rates.input),
         (thought, rates.reasoning, rates.output),

@@ -1,0 +1,1 @@
+"""Anthropic's Messages API: requests translated from OpenAI's shape, events back to chunks."""

@@ -1,0 +1,240 @@
+"""Answers of the Messages API as chunks: its events while it streams, or its whole message.
+
+https://platform.claude.com/docs/en/build-with-claude/streaming
+
+An unknown kind of event, block or delta is passed over: the API says that there will be more.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from providers.anthropic.usage import UsageCount
+from providers.protocol import (
+    Chunk,
+    ProviderAuthFailed,
+    ProviderBroken,
+    ProviderError,
+    ProviderMalformed,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnavailable,
+)
+from providers.sse import SseReader
+from providers.transport import Reply, words_to_show
+
+__all__ = ["AnthropicStream"]
+
+NOT_OF_ITS_FORMAT = "The provider sent an event that is not of its format."
+OVERLOADED = 529
+FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+"""Anthropic's reasons in OpenAI's words; one that is not here is a plain stop."""
+OUR_FAULT = ("authentication_error", "permission_error", "billing_error")
+THEIR_FAULT = ("invalid_request_error", "not_found_error", "request_too_large")
+
+
+class AnthropicStream:
+    """The chunks of one answer."""
+
+    def __init__(self, reply: Reply, secret: str, *, is_streamed: bool) -> None:
+        self._reply = reply
+        self._secret = secret
+        self._usage = UsageCount()
+        self._calls = 0
+        self._block: dict[str, Any] = {}
+        self._written = ""
+        self._chunks = self._streamed() if is_streamed else self._single()
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self._chunks
+
+    def __next__(self) -> Chunk:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        """End the call; nothing more comes."""
+        self._reply.close()
+
+    def _streamed(self) -> Iterator[Chunk]:
+        reader, is_finished = SseReader(), False
+        pieces = self._reply.pieces()
+        try:
+            for piece in pieces:
+                for event in reader.feed(piece):
+                    told = self._parsed(event.data)
+                    if told.get("type") == "message_stop":
+                        self._say_goodbye(pieces)
+                        return
+                    chunk = self._chunk_of(told)
+                    if chunk is not None:
+                        is_finished = is_finished or chunk.finish_reason is not None
+                        yield chunk
+        except ProviderBroken:
+            if is_finished:  # all was said; only the goodbye is missing
+                return
+            raise
+        finally:
+            self._reply.close()
+        if not is_finished:
+            raise ProviderBroken("The provider's answer ended before its end.")
+
+    def _say_goodbye(self, pieces: Iterator[bytes]) -> None:
+        """Read the end of the body if it is there: then the connection serves the next call too."""
+        self._reply.hurry()
+        with suppress(ProviderError):
+            next(pieces, None)
+
+    def _single(self) -> Iterator[Chunk]:
+        told = self._parsed(self._reply.whole())
+        blocks = told.get("content")
+        if not isinstance(blocks, list):
+            raise ProviderMalformed("The provider's answer has no content.")
+        self._usage.add(told.get("usage"))
+        chunks = [self._whole_block(each) for each in blocks if isinstance(each, dict)]
+        yield Chunk(
+            text="".join(each.text for each in chunks),
+            reasoning="".join(each.reasoning for each in chunks),
+            tool_calls=tuple(call for each in chunks for call in each.tool_calls),
+            details=tuple(detail for each in chunks for detail in each.details),
+            finish_reason=_finish_reason(told.get("stop_reason")),
+            usage=self._usage.whole(),
+        )
+
+    def _whole_block(self, block: dict[str, Any]) -> Chunk:
+        """A block of an answer that came in one piece."""
+        if block.get("type") == "tool_use":
+            arguments = msgspec.json.encode(block.get("input") or {}).decode()
+            return self._opened_call(block, arguments)
+        if block.get("type") == "thinking":
+            text = _text(block.get("thinking"))
+            return Chunk(reasoning=text, details=_signed(text, block.get("signature")))
+        if block.get("type") == "redacted_thinking":
+            return Chunk(details=_encrypted(block))
+        return Chunk(text=_text(block.get("text")))
+
+    def _chunk_of(self, told: dict[str, Any]) -> Chunk | None:
+        kind = told.get("type")
+        if kind == "content_block_delta":
+            return self._delta(_part(told, "delta"))
+        if kind == "content_block_start":
+            return self._begun(_part(told, "content_block"))
+        if kind == "content_block_stop":
+            return self._ended()
+        if kind == "message_start":
+            self._usage.add(_part(told, "message").get("usage"))
+            return Chunk(prompt_usage=self._usage.whole())
+        if kind == "message_delta":
+            self._usage.add(told.get("usage"))
+            reason = _part(told, "delta").get("stop_reason")
+            return Chunk(
+                finish_reason=_finish_reason(reason) if reason else None,
+                usage=self._usage.whole() if reason else None,
+            )
+        return None
+
+    def _begun(self, block: dict[str, Any]) -> Chunk | None:
+        self._block, self._written = block, ""
+        kind = block.get("type")
+        if kind == "tool_use":
+            return self._opened_call(block, "")
+        if kind == "redacted_thinking":
+            return Chunk(details=_encrypted(block))
+        if kind == "thinking":
+            self._written = _text(block.get("thinking"))
+            return Chunk(reasoning=self._written) if self._written else None
+        text = _text(block.get("text")) if kind == "text" else ""
+        return Chunk(text=text) if text else None
+
+    def _delta(self, delta: dict[str, Any]) -> Chunk | None:
+        kind = delta.get("type")
+        if kind == "text_delta":
+            return Chunk(text=_text(delta.get("text")))
+        if kind == "thinking_delta":
+            text = _text(delta.get("thinking"))
+            self._written += text
+            return Chunk(reasoning=text)
+        if kind == "signature_delta":
+            return Chunk(details=_signed(self._written, delta.get("signature")))
+        if kind == "input_json_delta" and self._block.get("type") == "tool_use":
+            piece = _text(delta.get("partial_json"))
+            self._written += piece
+            return self._more_arguments(piece) if piece else None
+        return None
+
+    def _ended(self) -> Chunk | None:
+        """A block's end; a call that had no arguments gets an empty object, which JSON wants."""
+        block, self._block = self._block, {}
+        if block.get("type") != "tool_use" or self._written:
+            return None
+        return self._more_arguments(msgspec.json.encode(block.get("input") or {}).decode())
+
+    def _opened_call(self, block: Mapping[str, Any], arguments: str) -> Chunk:
+        self._calls += 1
+        function = {"name": _text(block.get("name")), "arguments": arguments}
+        call = {"index": self._calls - 1, "id": _text(block.get("id")), "type": "function"}
+        return Chunk(tool_calls=({**call, "function": function},))
+
+    def _more_arguments(self, piece: str) -> Chunk:
+        function = {"arguments": piece}
+        return Chunk(tool_calls=({"index": self._calls - 1, "function": function},))
+
+    def _parsed(self, raw: bytes) -> dict[str, Any]:
+        try:
+            told = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+            raise ProviderMalformed(NOT_OF_ITS_FORMAT) from fault
+        if not isinstance(told, dict):
+            raise ProviderMalformed(NOT_OF_ITS_FORMAT)
+        if told.get("type") == "error" or told.get("error"):
+            raise _error_in(_part(told, "error"), self._secret)
+        return told
+
+
+def _error_in(error: Mapping[str, Any], secret: str) -> ProviderError:
+    """An error in the place of an answer, or in its middle."""
+    kind = error.get("type")
+    if kind == "rate_limit_error":
+        return ProviderRateLimited("The provider is rate limiting.")
+    if kind == "overloaded_error":
+        return ProviderUnavailable("The provider is overloaded.", status=OVERLOADED)
+    if kind in OUR_FAULT:
+        return ProviderAuthFailed("The provider refused Larder's credentials.")
+    if kind in THEIR_FAULT:
+        words = words_to_show(error.get("message"), secret)
+        return ProviderRejected(words or "The provider rejected the request.")
+    return ProviderUnavailable("The provider failed while it answered.")
+
+
+def _signed(text: str, signature: Any) -> tuple[Mapping[str, object], ...]:
+    """A whole thought with its signature, which a client sends back with its tools' results."""
+    if not isinstance(signature, str) or not signature:
+        return ()
+    return ({"type": "reasoning.text", "text": text, "signature": signature},)
+
+
+def _encrypted(block: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
+    """A thought that is not to be read, only to be sent back."""
+    return ({"type": "reasoning.encrypted", "data": _text(block.get("data"))},)
+
+
+def _finish_reason(reason: Any) -> str:
+    return FINISH_REASONS.get(reason, "stop") if isinstance(reason, str) else "stop"
+
+
+def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = told.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

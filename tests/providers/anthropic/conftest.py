@@ -1,0 +1,27 @@
+"""A provider that speaks the Messages API, and its adapter."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from providers.anthropic.adapter import AnthropicProvider
+from providers.protocol import ProviderConfig
+from tests.doubles.anthropic_server import KEY, AnthropicServer
+
+
+@pytest.fixture
+def claude() -> Iterator[AnthropicServer]:
+    """A server that behaves by the model's name."""
+    server = AnthropicServer().start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def provider(claude: AnthropicServer) -> Iterator[AnthropicProvider]:
+    """Its adapter."""
+    made = AnthropicProvider(
+        ProviderConfig("claude", "anthropic", base_url=claude.url, api_key=KEY)
+    )
+    yield made
+    made.close()
