@@ -116,6 +116,7 @@ class Connection:
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
             "client_name": "larder",
+            "driver_info": None,  # two round trips of every new connection that tell nobody a thing
             "max_connections": POOL_CONNECTIONS,
         }
 

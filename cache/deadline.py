@@ -2,16 +2,18 @@
 
 A socket's own time-out begins anew with each byte, and a client may open several connections for
 one command; a Redis that trickles, or a Cluster with two silent nodes, would cost many of them.
+Time in which this process was busy itself does not count: a loaded machine is not a dead Redis.
 """
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from redis.connection import Connection, SSLConnection
 from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+
+from cache.pace import Start
 
 __all__ = [
     "TimedConnection",
@@ -25,7 +27,8 @@ SHORTEST_S = 0.001
 
 
 class _Call(threading.local):
-    ends_s: float | None = None
+    start: Start | None = None
+    limit_s: float = 0.0
 
 
 _call = _Call()
@@ -34,11 +37,11 @@ _call = _Call()
 @contextmanager
 def call_within(limit_s: float) -> Iterator[None]:
     """Give all that this thread does with Redis in the block `limit_s` seconds together."""
-    _call.ends_s = time.monotonic() + limit_s
+    _call.start, _call.limit_s = Start(), limit_s
     try:
         yield
     finally:
-        _call.ends_s = None
+        _call.start = None
 
 
 def _left_s(limit_s: float) -> float:
@@ -47,9 +50,9 @@ def _left_s(limit_s: float) -> float:
     Raises:
         TimeoutError: none are left.
     """
-    if _call.ends_s is None:
+    if _call.start is None:
         return limit_s
-    left_s = _call.ends_s - time.monotonic()
+    left_s = _call.limit_s - _call.start.waited_s()
     if left_s < SHORTEST_S:
         raise TimeoutError("the call's time is over")
     return min(limit_s, left_s)

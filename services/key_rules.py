@@ -64,6 +64,6 @@ def _check_scopes(principal: Principal, giver: ApiKey, user: User, scopes: list[
         for word in scopes
         if not covers(giver.scopes, word) or (word in PERMISSIONS and not principal.may(word))
     ]
-    lacking += sorted(granted(user.role, scopes) - principal.permissions)
+    lacking += sorted(granted(user.role, scopes).difference(principal.permissions))
     if lacking:
         raise Forbidden(f"This key has not the scope {lacking[0]}, so it cannot give it.")

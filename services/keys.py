@@ -90,7 +90,7 @@ def find_principal(key_hash: KeyHash) -> Principal | None:
         key_id=key.id,
         key_hash=key_hash,
         workspace_id=WorkspaceId(key.workspace_id) if key.workspace_id else None,
-        permissions=granted(user.role, key.scopes),
+        permissions=tuple(sorted(granted(user.role, key.scopes))),
         requests_per_minute=key.requests_per_minute,
         tokens_per_minute=key.tokens_per_minute,
         max_concurrent_streams=key.max_concurrent_streams,

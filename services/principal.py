@@ -1,5 +1,7 @@
 """Who asks: a user through a key, perhaps in a workspace, with what they may do."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from cache.scopes import KeyHash, UserId, WorkspaceId
@@ -12,7 +14,8 @@ __all__ = ["Principal"]
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """The caller of one request, as authentication found them.
 
-    `permissions` is what the user's role grants, cut down to what the key's scopes allow.
+    `permissions` is what the user's role grants, cut down to what the key's scopes allow; in
+    order, for a set is written in another order by every process.
     """
 
     user_id: UserId
@@ -21,7 +24,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     key_hash: KeyHash
     workspace_id: WorkspaceId | None = None
-    permissions: frozenset[str]
+    permissions: Collection[str]
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     max_concurrent_streams: int | None = None

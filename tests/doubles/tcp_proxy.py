@@ -1,5 +1,6 @@
 """A wire with a will: between a client and a real server it delays, trickles, cuts, resets."""
 
+import select
 import socket
 import struct
 import threading
@@ -23,14 +24,12 @@ class Wire:
         piece_bytes: how much goes at once, `delay_s` apart; `None`: all that there is.
         cut_after: bytes of a reply after which the connection ends.
         resets: whether it ends by a reset; else by a close.
-        is_silent: nothing arrives, and nothing ends.
     """
 
     delay_s: float = 0.0
     piece_bytes: int | None = None
     cut_after: int | None = None
     resets: bool = False
-    is_silent: bool = False
 
 
 class TcpProxy:
@@ -77,45 +76,40 @@ class TcpProxy:
             threading.Thread(target=self._relay, args=(client,), daemon=True).start()
 
     def _relay(self, client: socket.socket) -> None:
-        try:
+        with client, suppress(OSError):
             server = socket.create_connection(("127.0.0.1", self._target_port))
-        except OSError:
-            client.close()
-            return
-        self._open |= {client, server}
-        requests = threading.Thread(target=self._send_on, args=(client, server), daemon=True)
-        requests.start()
-        self._send_back(server, client)
-        for each in (client, server):
-            self._open.discard(each)
-            _end(each)
-        requests.join()
-        client.close()
-        server.close()
+            with server:
+                self._open |= {client, server}
+                while self._pass_on(client, server):
+                    pass
+                self._open -= {client, server}
 
-    def _send_on(self, client: socket.socket, server: socket.socket) -> None:
-        with suppress(OSError):
-            while chunk := client.recv(CHUNK_BYTES):
-                server.sendall(chunk)
-        _end(server)
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> bool:
+        """Pass on what has come from either side; whether the connection goes on."""
+        ready, _, _ = select.select([client, server], [], [])
+        if client in ready:
+            request = client.recv(CHUNK_BYTES)
+            server.sendall(request)
+            if not request:
+                return False
+        if server not in ready:
+            return True
+        reply = server.recv(CHUNK_BYTES)
+        return bool(reply) and self._send_back(reply, client)
 
-    def _send_back(self, server: socket.socket, client: socket.socket) -> None:
-        with suppress(OSError):
-            while chunk := server.recv(CHUNK_BYTES):
-                wire = self.wire
-                if wire.is_silent:
-                    continue
-                if wire.cut_after is not None:
-                    client.sendall(chunk[: wire.cut_after])
-                    if wire.resets:
-                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                        client.close()
-                    return
-                size = wire.piece_bytes or len(chunk)
-                for start in range(0, len(chunk), size):
-                    if wire.delay_s:
-                        self._ended.wait(wire.delay_s)
-                    client.sendall(chunk[start : start + size])
+    def _send_back(self, reply: bytes, client: socket.socket) -> bool:
+        wire = self.wire
+        if wire.cut_after is not None:
+            client.sendall(reply[: wire.cut_after])
+            if wire.resets:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            return False
+        size = wire.piece_bytes or len(reply)
+        for start in range(0, len(reply), size):
+            if wire.delay_s:
+                self._ended.wait(wire.delay_s)
+            client.sendall(reply[start : start + size])
+        return True
 
     def _close_all(self) -> None:
         for each in tuple(self._open):

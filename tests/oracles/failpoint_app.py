@@ -1,0 +1,61 @@
+"""Larder with places to die at: reached with its file in the folder, one kills the worker.
+
+The ports around the engine and the database are wrapped here; Larder itself knows nothing of it.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from app import create_app
+from cache.extension import cache
+
+__all__ = ["FOLDER", "app"]
+
+FOLDER = "failpoints"
+"""Under `LARDER_INSTANCE_PATH`; a file's name is the place, its presence arms it once."""
+
+
+class _Places:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def reach(self, name: str) -> None:
+        """Be there; the end, if it is armed."""
+        try:
+            (self._folder / name).unlink()
+        except FileNotFoundError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """`call`, with a place before and one after it."""
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.reach(f"before {name}")
+            result = call(*args, **kwargs)
+            self.reach(f"after {name}")
+            return result
+
+        return wrapped
+
+
+def _make() -> Flask:
+    made = create_app()
+    places = _Places(Path(made.instance_path) / FOLDER)
+    event.listen(Session, "before_commit", lambda _: places.reach("before commit"))
+    event.listen(Session, "after_commit", lambda _: places.reach("after commit"))
+    engine: Any = cache.engine_of(made)
+    engine.store = places.around("store", engine.store)
+    engine.redis.add = places.around("lease", engine.redis.add)
+    return made
+
+
+app = _make()
