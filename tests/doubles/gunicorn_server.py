@@ -23,9 +23,12 @@ START_S = 120
 
 
 class GunicornServer:
-    """One server; `start` migrates its database first, `stop` ends it as an operator would."""
+    """One server; `start` migrates its database first, `stop` ends it as an operator would.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    It serves `application`, Larder's own unless another is named, as gunicorn has it.
+    """
+
+    def __init__(self, folder: Path, *, application: str | None = None, **settings: str) -> None:
         self.port = free_port()
         self.folder = folder
         self.log = folder / "gunicorn.log"
@@ -46,6 +49,8 @@ class GunicornServer:
             "LOG_FORMAT": "json",
             **settings,
         }
+        self.instance_path = Path(self._environ["LARDER_INSTANCE_PATH"])
+        self._application = [application] if application else []
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "GunicornServer":
@@ -53,7 +58,8 @@ class GunicornServer:
         self._migrate()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")],
+                [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"),
+                 *self._application],
                 cwd=ROOT, env=self._environ, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         wait_until(self._answers, within_s=START_S)
@@ -107,7 +113,7 @@ class GunicornServer:
         if "DATABASE_URL" in self._environ:
             self.flask("db", "upgrade")
             return
-        database = Path(self._environ["LARDER_INSTANCE_PATH"]) / "larder.sqlite3"
+        database = self.instance_path / "larder.sqlite3"
         if not database.exists():
             database.parent.mkdir(parents=True, exist_ok=True)
             database.write_bytes(_migrated())

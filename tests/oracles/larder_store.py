@@ -1,6 +1,7 @@
 """Larder as the oracles see it: conversations whose titles are versions, asked over HTTP."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import urllib3
@@ -47,7 +48,7 @@ class LarderStore:
         found = []
         for key in self._paths:
             truth = self.read(key, FRESH)
-            served = together([lambda key=key: self.read(key)] * TRIES * len(self._servers))  # type: ignore[misc]
+            served = together([partial(self.read, key)] * TRIES * len(self._servers))
             found += [f"{key}: {each} served, {truth} kept" for each in served if each != truth]
         return found
 

@@ -8,7 +8,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import urllib3
@@ -108,7 +107,7 @@ def test_no_read_is_older_than_an_acknowledged_write(larder, store, troubled):
 
 def _die(larder: GunicornServer, place: str, act: Callable[[], object]) -> None:
     """Have the worker that does `act` die at `place`, and wait until others serve."""
-    armed = Path(larder.instance_path) / FOLDER / place
+    armed = larder.instance_path / FOLDER / place
     armed.touch()
     with suppress(urllib3.exceptions.HTTPError):
         act()
