@@ -101,6 +101,7 @@ class DeleteAfterCommit(Protocol):
     """Cache-aside as most write it: a slow loader puts back what a writer has just dropped."""
 
     def read(self, key: str) -> int:
+        """What is in Redis, else load and store."""
         found = self._get(key)
         if found is None:
             found = self._load(key)
@@ -108,6 +109,7 @@ class DeleteAfterCommit(Protocol):
         return int(found)
 
     def write(self, key: str, value: int) -> None:
+        """Commit, then delete."""
         with self._transaction() as connection:
             self._put(connection, key, value)
         with suppress(redis.RedisError):
@@ -118,6 +120,7 @@ class Stamped(Protocol):
     """Right: the stamp is read before the data, and raised in the write's own transaction."""
 
     def read(self, key: str) -> int:
+        """An entry under the stamp of now, else load and store under that stamp."""
         stamp = self._look_up("generations", key)
         found = self._get(key)
         if found is not None and found[0] == stamp:
@@ -127,6 +130,7 @@ class Stamped(Protocol):
         return value
 
     def write(self, key: str, value: int) -> None:
+        """Put and bump in one transaction."""
         with self._transaction() as connection:
             self._put(connection, key, value)
             self._bump(connection, key)
@@ -136,6 +140,7 @@ class StampAfterData(Stamped):
     """The stamp is read when the value is stored: it promises a write that is not in it."""
 
     def read(self, key: str) -> int:
+        """An entry under the stamp of now, else load, and only then look at the stamp."""
         found = self._get(key)
         if found is not None and found[0] == self._look_up("generations", key):
             return int(found[1])
@@ -148,6 +153,7 @@ class BumpBeforeTransaction(Stamped):
     """The stamp is raised in a transaction of its own, ahead of the data."""
 
     def write(self, key: str, value: int) -> None:
+        """Bump, then put."""
         with self._transaction() as connection:
             self._bump(connection, key)
         threading.Event().wait(self._pause_s)
@@ -164,6 +170,7 @@ class FlightWithoutStamp(Stamped):
         self._flights: dict[str, tuple[threading.Event, list[int]]] = {}
 
     def read(self, key: str) -> int:
+        """Load, or take what another is loading."""
         with self._lock:
             flight = self._flights.get(key)
             leads = flight is None
@@ -184,6 +191,7 @@ class GenerationInRedis(Protocol):
     """What is fresh is known to Redis alone, and an old snapshot brings back what was."""
 
     def read(self, key: str) -> int:
+        """An entry under the stamp in Redis, else load and store under that stamp."""
         try:
             stamp = int(self._redis.get(f"generation:{key}") or 0)
         except redis.RedisError:
@@ -196,6 +204,7 @@ class GenerationInRedis(Protocol):
         return value
 
     def write(self, key: str, value: int) -> None:
+        """Bump in Redis before and after the transaction."""
         self._raise(key)
         with self._transaction() as connection:
             self._put(connection, key, value)
