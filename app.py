@@ -127,6 +127,7 @@ def _init_cache(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock
             audit_share=settings.cache_audit_share,
             ttls=settings.cache_ttls,
             signing_keys=secrets.cache_keys,
+            stale_s=settings.cache_stale_if_error_s,
             outages=OUTAGES,
         ),
         generations=SqlGenerations(clock),

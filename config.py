@@ -159,6 +159,12 @@ class Settings:
     cache_redis_timeout_s: float = setting(
         "CACHE_REDIS_TIMEOUT", 0.2, _seconds(0.01, 5), "Limit of one answer of Redis, seconds."
     )
+    cache_stale_if_error_s: float = setting(
+        "CACHE_STALE_IF_ERROR",
+        0.0,
+        _seconds(0, 86400),
+        "How long after its TTL the catalogue is still served while the database is away, seconds.",
+    )
     cache_audit_share: float = setting(
         "CACHE_AUDIT_SHARE",
         0.001,

@@ -217,7 +217,7 @@ class CacheEngine:
         over = found.old if found.detail == "expired" else None
         if over is not None and self._now_s() < over.expires_s + leeway.revalidate_s:
             job = self._refresher.start(call, scopes, over)
-            if job is None or not job.wait(leeway.soft_s):
+            if job is None or leeway.soft_s <= 0 or not job.wait(leeway.soft_s):
                 return self._stale(call, over, "expired")
             return self._miss(call, stamp, found, job.result)
         since_s = 0.0 if found.detail in WANTING else self._now_s()
@@ -251,7 +251,7 @@ class CacheEngine:
     def _last_good(self, call: ReadCall, fault: Exception) -> CachedResult[Any]:
         """What there is while nobody can say what is fresh, where the resource allows it."""
         spec = call.spec
-        if spec.leeway.if_error_s <= 0:
+        if min(spec.leeway.if_error_s, self.settings.stale_s) <= 0:
             raise fault
         found = self.find(call.key, call.shape, None, after_s=spec.leeway.after_s)
         entry = found.entry or found.old
@@ -262,7 +262,8 @@ class CacheEngine:
     def _may_stand_in(self, call: ReadCall, old: Entry, stamp: Stamp) -> bool:
         """Whether `old` may be served for want of better: not too old, and not purged."""
         purges = (f"ns:{call.spec.namespace}", EVERYTHING.name)
-        return self._now_s() < old.expires_s + call.spec.leeway.if_error_s and all(
+        lasts_s = min(call.spec.leeway.if_error_s, self.settings.stale_s)
+        return self._now_s() < old.expires_s + lasts_s and all(
             stamp[row] == old.stamp.get(row) for row in purges if row in stamp
         )
 

@@ -2,13 +2,20 @@
 
 All that is derived from our own database is `strict`. None of the ten holds a third party's data
 (a provider's list of models is written into the catalogue first), so none is `ttl`.
+
+Leeway, and why. `STEADY` resources follow from the database alone: an entry whose stamp is current
+holds every acknowledged write however old it is, so readers need not wait while it is made anew.
+Resources whose answer also follows from the time (budgets, spending, usage of running periods,
+prices of a day, keys that run out) have none. `CATALOGUE` is public: when the database is away,
+what it said last harms nobody. A key's principal goes with it, else nobody could ask. All that
+belongs to somebody stays a 503 then, so that a key which was just revoked reaches nothing else.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from cache.declarations import Namespace, PublicNamespace, ScopedNamespace, namespace_scope
-from cache.freshness import IMMUTABLE
+from cache.freshness import IMMUTABLE, Leeway
 from cache.scopes import Everyone, KeyHash, SharedName, UserId, WorkspaceId
 
 __all__ = [
@@ -29,16 +36,22 @@ __all__ = [
     "namespace_scope",
 ]
 
+STEADY = Leeway(revalidate_s=60)
+CATALOGUE = Leeway(revalidate_s=60, if_error_s=86_400)
+KNOWN_KEYS = Leeway(if_error_s=86_400)
+
 MODELS = PublicNamespace(
     "models",
     {"list": 300, "detail": 600, "route": 600},
     owners="everyone alike",
+    leeway={"list": CATALOGUE, "detail": CATALOGUE, "route": STEADY},
     warmed_by=("catalogue",),
 )
 PROVIDERS = PublicNamespace(
     "providers",
     {"list": 300, "detail": 600, "pricing": 86400, "price": 86400},
     owners="everyone alike",
+    leeway={"list": CATALOGUE, "detail": CATALOGUE},
     warmed_by=("catalogue", "prices"),
 )
 CONVERSATIONS: ScopedNamespace[UserId] = ScopedNamespace(
@@ -52,6 +65,7 @@ CONVERSATIONS: ScopedNamespace[UserId] = ScopedNamespace(
         "streams": 60,
     },
     owners="a user",
+    leeway={"list": STEADY, "messages": STEADY, "search": STEADY},
     warmed_by=("recent-users",),
 )
 USERS: ScopedNamespace[UserId | Everyone] = ScopedNamespace(
@@ -69,6 +83,7 @@ PERMISSIONS: ScopedNamespace[KeyHash | UserId | WorkspaceId] = ScopedNamespace(
     "permissions",
     {"principal": 300, "keys": 300, "budgets": 300},
     owners="a key, a user's list, or a user's or workspace's limits",
+    leeway={"principal": KNOWN_KEYS},
 )
 FILES: ScopedNamespace[UserId] = ScopedNamespace(
     "files", {"list": 300, "detail": 600}, owners="a user"

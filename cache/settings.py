@@ -29,6 +29,7 @@ class CacheSettings:
         lease_s: after this a worker's turn to load is over, whatever became of it; less than
             `wait_s`, so that those who wait for a dead one still load one at a time.
         refreshes: how many entries a worker loads beside its requests at once.
+        stale_s: the longest that any resource's `if_error_s` counts; 0: none does.
         outages: errors of loaders and of the generations' store that mean «out of reach»; where a
             resource allows it, its last good value is served instead.
         ttls: overrides by `<namespace>_<resource>`.
@@ -49,6 +50,7 @@ class CacheSettings:
     wait_s: float = 5.0
     lease_s: float = 4.0
     refreshes: int = 4
+    stale_s: float = float("inf")
     outages: tuple[type[Exception], ...] = (OSError,)
     audit_share: float = 0.0
     ttls: Mapping[str, int] = field(default_factory=dict)
