@@ -40,6 +40,7 @@ from providers.circuit import CircuitPolicy
 from providers.registry import ProviderRegistry
 from services import runtime as services_runtime
 from services.cache_statistics import publish_statistics, tick
+from services.generations import purge_generations
 from services.installation import master_secret
 from services.lost_streams import end_lost_stream, sweep_lost_streams
 from services.runtime import Runtime
@@ -72,6 +73,7 @@ EXPOSED = (
     "X-Larder-Model",
 )
 SWEEP_LOST_STREAMS_S = 30.0
+PURGE_GENERATIONS_S = 6 * 3600.0
 OUTAGES = (OperationalError, InterfaceError, PoolTimeout, GenerationsOutOfReach, LoaderTimeout)
 """The database is out of reach; the cache may have something for it."""
 
@@ -172,6 +174,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
 
     loops = (
         _repeated(partial(in_context, sweep_lost_streams), lambda: SWEEP_LOST_STREAMS_S),
+        _repeated(partial(in_context, purge_generations), lambda: PURGE_GENERATIONS_S),
         _repeated(partial(in_context, tick), lambda: _to_next_minute_s(clock)),
     )
     providers = ProviderRegistry(

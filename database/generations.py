@@ -6,11 +6,22 @@ old + 1 and the clock in microseconds, so that none ever comes back, not even af
 
 import random
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import psycopg
-from sqlalchemy import BigInteger, Engine, String, event, func, text
+from sqlalchemy import (
+    BigInteger,
+    Engine,
+    String,
+    delete,
+    event,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -22,7 +33,7 @@ from database.triggers.declared import come_with
 from database.triggers.postgres import BUMP
 from telemetry.clock import Clock
 
-__all__ = ["CacheGeneration", "GenerationsOutOfReach", "SqlGenerations", "bump"]
+__all__ = ["CacheGeneration", "GenerationsOutOfReach", "SqlGenerations", "bump", "purge"]
 
 STRIPE = "#"
 
@@ -136,3 +147,30 @@ def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:
             },
         )
     )
+
+
+def purge(session: Session, namespaces: Iterable[str], before: datetime, *, limit: int) -> int:
+    """Delete the rows of owners' scopes that were last bumped before an instant.
+
+    A row that is just being bumped is left alone, and nobody waits for it.
+
+    Args:
+        session: the writing session.
+        namespaces: whose owners.
+        before: no entry that was made before then may be left anywhere.
+        limit: how many rows at most.
+
+    Returns:
+        How many there were.
+    """
+    owners = [CacheGeneration.scope.startswith(f"{each}:", autoescape=True) for each in namespaces]
+    idle = (
+        select(CacheGeneration.scope)
+        .where(CacheGeneration.bumped_us < int(before.timestamp() * 1_000_000), or_(*owners))
+        .order_by(CacheGeneration.scope)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    scopes = session.scalars(idle).all()
+    session.execute(delete(CacheGeneration).where(CacheGeneration.scope.in_(scopes)))
+    return len(scopes)
