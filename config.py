@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -19,6 +20,7 @@ REDIS_SCHEMES = (
 )
 ROOT = Path(__file__).resolve().parent
 TTL_PREFIX = "CACHE_TTL_"
+SHARABLE = r"[a-z0-9][a-z0-9_-]{0,59}"
 
 
 class SettingsError(ValueError):
@@ -81,6 +83,13 @@ def _redis_url(value: str) -> str:
 
 def _words(value: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+def _shared_names(value: str) -> tuple[str, ...]:
+    names = _words(value)
+    if not all(re.fullmatch(SHARABLE, name) for name in names):
+        raise ValueError("must be names of 1 to 60 of a-z, 0-9, - and _, by comma")
+    return names
 
 
 def _path(value: str) -> Path:
@@ -183,6 +192,12 @@ class Settings:
             "variable": "CACHE_TTL_<NAME>",
             "about": "Any TTL of the namespaces, seconds, such as `CACHE_TTL_MODELS_LIST`.",
         },
+    )
+    response_cache_shared: tuple[str, ...] = setting(
+        "RESPONSE_CACHE_SHARED",
+        (),
+        _shared_names,
+        "Names of response-cache namespaces that all tenants share, by comma.",
     )
     admin_key: str = setting(
         "LARDER_ADMIN_KEY",

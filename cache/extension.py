@@ -18,6 +18,7 @@ from cache import recording
 from cache.backends.memory import MemoryCache
 from cache.backends.redis import RedisTier
 from cache.backends.views import NAMESPACE as VIEWS_NAMESPACE
+from cache.claims import Claims
 from cache.connection import Connection
 from cache.engine import CacheEngine
 from cache.entries import EntryCodec
@@ -37,6 +38,7 @@ __all__ = ["VIEWS_NAMESPACE", "LarderCache", "cache"]
 
 log = structlog.get_logger(__name__)
 GATES = "larder_gates"
+CLAIMS = "larder_claims"
 
 
 class LarderCache(Cache):
@@ -75,6 +77,7 @@ class LarderCache(Cache):
         engine = _engine(settings, generations, clock, locks, in_context)
         app.extensions[ENGINE] = engine
         app.extensions[GATES] = Gates(redis=engine.redis, clock=clock, prefix=settings.key_prefix)
+        app.extensions[CLAIMS] = Claims(engine)
         backend = {"CACHE_TYPE": "cache.backends.views.ViewCache"}
         super().init_app(app, {**(config or {}), **backend})
 
@@ -121,6 +124,12 @@ class LarderCache(Cache):
             super().delete_memoized(f, *args, **kwargs)
         else:
             self.delete_memoized_verhash(f)
+
+    @property
+    def claims(self) -> Claims:
+        """Who makes what just now, in the running application."""
+        claims: Claims = current_app.extensions[CLAIMS]
+        return claims
 
     @property
     def gates(self) -> Gates:

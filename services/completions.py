@@ -1,10 +1,14 @@
 """The `/v1` call: the same models, budgets and ledger as a conversation's, but nothing is kept.
 
-How an answer looks is its dialect's business; here it is planned, started, booked and handed on.
+How an answer looks is its dialect's business; here it is planned, asked for, shared or taken from
+the response cache, and handed on.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import chain
 from typing import Any, Protocol
 
 import msgspec
@@ -13,36 +17,27 @@ from sqlalchemy import select
 from cache.namespaces import MODELS
 from database.session import read_session
 from database.tables.models import CatalogueModel, CatalogueProvider, ModelAlias
-from providers.protocol import Chunk, ProviderError
-from schemas.fields import money_text
 from schemas.openai import ChatCall
-from services import calls, model_routes
-from services.calls import Bill, ModelCall
+from services import calls, model_routes, response_cache
+from services.calls import Bill
 from services.costs.ledger import estimate_tokens
-from services.dialects.anthropic import AnthropicDialect
-from services.dialects.openai import OpenAIDialect
-from services.dialects.protocol import Dialect, Head
+from services.dialects.protocol import Head
 from services.errors import NotFound
 from services.principal import Principal
+from services.relays import Relay, Style, Turn
+from services.response_cache import KeptAnswer, ResponseSlot
 from services.runtime import runtime
 from services.standing import Standing
-from services.unit_of_work import unit_of_work
-from streams.events import Draft
-from streams.outcome import Outcome
-from streams.plan import StreamPlan
-from streams.running import RunningStream
+from streams.errors import StreamGone
+from streams.events import Draft, Event
+from streams.reading import Reader
+from telemetry.ids import new_id
 
-__all__ = [
-    "CHAT",
-    "MESSAGES",
-    "Line",
-    "Reply",
-    "Style",
-    "answer",
-    "estimate_input",
-    "get_model",
-    "list_models",
-]
+__all__ = ["Line", "Reply", "answer", "estimate_input", "get_model", "list_models"]
+
+NOTHING = "0"
+MOST_TRIES = 5
+"""How often a call that was claimed is looked for before this one is made beside it."""
 
 
 class Line(Protocol):
@@ -59,18 +54,6 @@ class Line(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """A client's format: what the ledger calls its end point, and how an answer is written."""
-
-    endpoint: str
-    speak: Callable[[Head], Dialect]
-
-
-CHAT = Style("chat.completions", OpenAIDialect)
-MESSAGES = Style("messages.anthropic", AnthropicDialect)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """An answer on its way out.
@@ -84,6 +67,7 @@ class Reply:
         cache: how the response cache was met: `hit`, `miss`, `coalesced` or `bypass`.
         cost_usd: what it cost, once that is known.
         standing: where the key stands with its tokens.
+        is_ready: all batches are there.
     """
 
     body: bytes | None = None
@@ -93,6 +77,7 @@ class Reply:
     cache: str = "bypass"
     cost_usd: str | None = None
     standing: Standing | None = None
+    is_ready: bool = False
 
 
 @MODELS.read("list", shape=2)
@@ -154,92 +139,129 @@ def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:
         UpstreamFailed: the provider failed before its first token, or, where the answer is not
             streamed, at all.
     """
+    _, routes = model_routes.routes_for(asked.model, asked.body)
+    slot = response_cache.slot_for(principal, asked.body, asked.cache, routes)
+    turn = Turn(principal, asked, style, slot)
+    if slot is None:
+        return _asked(turn, new_id())
+    kept = slot.find()
+    if kept is not None:
+        return _replayed(turn, slot, kept, "hit")
+    return _asked_once(turn, slot)
+
+
+def _asked(turn: Turn, call_id: str) -> Reply:
+    """Ask a provider."""
+    asked = turn.asked
     call = calls.plan_call(
-        principal,
+        turn.principal,
         asked.model,
         asked.body,
-        endpoint=style.endpoint,
+        endpoint=turn.style.endpoint,
         stream=asked.stream,
         plain=asked.plain,
     )
-    relay = _Relay(call, asked, style)
+    call = replace(call, call_id=call_id)
+    relay = Relay(call, turn)
     stream = relay.start()
-    standing = call.reservation.standing if call.reservation else None
+    reply = Reply(
+        stream_id=call_id,
+        cache="bypass" if turn.slot is None else "miss",
+        standing=call.reservation.standing if call.reservation else None,
+    )
     if asked.stream:
-        return Reply(
-            batches=lambda: stream.events().batches(),
-            model=call.route.model_id,
-            stream_id=call.call_id,
-            standing=standing,
-        )
+        model = call.route.model_id
+        return replace(reply, model=model, batches=lambda: stream.events().batches())
     outcome = stream.wait()
     if outcome.error is not None:
         calls.raise_upstream(outcome.error)
+    body, model = relay.body(outcome), call.route.model_id
+    return replace(reply, model=model, body=body, cost_usd=relay.cost_usd)
+
+
+def _asked_once(turn: Turn, slot: ResponseSlot) -> Reply:
+    """Ask a provider, or share the answer of whoever asks the same just now."""
+    call_id = new_id()
+    for _ in range(MOST_TRIES):
+        other_id = slot.claim(turn.form, call_id)
+        if other_id is None:
+            return _asked_first(turn, slot, call_id)
+        slot.wait(turn.form)
+        try:
+            reader = runtime().streams.join(other_id, is_expected=True)
+        except StreamGone:  # not begun yet, or over: whoever claims it now is told
+            continue
+        return _shared(turn, slot, reader) or _asked(turn, call_id)
+    return _asked(turn, call_id)
+
+
+def _asked_first(turn: Turn, slot: ResponseSlot, call_id: str) -> Reply:
+    """Ask a provider as the holder of the claim, unless the last holder has kept its answer."""
+    try:
+        kept = slot.find()
+        if kept is None:
+            return _asked(turn, call_id)
+    except BaseException:
+        slot.release(turn.form, call_id)
+        raise
+    slot.release(turn.form, call_id)
+    return _replayed(turn, slot, kept, "coalesced")
+
+
+def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
+    """Another's answer while it is made; `None` where it comes to nothing."""
+    batches = reader.batches()
+    if not turn.asked.stream:
+        deque(batches, maxlen=0)
+        kept = slot.find()
+        return None if kept is None else _replayed(turn, slot, kept, "coalesced")
+    first = next((batch for batch in batches if batch), None)
+    if first is None or first[0].name == "error":
+        return None
+    following = _followed(turn, slot, chain([first], batches))
     return Reply(
-        body=relay.body(outcome),
-        model=call.route.model_id,
-        stream_id=call.call_id,
-        cost_usd=relay.cost_usd,
-        standing=standing,
+        batches=lambda: following,
+        stream_id=reader.stream_id,
+        cache="coalesced",
+        cost_usd=NOTHING,
     )
 
 
-class _Relay:
-    """One completion on its way; belongs to its producer until the outcome is there."""
+def _followed(
+    turn: Turn, slot: ResponseSlot, batches: Iterable[Sequence[Event]]
+) -> Iterator[Sequence[Line]]:
+    """The events of another's call, which costs this caller nothing."""
+    in_background = runtime().in_background
 
-    def __init__(self, call: ModelCall, asked: ChatCall, style: Style) -> None:
-        self.call = call
-        self._asked = asked
-        self._dialect = style.speak(
-            Head(
-                call.call_id,
-                int(call.called_at.timestamp()),
-                lambda: call.route.model_id,
-                include_usage=asked.include_usage,
-            )
+    def book() -> None:
+        kept = slot.find()
+        if kept is not None:
+            slot.book(kept, turn.style.endpoint, is_streamed=True)
+
+    def follow() -> Iterator[Sequence[Line]]:
+        for batch in batches:
+            yield [Draft(each.name, turn.style.unpaid(each.name, each.data)) for each in batch]
+            if batch and batch[-1].terminal and batch[-1].name != "error":
+                in_background(book)
+
+    return follow()
+
+
+def _replayed(turn: Turn, slot: ResponseSlot, kept: KeptAnswer, how: str) -> Reply:
+    """An answer that was kept, in the form that is asked for."""
+    slot.book(kept, turn.style.endpoint, is_streamed=turn.asked.stream)
+    bill = Bill(kept.usage, Decimal(0), kept.is_estimated, "cached")
+    dialect = turn.style.speak(
+        Head(
+            kept.call_id,
+            kept.created_s,
+            lambda: kept.model_id,
+            include_usage=turn.asked.include_usage,
         )
-        self._bill: Bill | None = None
-
-    @property
-    def cost_usd(self) -> str | None:
-        """What the call cost, once it is booked and if it has a price."""
-        cost = self._bill.cost_usd if self._bill else None
-        return None if cost is None else money_text(cost)
-
-    def start(self) -> RunningStream:
-        """Have it produced; returns when its first chunk is there.
-
-        Raises:
-            UpstreamFailed: the provider failed before that.
-        """
-        with unit_of_work() as work:
-            self.call.open(work)
-        plan = StreamPlan(
-            stream_id=self.call.call_id,
-            opening=list,
-            pull=self.call.pull,
-            encode=self._encode,
-            finish=self._finish,
-            time_limits=self.call.time_limits(),
-        )
-        try:
-            streams = runtime().streams
-            return streams.start(plan) if self._asked.stream else streams.run(plan)
-        except ProviderError as fault:
-            calls.raise_upstream(fault)
-
-    def body(self, outcome: Outcome) -> bytes:
-        """The whole answer."""
-        assert self._bill is not None  # noqa: S101 (the outcome is there once it is booked)
-        return self._dialect.whole(outcome, self._bill, ())
-
-    def _encode(self, chunk: Chunk) -> list[Draft]:
-        return self._dialect.chunk(chunk) if self._asked.stream else []
-
-    def _finish(self, outcome: Outcome) -> list[Draft]:
-        """Book the call; the closing lines."""
-        with unit_of_work() as work:
-            self._bill = self.call.close(work, outcome)
-        if outcome.error is not None:
-            return [self._dialect.failure(outcome.error)]
-        return self._dialect.closing(outcome, self._bill)
+    )
+    reply = Reply(model=kept.model_id, cache=how, cost_usd=NOTHING, is_ready=True)
+    if not turn.asked.stream:
+        return replace(reply, body=dialect.whole(kept.outcome(), bill, kept.raws()))
+    events = [draft for chunk in kept.chunks() for draft in dialect.chunk(chunk)]
+    events += dialect.closing(kept.outcome(), bill)
+    return replace(reply, batches=lambda: iter([events]))

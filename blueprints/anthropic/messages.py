@@ -7,6 +7,7 @@ from flask import Response, g
 
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
+from blueprints.http.cache_controls import controlled
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import idempotent, repeatable
 from blueprints.http.replies import respond
@@ -14,8 +15,9 @@ from schemas.anthropic.answers import error_data
 from schemas.anthropic.requests import CountSchema, MessagesSchema
 from schemas.openai import ChatCall
 from services import completions, streams
-from services.completions import MESSAGES, Line
+from services.completions import Line
 from services.principal import Principal
+from services.relays import MESSAGES
 
 __all__ = ["routes"]
 
@@ -54,7 +56,7 @@ def _rejoin(principal: Principal, stream_id: str) -> Response | None:
 @returns(description="The message; with `stream`, its events.")
 def create_message(principal: Principal, asked: ChatCall) -> Response:
     """Have a model write the next message."""
-    response = respond(completions.answer(principal, asked, MESSAGES), _frames)
+    response = respond(completions.answer(principal, controlled(asked), MESSAGES), _frames)
     response.headers["request-id"] = g.request_id
     return response
 

@@ -30,6 +30,10 @@ def respond(reply: Reply, frames: Framing) -> Response:
         headers["X-Larder-Model"] = quote(reply.model, safe=punctuation)
     if reply.cost_usd is not None:
         headers["X-Larder-Cost-Usd"] = reply.cost_usd
+    if reply.is_ready and reply.body is None:
+        response = event_stream([b"".join(frames(reply.batches()))], headers)
+        response.make_sequence()
+        return response
     if reply.body is None:
         return event_stream(frames(reply.batches()), headers)
     response = Response(reply.body, mimetype="application/json")

@@ -6,13 +6,15 @@ from flask import Response
 
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
+from blueprints.http.cache_controls import controlled
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import idempotent
 from blueprints.http.replies import respond
 from schemas.openai import ChatCall, ChatCompletionSchema, error_data
 from services import completions, streams
-from services.completions import CHAT, Line
+from services.completions import Line
 from services.principal import Principal
+from services.relays import CHAT
 
 __all__ = ["routes"]
 
@@ -50,4 +52,4 @@ def _rejoin(principal: Principal, stream_id: str) -> Response | None:
 @returns(description="The completion; with `stream`, its chunks as server-sent events.")
 def create_completion(principal: Principal, asked: ChatCall) -> Response:
     """Complete a chat."""
-    return respond(completions.answer(principal, asked, CHAT), _frames)
+    return respond(completions.answer(principal, controlled(asked), CHAT), _frames)

@@ -17,7 +17,7 @@ from services.dialects.protocol import Head, says_something
 from streams.events import Draft
 from streams.outcome import Outcome
 
-__all__ = ["DONE", "OpenAIDialect", "usage_of"]
+__all__ = ["DONE", "OpenAIDialect", "openai_unpaid", "usage_of"]
 
 DONE = b"[DONE]"
 
@@ -89,6 +89,14 @@ def usage_of(bill: Bill) -> dict[str, Any]:
         "cost_usd": None if bill.cost_usd is None else money_text(bill.cost_usd),
         "estimated": bill.is_estimated,
     }
+
+
+def openai_unpaid(name: str, data: bytes) -> bytes:
+    """An event for one who pays nothing for it."""
+    if name != "usage":
+        return data
+    found = msgspec.json.decode(data)
+    return msgspec.json.encode({**found, "usage": {**found["usage"], "cost_usd": "0"}})
 
 
 def _delta(chunk: Chunk, *, is_first: bool) -> dict[str, Any]:

@@ -5,8 +5,8 @@ import pytest
 
 from schemas.openai import ChatCall
 from services import completions, keys
-from services.completions import CHAT
 from services.errors import NotFound, UpstreamFailed
+from services.relays import CHAT
 from tests.doubles.wire_server import head, whole
 from tests.factories.models import make_provider
 

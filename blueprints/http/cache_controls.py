@@ -1,0 +1,46 @@
+"""What a request says of the response cache in its headers (RFC 9111, 5.2.1)."""
+
+from dataclasses import replace
+
+from flask import request
+
+from schemas.openai import ChatCall
+from schemas.response_cache import MAX_RESPONSE_TTL_S, CacheControls
+
+__all__ = ["cache_controls", "controlled"]
+
+
+def controlled(asked: ChatCall) -> ChatCall:
+    """The request with what its headers say of the cache."""
+    return replace(asked, cache=cache_controls(asked.cache))
+
+
+def cache_controls(said: CacheControls | None) -> CacheControls | None:
+    """The controls of this request: those of its body, else of `Cache-Control`.
+
+    `max-age` turns the cache on; `no-cache` and `no-store` alone do not: browsers send them.
+
+    Args:
+        said: what the body says.
+
+    Returns:
+        `None` where neither says anything.
+    """
+    header = request.cache_control
+    no_cache, no_store = bool(header.no_cache), bool(header.no_store)
+    max_age_s = header.max_age if isinstance(header.max_age, int) else None
+    if said is not None:
+        return CacheControls(
+            ttl_s=said.ttl_s,
+            namespace=said.namespace,
+            no_cache=said.no_cache or no_cache,
+            no_store=said.no_store or no_store,
+        )
+    if max_age_s is None and not (no_cache or no_store):
+        return None
+    return CacheControls(
+        is_wanted=bool(max_age_s),
+        ttl_s=min(max_age_s, MAX_RESPONSE_TTL_S) if max_age_s else None,
+        no_cache=no_cache,
+        no_store=no_store,
+    )

@@ -1,0 +1,157 @@
+"""One completion on its way from its provider: produced, written, booked, and kept where asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from providers.protocol import Chunk, ChunkStream, ProviderError
+from schemas.fields import money_text
+from schemas.openai import ChatCall
+from services import calls
+from services.calls import Bill, ModelCall
+from services.dialects.anthropic import AnthropicDialect, anthropic_unpaid
+from services.dialects.openai import OpenAIDialect, openai_unpaid
+from services.dialects.protocol import Dialect, Head
+from services.principal import Principal
+from services.response_cache import KeptAnswer, Recorder, ResponseSlot
+from services.runtime import runtime
+from services.unit_of_work import unit_of_work
+from streams.events import Draft
+from streams.outcome import Outcome
+from streams.plan import StreamPlan
+from streams.running import RunningStream
+
+__all__ = ["CHAT", "MESSAGES", "Relay", "Style", "Turn"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A client's format: what the ledger calls its end point, and how an answer is written.
+
+    `unpaid` gives an event's data as it is for one who pays nothing for it.
+    """
+
+    endpoint: str
+    speak: Callable[[Head], Dialect]
+    unpaid: Callable[[str, bytes], bytes]
+
+
+CHAT = Style("chat.completions", OpenAIDialect, openai_unpaid)
+MESSAGES = Style("messages.anthropic", AnthropicDialect, anthropic_unpaid)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who asks what, how it is written, and where the answer is kept, if it is."""
+
+    principal: Principal
+    asked: ChatCall
+    style: Style
+    slot: ResponseSlot | None
+
+    @property
+    def form(self) -> str:
+        """Answers of one form are the same events."""
+        flags = (self.asked.stream, self.asked.include_usage)
+        return ":".join([self.style.endpoint, *map(str, flags)])
+
+
+class Relay:
+    """One completion on its way; belongs to its producer until the outcome is there."""
+
+    def __init__(self, call: ModelCall, turn: Turn) -> None:
+        self.call = call
+        self._turn = turn
+        self._created_s = int(call.called_at.timestamp())
+        self._recorder = None if turn.slot is None else Recorder()
+        self._dialect = turn.style.speak(
+            Head(
+                call.call_id,
+                self._created_s,
+                lambda: call.route.model_id,
+                include_usage=turn.asked.include_usage,
+            )
+        )
+        self._bill: Bill | None = None
+
+    @property
+    def cost_usd(self) -> str | None:
+        """What the call cost, once it is booked and if it has a price."""
+        cost = self._bill.cost_usd if self._bill else None
+        return None if cost is None else money_text(cost)
+
+    def start(self) -> RunningStream:
+        """Have it produced; returns when its first chunk is there.
+
+        Raises:
+            UpstreamFailed: the provider failed before that.
+        """
+        with unit_of_work() as work:
+            self.call.open(work)
+        plan = StreamPlan(
+            stream_id=self.call.call_id,
+            opening=list,
+            pull=self._pull,
+            encode=self._encode,
+            finish=self._finish,
+            time_limits=self.call.time_limits(),
+        )
+        try:
+            streams = runtime().streams
+            return streams.start(plan) if self._turn.asked.stream else streams.run(plan)
+        except ProviderError as fault:
+            calls.raise_upstream(fault)
+
+    def body(self, outcome: Outcome) -> bytes:
+        """The whole answer."""
+        assert self._bill is not None  # noqa: S101 (the outcome is there once it is booked)
+        return self._dialect.whole(outcome, self._bill, ())
+
+    def _pull(self) -> ChunkStream:
+        """Open the call; from here on the stream is there to be followed."""
+        if self._turn.slot is not None:
+            self._turn.slot.announce(self._turn.form)
+        return self.call.pull()
+
+    def _encode(self, chunk: Chunk) -> list[Draft]:
+        if self._recorder is not None:
+            self._recorder.add(chunk)
+        return self._dialect.chunk(chunk) if self._turn.asked.stream else []
+
+    def _finish(self, outcome: Outcome) -> list[Draft]:
+        """Book the call; the closing lines."""
+        with unit_of_work() as work:
+            self._bill = self.call.close(work, outcome)
+        self._keep(outcome, self._bill)
+        if outcome.error is not None:
+            return [self._dialect.failure(outcome.error)]
+        return self._dialect.closing(outcome, self._bill)
+
+    def _keep(self, outcome: Outcome, bill: Bill) -> None:
+        """Keep the answer where that is wanted; nothing that goes wrong here is the caller's."""
+        slot, call = self._turn.slot, self.call
+        if slot is None or self._recorder is None:
+            return
+        try:
+            pieces = self._recorder.pieces(outcome)
+            if pieces is not None:
+                slot.keep(
+                    KeptAnswer(
+                        call_id=call.call_id,
+                        created_s=self._created_s,
+                        kept_s=runtime().clock.now().timestamp(),
+                        model_id=call.route.model_id,
+                        provider_id=call.route.provider_id,
+                        is_streamed=self._turn.asked.stream,
+                        is_estimated=bill.is_estimated,
+                        usage=bill.usage,
+                        pieces=pieces,
+                    )
+                )
+        except Exception:
+            log.exception("response_not_kept", call_id=call.call_id)
+        finally:
+            slot.release(self._turn.form, call.call_id)
