@@ -116,8 +116,10 @@ class Circuit:
 
     def leave(self, fault: ProviderError | None, *, is_probe: bool) -> None:
         """Say how a call that went through came out; a refusal is a sign of life."""
-        if fault is None or not _is_failure(fault):
+        if fault is None or (fault.was_sent and not _is_failure(fault)):
             self._close()
+        elif not _is_failure(fault):  # refused on our side: nothing was heard of the provider
+            self.give_up(is_probe=is_probe)
         elif self._policy.failures:
             self._count(fault, is_probe=is_probe)
 

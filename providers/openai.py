@@ -2,19 +2,16 @@
 
 https://platform.openai.com/docs/api-reference/chat
 
-Dialects: no `[DONE]` after a finish reason; usage on the last content chunk or on every chunk;
-`reasoning_content` or `reasoning`; error objects in mid-stream; comments and CRLF.
+What the dialects do differently within a chunk is read in `providers.chat_chunks`.
 """
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from providers.chat_chunks import WholeCharacters, streamed_chunk, whole_chunk
 from providers.numbers import token_count
 from providers.protocol import (
     ChatRequest,
@@ -24,45 +21,15 @@ from providers.protocol import (
     ProviderConfig,
     ProviderError,
     ProviderMalformed,
-    ProviderRateLimited,
-    ProviderRejected,
-    ProviderUnavailable,
-    Usage,
 )
 from providers.sse import SseReader
-from providers.transport import Reply, Transport, words_to_show
+from providers.transport import Reply, Transport
 
 __all__ = ["OpenAIProvider"]
 
 DONE = b"[DONE]"
-RATE_LIMITED = re.compile(r"\brate|429|too_many")
 MAX_MODELS = 10_000
-MAX_REASON_CHARS = 40
-FIRST_HALF, SECOND_HALF, AFTER_HALVES = "\ud800", "\udc00", "\ue000"
 WINDOW_FIELDS = ("context_window", "context_length", "max_model_len", "max_context_length")
-
-
-class _Delta(msgspec.Struct):
-    content: Any = None
-    reasoning_content: Any = None
-    reasoning: Any = None
-    tool_calls: list[dict[str, Any]] | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: _Delta | None = None
-    message: _Delta | None = None
-    finish_reason: str | None = None
-
-
-class _Body(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: Any = None
-    error: Any = None
-
-
-_body = msgspec.json.Decoder(_Body)
 
 
 class OpenAIProvider:
@@ -84,7 +51,10 @@ class OpenAIProvider:
             known = options if isinstance(options, Mapping) else {}
             body["stream_options"] = {**known, "include_usage": True}
         reply = self._transport.send(
-            "POST", "/chat/completions", body=body, headers=self._headers(request.stream)
+            "POST",
+            self._path("/chat/completions", request.model),
+            body=body,
+            headers=self._headers(request.stream),
         )
         return OpenAIStream(reply, self._config.api_key, is_streamed=request.stream)
 
@@ -94,7 +64,9 @@ class OpenAIProvider:
         Raises:
             ProviderError: it could not be had.
         """
-        raw = self._transport.send("GET", "/models", headers=self._headers(False)).whole()
+        raw = self._transport.send(
+            "GET", self._path("/models", ""), headers=self._headers(False)
+        ).whole()
         try:
             found = msgspec.json.decode(raw)
         except (msgspec.DecodeError, RecursionError) as fault:
@@ -108,15 +80,23 @@ class OpenAIProvider:
         """Close idle connections."""
         self._transport.close()
 
+    def _path(self, path: str, model: str) -> str:
+        """Where `model` is asked, behind the base URL."""
+        del model
+        return path
+
     def _headers(self, streamed: bool) -> dict[str, str]:
-        headers = {
+        return {
             "Content-Type": "application/json",
             "Accept": "text/event-stream" if streamed else "application/json",
             "User-Agent": "larder",
+            **self._key(),
         }
-        if self._config.api_key:
-            headers["Authorization"] = f"Bearer {self._config.api_key}"
-        return headers
+
+    def _key(self) -> dict[str, str]:
+        """The header with the credentials; none without any."""
+        key = self._config.api_key
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 class OpenAIStream:
@@ -138,15 +118,10 @@ class OpenAIStream:
         self._reply.close()
 
     def _single(self) -> Iterator[Chunk]:
-        raw = self._reply.whole()
-        body = _parse(raw, self._secret)
-        if not body.choices:
-            raise ProviderMalformed("The provider's answer has no choices.")
-        first = body.choices[0]
-        yield _chunk(raw, first.message or _Delta(), first.finish_reason, body.usage)
+        yield whole_chunk(self._reply.whole(), self._secret)
 
     def _streamed(self) -> Iterator[Chunk]:
-        reader, halves = SseReader(), _Halves()
+        reader, characters = SseReader(), WholeCharacters()
         is_finished = False
         pieces = self._reply.pieces()
         try:
@@ -156,7 +131,8 @@ class OpenAIStream:
                     if event.data == DONE:
                         self._say_goodbye(pieces)
                         return
-                    chunk = halves.joined(_streamed_chunk(event.data, self._secret))
+                    told = streamed_chunk(event, self._secret)
+                    chunk = characters.joined(told)
                     chunk.is_followed = place < len(events)
                     is_finished = is_finished or chunk.finish_reason is not None
                     yield chunk
@@ -174,105 +150,6 @@ class OpenAIStream:
         self._reply.hurry()
         with suppress(ProviderError):
             next(pieces, None)
-
-
-class _Halves:
-    """Puts code points together that a provider cut in two over chunks (lone surrogates)."""
-
-    def __init__(self) -> None:
-        self._held = ""
-
-    def joined(self, chunk: Chunk) -> Chunk:
-        """The chunk with whole code points; the first half of one waits for the next chunk."""
-        text = self._held + chunk.text
-        if not self._held and (not text or not _is_half(text)):
-            return chunk
-        self._held = ""
-        if FIRST_HALF <= text[-1:] < SECOND_HALF and chunk.finish_reason is None:
-            text, self._held = text[:-1], text[-1]
-        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return replace(chunk, text=whole)
-
-
-def _is_half(text: str) -> bool:
-    return not text.isascii() and any(FIRST_HALF <= char < AFTER_HALVES for char in text)
-
-
-def _streamed_chunk(raw: bytes, secret: str) -> Chunk:
-    body = _parse(raw, secret)
-    choice = next((each for each in body.choices or [] if each.index == 0), None)
-    if choice is not None:
-        return _chunk(raw, choice.delta or _Delta(), choice.finish_reason, body.usage)
-    # Other choices of `n` are relayed as they are; the answer kept is the first one.
-    return Chunk(usage=_usage(body.usage), raw=raw)
-
-
-def _parse(raw: bytes, secret: str) -> _Body:
-    try:
-        body = _body.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
-        body = _forgiving(raw, fault)
-    if body.error:
-        raise _error_in(body.error, secret)
-    return body
-
-
-def _forgiving(raw: bytes, fault: Exception) -> _Body:
-    """Once more for halves of a code point cut over two chunks, which msgspec refuses."""
-    if b"\\u" not in raw:
-        raise ProviderMalformed("The provider sent a chunk that is not of its format.") from fault
-    try:
-        return msgspec.convert(json.loads(raw), _Body)
-    except (ValueError, RecursionError, msgspec.MsgspecError):
-        raise ProviderMalformed("The provider sent a chunk that is not of its format.") from fault
-
-
-def _chunk(raw: bytes, delta: _Delta, finish_reason: str | None, usage: Any) -> Chunk:
-    thought = delta.reasoning_content or delta.reasoning
-    return Chunk(
-        text=delta.content if isinstance(delta.content, str) else "",
-        reasoning=thought if isinstance(thought, str) else "",
-        tool_calls=tuple(delta.tool_calls or ()),
-        finish_reason=(finish_reason or "").replace("\x00", "")[:MAX_REASON_CHARS] or None,
-        usage=_usage(usage),
-        raw=raw,
-    )
-
-
-def _usage(found: Any) -> Usage | None:
-    """The usage a provider states; an explicit zero is a zero, nonsense is nothing."""
-    if not isinstance(found, dict):
-        return None
-    counts = [token_count(found.get(name)) for name in ("prompt_tokens", "completion_tokens")]
-    if counts[0] is None and counts[1] is None:
-        return None
-    asked, given = (_part(found, f"{name}_tokens_details") for name in ("prompt", "completion"))
-    return Usage(
-        input_tokens=counts[0] or 0,
-        output_tokens=counts[1] or 0,
-        cached_tokens=token_count(asked.get("cached_tokens")) or 0,
-        cache_write_tokens=token_count(asked.get("cache_write_tokens")) or 0,
-        reasoning_tokens=token_count(given.get("reasoning_tokens")) or 0,
-        input_audio_tokens=token_count(asked.get("audio_tokens")) or 0,
-        output_audio_tokens=token_count(given.get("audio_tokens")) or 0,
-    )
-
-
-def _part(found: dict[str, Any], name: str) -> dict[str, Any]:
-    part = found.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _error_in(error: Any, secret: str) -> ProviderError:
-    """An error object in the place of an answer."""
-    found = error if isinstance(error, dict) else {}
-    words = words_to_show(found.get("message"), secret) or "The provider reported an error."
-    kind = f"{found.get('type')} {found.get('code')}".lower()
-    if RATE_LIMITED.search(kind):
-        return ProviderRateLimited("The provider is rate limiting.")
-    if "invalid" in kind or "400" in kind:
-        return ProviderRejected(words)
-    return ProviderUnavailable("The provider failed while it answered.")
 
 
 def _listing(row: Any) -> ModelListing | None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from providers.anthropic.adapter import AnthropicProvider
 from providers.attempts import Reached
+from providers.azure import AzureProvider
 from providers.circuit import Circuit, CircuitPolicy, CircuitState
 from providers.demo import DemoProvider
 from providers.openai import OpenAIProvider
@@ -26,6 +27,7 @@ class _Adapter(Provider, Protocol):
 ADAPTERS: Mapping[str, Callable[[ProviderConfig], _Adapter]] = {
     "openai": OpenAIProvider,
     "anthropic": AnthropicProvider,
+    "azure": AzureProvider,
     "demo": DemoProvider,
 }
 WIRE_FORMATS = tuple(ADAPTERS)

@@ -74,6 +74,8 @@ class RetryPolicy:
 def may_fall_back(fault: ProviderError) -> bool:
     """Whether another model may have what this one failed to give.
 
-    A request that was found at fault is so with every model; all else is worth a try elsewhere.
+    A request that a provider found at fault is so with every model; all else is worth a try
+    elsewhere, and so is what could not even be said in a provider's format.
     """
-    return not isinstance(fault, ProviderRejected) or fault.status in ELSEWHERE
+    is_theirs = isinstance(fault, ProviderRejected) and fault.was_sent
+    return not is_theirs or fault.status in ELSEWHERE

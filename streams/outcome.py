@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from providers.protocol import Chunk, ProviderError, Usage
+from telemetry.ids import new_id
 
 __all__ = ["Outcome", "Tally"]
 
@@ -17,12 +18,13 @@ class Outcome:
 
     `finish_reason` is the provider's own word, or `cancelled` after a stop, or `None` with an
     `error`. `usage` is the provider's last word on it, `None` when it said nothing; `prompt_usage`
-    what it counted before the answer. `raw` is the
-    body of an answer that came in one piece.
+    what it counted before the answer. `details` belong to the reasoning, as with `Chunk`. `raw` is
+    the body of an answer that came in one piece.
     """
 
     text: str = ""
     reasoning: str = ""
+    details: list[Mapping[str, object]] = field(default_factory=list)
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     finish_reason: str | None = None
     usage: Usage | None = None
@@ -39,6 +41,7 @@ class Tally:
     __slots__ = (
         "_calls",
         "_chunks",
+        "_details",
         "_finish_reason",
         "_prompt_usage",
         "_raw",
@@ -54,6 +57,7 @@ class Tally:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[_ToolCall] = []
+        self._details: list[Mapping[str, object]] = []
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
         self._prompt_usage: Usage | None = None
@@ -68,6 +72,8 @@ class Tally:
         if chunk.reasoning:
             self._reasoning.append(chunk.reasoning)
             self.size += len(chunk.reasoning)
+        if chunk.details:
+            self._details.extend(chunk.details)
         for delta in chunk.tool_calls:
             self._merge(delta)
         if chunk.finish_reason is not None:
@@ -91,6 +97,7 @@ class Tally:
         return Outcome(
             text=_whole(self._text),
             reasoning=_whole(self._reasoning),
+            details=list(self._details),
             tool_calls=[call.whole() for call in self._calls],
             finish_reason=None if error else finish_reason,
             usage=self._usage,
@@ -104,7 +111,8 @@ class Tally:
     def _merge(self, delta: Mapping[str, object]) -> None:
         call_id, index = delta.get("id") or None, delta.get("index")
         call = self._call_of(call_id, index)
-        if call is None:
+        is_nameless = call_id is None and index is None
+        if call is None or (is_nameless and call.is_another(delta)):
             call = _ToolCall(index)
             self._calls.append(call)
         self.size += call.add(delta)
@@ -135,6 +143,12 @@ class _ToolCall:
         self._function: dict[str, object] = {}
         self._rest: dict[str, object] = {}
 
+    def is_another(self, delta: Mapping[str, object]) -> bool:
+        """Whether a delta without id and index begins a call: it names a function, as this has."""
+        function = delta.get("function")
+        is_named = isinstance(function, Mapping) and bool(function.get("name"))
+        return is_named and bool(self._arguments) and "name" in self._function
+
     def add(self, delta: Mapping[str, object]) -> int:
         """Take a delta; returns how many characters of arguments it brought."""
         for name, value in delta.items():
@@ -157,9 +171,9 @@ class _ToolCall:
         return len(text)
 
     def whole(self) -> dict[str, Any]:
-        """The call as OpenAI's message format has it."""
+        """The call as OpenAI's message format has it, with an id of ours where it came without."""
         return {
-            "id": self.id,
+            "id": self.id or f"call_{new_id()}",
             "type": "function",
             **self._rest,
             "function": {

@@ -12,7 +12,13 @@ import msgspec
 from providers.anthropic.answers import AnthropicStream
 from providers.anthropic.requests import messages_body
 from providers.numbers import token_count
-from providers.protocol import ChatRequest, ModelListing, ProviderConfig, ProviderMalformed
+from providers.protocol import (
+    ChatRequest,
+    ModelListing,
+    ProviderConfig,
+    ProviderMalformed,
+    ProviderRejected,
+)
 from providers.transport import Transport
 
 __all__ = ["AnthropicProvider"]
@@ -45,8 +51,13 @@ class AnthropicProvider:
         Raises:
             ProviderError: it did not, or the request cannot be said in this format.
         """
+        try:
+            body = messages_body(request)
+        except ProviderRejected as fault:  # by us: another model may take it
+            fault.was_sent = False
+            raise
         reply = self._transport.send(
-            "POST", f"{self._root}/messages", body=messages_body(request), headers=self._headers()
+            "POST", f"{self._root}/messages", body=body, headers=self._headers()
         )
         return AnthropicStream(reply, self._config.api_key, is_streamed=request.stream)
 

@@ -122,7 +122,8 @@ def _tool_result(message: Mapping[str, Any], where: str) -> Block:
         )
     content = message.get("content")
     told = content if isinstance(content, str) else _blocks(content, where)
-    return _kept(message, {"type": "tool_result", "tool_use_id": call_id, "content": told})
+    result: Block = {"type": "tool_result", "tool_use_id": call_id, "content": told}
+    return _kept(message, {**result, "is_error": True} if message.get("is_error") else result)
 
 
 def _tool_uses(calls: Any, where: str) -> Iterator[Block]:
@@ -153,13 +154,17 @@ def _arguments(arguments: Any, where: str) -> dict[str, Any]:
 
 
 def _thoughts(message: Mapping[str, Any]) -> Iterator[Block]:
-    """The thoughts that a client sends back, as it got them in `reasoning_details`."""
-    details = message.get("reasoning_details")
-    for each in details if isinstance(details, list | tuple) else ():
-        if not isinstance(each, Mapping):
-            continue
+    """The thoughts that a client sends back: as blocks, or as it got them in `details`."""
+    for each in _listed(message.get("thinking_blocks")):
+        yield dict(each)
+    for each in _listed(message.get("reasoning_details")):
         if each.get("type") == "reasoning.text" and each.get("signature"):
             text = each.get("text") or message.get("reasoning_content") or ""
             yield {"type": "thinking", "thinking": text, "signature": each["signature"]}
         if each.get("type") == "reasoning.encrypted" and each.get("data"):
             yield {"type": "redacted_thinking", "data": each["data"]}
+
+
+def _listed(value: Any) -> list[Mapping[str, Any]]:
+    listed = value if isinstance(value, list | tuple) else ()
+    return [each for each in listed if isinstance(each, Mapping)]

@@ -18,6 +18,7 @@ __all__ = [
     "model",
     "model_list",
     "stop_reason",
+    "thoughts",
     "usage",
 ]
 
@@ -105,6 +106,20 @@ def block_of_call(call: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         arguments = {"arguments": function["arguments"]}
     return {"type": "tool_use", "id": call["id"], "name": function["name"], "input": arguments}
+
+
+def thoughts(reasoning: str, details: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Thoughts as blocks: signed or encrypted as they came, or unsigned where none was signed."""
+    blocks: list[dict[str, Any]] = []
+    for each in details:
+        if each.get("type") == "reasoning.encrypted":
+            blocks.append({"type": "redacted_thinking", "data": each.get("data")})
+        elif each.get("signature"):
+            block = {"type": "thinking", "thinking": each.get("text") or ""}
+            blocks.append({**block, "signature": each["signature"]})
+    if reasoning and not any(each["type"] == "thinking" for each in blocks):
+        blocks.insert(0, {"type": "thinking", "thinking": reasoning, "signature": ""})
+    return blocks
 
 
 def stop_reason(finish_reason: str | None) -> str | None:

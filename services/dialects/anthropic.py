@@ -43,6 +43,8 @@ class AnthropicDialect:
         drafts = self._opening()
         if chunk.reasoning:
             drafts += self._told("thinking", "thinking_delta", "thinking", chunk.reasoning)
+        for detail in chunk.details:
+            drafts += self._thought(detail)
         if chunk.text:
             drafts += self._told("text", "text_delta", "text", chunk.text)
         for delta in chunk.tool_calls:
@@ -67,8 +69,7 @@ class AnthropicDialect:
         """The message; other formats' own words are not needed for it."""
         del raws
         content: list[dict[str, Any]] = []
-        if outcome.reasoning:
-            content.append({**STARTS["thinking"], "thinking": outcome.reasoning})
+        content += answers.thoughts(outcome.reasoning, outcome.details)
         if outcome.text:
             content.append({"type": "text", "text": outcome.text})
         content.extend(answers.block_of_call(call) for call in outcome.tool_calls)
@@ -93,6 +94,19 @@ class AnthropicDialect:
     def _told(self, block: str, kind: str, name: str, words: str) -> list[Draft]:
         drafts = self._begun(block, STARTS[block]) if self._open != block else []
         return [*drafts, self._delta(self._place, {"type": kind, name: words})]
+
+    def _thought(self, detail: Mapping[str, Any]) -> list[Draft]:
+        """What belongs to a thought beside its text: its signature, or one that is encrypted."""
+        if detail.get("type") == "reasoning.encrypted":
+            block = {"type": "redacted_thinking", "data": detail.get("data")}
+            return self._begun("redacted_thinking", block)
+        if not detail.get("signature"):
+            return []
+        drafts = []
+        if self._open != "thinking":
+            drafts = self._begun("thinking", STARTS["thinking"])
+        signed = {"type": "signature_delta", "signature": detail["signature"]}
+        return [*drafts, self._delta(self._place, signed), *self._stopped()]
 
     def _called(self, delta: Mapping[str, Any]) -> list[Draft]:
         """A piece of a tool call: a new id, or an index not met yet, begins another block."""

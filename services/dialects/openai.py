@@ -33,7 +33,7 @@ class OpenAIDialect:
         """The chunk as it goes out; one that only says the usage is held back until the end."""
         if chunk.raw is not None:
             return self._relayed(chunk, chunk.raw)
-        if not (says_something(chunk) or self._is_first):
+        if not (says_something(chunk) or chunk.details or self._is_first):
             return []
         delta = _delta(chunk, is_first=self._is_first)
         self._is_first = False
@@ -106,6 +106,8 @@ def _delta(chunk: Chunk, *, is_first: bool) -> dict[str, Any]:
         delta["content"] = chunk.text
     if chunk.reasoning:
         delta["reasoning_content"] = chunk.reasoning
+    if chunk.details:
+        delta["reasoning_details"] = chunk.details
     if chunk.tool_calls:
         delta["tool_calls"] = chunk.tool_calls
     return {"delta": delta, "finish_reason": chunk.finish_reason}
@@ -116,6 +118,8 @@ def _choice(outcome: Outcome) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": outcome.text, "refusal": None}
     if outcome.reasoning:
         message["reasoning_content"] = outcome.reasoning
+    if outcome.details:
+        message["reasoning_details"] = outcome.details
     if outcome.tool_calls:
         message["tool_calls"] = outcome.tool_calls
     return {"message": message, "finish_reason": outcome.finish_reason}

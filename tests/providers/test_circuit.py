@@ -167,6 +167,16 @@ def test_a_probe_that_was_stopped_leaves_its_place_to_the_next(circuit, clock):
     assert circuit.enter() is True
 
 
+def test_what_was_refused_before_it_was_sent_says_nothing(circuit, clock):
+    """Neither for nor against the provider."""
+    _opened(circuit)
+    clock.advance(10)
+
+    _fail(circuit, 1, protocol.ProviderRejected("cannot be said", was_sent=False))
+
+    assert circuit.state.state == "half_open"
+
+
 def test_a_probe_that_never_comes_back_does_not_block_for_ever(circuit, clock):
     """After another pause the next may try."""
     _opened(circuit)

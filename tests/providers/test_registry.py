@@ -90,4 +90,4 @@ def test_threads_that_come_at_once_get_one_adapter(registry):
 
 def test_the_wire_formats_are_those_with_an_adapter():
     """The catalogue refuses what is not in this list."""
-    assert set(WIRE_FORMATS) == set(ADAPTERS) == {"openai", "demo"}
+    assert set(WIRE_FORMATS) == set(ADAPTERS) == {"openai", "anthropic", "azure", "demo"}

@@ -76,6 +76,7 @@ def test_only_what_is_safe_is_repeated(fault, always, if_wanted):
         (protocol.ProviderRejected("no money", status=402), True),
         (protocol.ProviderRejected("bad request", status=400), False),
         (protocol.ProviderRejected("too large", status=413), False),
+        (protocol.ProviderRejected("cannot be said there", was_sent=False), True),
     ],
 )
 def test_a_request_that_is_at_fault_is_not_taken_elsewhere(fault, may):

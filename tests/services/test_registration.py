@@ -15,6 +15,8 @@ from services import model_routes, providers
 from services.registration import declared_providers, register_providers
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
+from tests.doubles.anthropic_server import KEY as CLAUDE_KEY
+from tests.doubles.anthropic_server import AnthropicServer
 from tests.doubles.openai_server import KEY
 from tests.doubles.together import together
 from tests.doubles.wire_server import whole
@@ -179,11 +181,29 @@ def test_a_provider_that_does_not_answer_keeps_nothing_from_starting(started, wi
     assert "openai/echo" in _model_ids(app)
 
 
-def test_a_wire_format_that_nobody_speaks_is_passed_over(started):
+def test_a_wire_format_that_nobody_speaks_is_passed_over(started, file):
     """It is logged; the demo stands in, so that something is there."""
-    app = started(anthropic_api_key="sk-ant", log_level="critical")
+    path = file('[[provider]]\nid = "x"\nwire_format = "morse"\nbase_url = "http://127.0.0.1:1"')
+
+    app = started(providers_file=path, log_level="critical")
 
     assert list(_rows(app)) == ["demo"]
+
+
+def test_anthropics_key_is_all_that_its_models_need(started):
+    """They are there after the first start, with what they can do and what they cost."""
+    claude = AnthropicServer().start()
+
+    app = started(anthropic_base_url=claude.url, anthropic_api_key=CLAUDE_KEY)
+
+    claude.close()
+    (row,) = _rows(app).values()
+    assert (row.id, row.wire_format, row.sync_error) == ("anthropic", "anthropic", None)
+    assert "anthropic/echo" in _model_ids(app)
+    with app.app_context():
+        _, (route,) = model_routes.routes_for("anthropic/echo", {})
+        assert model_routes.provider_config(route).api_key == CLAUDE_KEY
+        assert (route.max_output_tokens, "vision" in route.capabilities) == (4096, True)
 
 
 def test_a_secret_under_a_lost_key_is_written_anew(started, upstream):

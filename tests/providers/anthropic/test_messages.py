@@ -42,7 +42,12 @@ def test_results_of_tools_are_one_turn_with_what_the_user_says_next():
         {"role": "user", "content": "go"},
         {"role": "assistant", "content": "I call.", "tool_calls": [CALL, {**CALL, "id": "c2"}]},
         {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
-        {"role": "tool", "tool_call_id": "c2", "content": [_text("rain"), _text("")]},
+        {
+            "role": "tool",
+            "tool_call_id": "c2",
+            "content": [_text("rain"), _text("")],
+            "is_error": True,
+        },
         {"role": "user", "content": "and?"},
     )
 
@@ -50,7 +55,12 @@ def test_results_of_tools_are_one_turn_with_what_the_user_says_next():
     assert turns[1]["content"] == [_text("I call."), USE, {**USE, "id": "c2"}]
     assert turns[2]["content"] == [
         {"type": "tool_result", "tool_use_id": "c1", "content": "sunny"},
-        {"type": "tool_result", "tool_use_id": "c2", "content": [_text("rain")]},
+        {
+            "type": "tool_result",
+            "tool_use_id": "c2",
+            "content": [_text("rain")],
+            "is_error": True,
+        },
         _text("and?"),
     ]
 
@@ -118,6 +128,7 @@ def test_thoughts_come_back_in_front_of_their_calls():
     (turn,) = _turns(
         {
             "role": "assistant",
+            "thinking_blocks": [{"type": "thinking", "thinking": "own", "signature": "s0"}, 5],
             "reasoning_content": "whole",
             "reasoning_details": [
                 {"type": "reasoning.text", "text": "hm", "signature": "s1"},
@@ -131,6 +142,7 @@ def test_thoughts_come_back_in_front_of_their_calls():
     )
 
     assert turn["content"] == [
+        {"type": "thinking", "thinking": "own", "signature": "s0"},
         {"type": "thinking", "thinking": "hm", "signature": "s1"},
         {"type": "thinking", "thinking": "whole", "signature": "s2"},
         {"type": "redacted_thinking", "data": "e"},

@@ -84,3 +84,29 @@ def test_a_list_is_one_page():
 
     assert (page["first_id"], page["last_id"], page["has_more"]) == ("a", "b", False)
     assert answers.model_list([])["first_id"] is None
+
+
+SIGNED = {"type": "reasoning.text", "text": "hm", "signature": "s"}
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "details", "blocks"),
+    [
+        ("", [], []),
+        ("hm", [], [{"type": "thinking", "thinking": "hm", "signature": ""}]),
+        ("hm", [SIGNED], [{"type": "thinking", "thinking": "hm", "signature": "s"}]),
+        (
+            "hm",
+            [{"type": "reasoning.encrypted", "data": "e"}],
+            [
+                {"type": "thinking", "thinking": "hm", "signature": ""},
+                {"type": "redacted_thinking", "data": "e"},
+            ],
+        ),
+        ("hm", [{"type": "reasoning.text", "text": "hm"}],
+         [{"type": "thinking", "thinking": "hm", "signature": ""}]),
+    ],
+)  # fmt: skip
+def test_thoughts_are_blocks_signed_where_they_came_so(reasoning, details, blocks):
+    """Only signed or encrypted ones are of use to the provider again."""
+    assert answers.thoughts(reasoning, details) == blocks

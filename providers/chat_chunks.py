@@ -1,0 +1,251 @@
+"""What one chunk of OpenAI's format says, in the dialects of those who speak it nearly.
+
+Thoughts: `reasoning_content` (DeepSeek, vLLM), `reasoning` (OpenRouter, Ollama), only in
+`reasoning_details` (OpenRouter), or parts of the content (Mistral). Usage: in every chunk, in the
+last one with content, in one of its own, in the choice (Moonshot) or in `x_groq`; with hidden
+output left out of the completion (xAI, Gemini). Errors: objects in the place of a chunk, of any of
+several shapes, or a finish reason. Nulls anywhere.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from providers.numbers import token_count
+from providers.protocol import (
+    Chunk,
+    ProviderError,
+    ProviderMalformed,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnavailable,
+    Usage,
+)
+from providers.sse import ServerEvent
+from providers.transport import words_to_show
+
+__all__ = ["WholeCharacters", "streamed_chunk", "whole_chunk"]
+
+NOT_OF_ITS_FORMAT = "The provider sent a chunk that is not of its format."
+RATE_LIMITED = re.compile(r"\brate|429|too_many")
+AT_FAULT = re.compile(r"invalid|bad.?request|\b4(00|04|13|22)\b")
+FAILED = "The provider failed while it answered."
+MAX_REASON_CHARS = 40
+FINISH_REASONS = {
+    "stop": "stop", "length": "length", "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop",
+    "max_tokens": "length", "model_length": "length",
+    "tool_use": "tool_calls", "function_call": "tool_calls",
+    "safety": "content_filter", "recitation": "content_filter", "refusal": "content_filter",
+}  # fmt: skip
+"""OpenAI's words in any case, and other formats' words that gateways let through."""
+FIRST_HALF, SECOND_HALF, AFTER_HALVES = "\ud800", "\udc00", "\ue000"
+
+
+class _Delta(msgspec.Struct):
+    content: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: Any = None
+    tool_calls: list[dict[str, Any] | None] | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: Any = 0
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: Any = None
+    usage: Any = None
+
+
+class _Body(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: Any = None
+    error: Any = None
+    object: Any = None
+    x_groq: Any = None
+
+
+_body = msgspec.json.Decoder(_Body)
+
+
+def whole_chunk(raw: bytes, secret: str) -> Chunk:
+    """A completion that came in one piece.
+
+    Raises:
+        ProviderError: it says that it failed, or is none.
+    """
+    body = _parse(raw, secret)
+    if not body.choices:
+        raise ProviderMalformed("The provider's answer has no choices.")
+    return _chunk(raw, body, body.choices[0], body.choices[0].message)
+
+
+def streamed_chunk(event: ServerEvent, secret: str) -> Chunk:
+    """One event of a stream.
+
+    Raises:
+        ProviderError: it says that the answer failed, or is no chunk.
+    """
+    body = _parse(event.data, secret, is_error=event.name == "error")
+    for choice in body.choices or ():
+        if not choice.index:  # zero, or left out
+            return _chunk(event.data, body, choice, choice.delta or choice.message)
+    # Other choices of `n` are relayed as they are; the answer kept is the first one.
+    return Chunk(usage=_usage_in(body, None), raw=event.data)
+
+
+class WholeCharacters:
+    """Puts code points together that a provider cut in two over chunks (lone surrogates)."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def joined(self, chunk: Chunk) -> Chunk:
+        """The chunk with whole code points; the first half of one waits for the next chunk."""
+        text = self._held + chunk.text
+        if not self._held and (not text or not _is_half(text)):
+            return chunk
+        self._held = ""
+        if FIRST_HALF <= text[-1:] < SECOND_HALF and chunk.finish_reason is None:
+            text, self._held = text[:-1], text[-1]
+        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return replace(chunk, text=whole)
+
+
+def _is_half(text: str) -> bool:
+    return not text.isascii() and any(FIRST_HALF <= char < AFTER_HALVES for char in text)
+
+
+def _parse(raw: bytes, secret: str, *, is_error: bool = False) -> _Body:
+    try:
+        body = _body.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        body = _forgiving(raw, fault)
+    if body.error:
+        raise _error_in(body.error, secret)
+    if is_error or body.object == "error":  # the error is the object itself
+        raise _error_in(msgspec.json.decode(raw), secret)
+    return body
+
+
+def _forgiving(raw: bytes, fault: Exception) -> _Body:
+    """Once more for halves of a code point cut over two chunks, which msgspec refuses."""
+    if b"\\u" not in raw:
+        raise ProviderMalformed(NOT_OF_ITS_FORMAT) from fault
+    try:
+        return msgspec.convert(json.loads(raw), _Body)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        raise ProviderMalformed(NOT_OF_ITS_FORMAT) from fault
+
+
+def _chunk(raw: bytes, body: _Body, choice: _Choice, said: _Delta | None) -> Chunk:
+    delta = said or _Delta()
+    reason = _finish_reason(choice.finish_reason)
+    if reason == "error":
+        raise ProviderUnavailable(FAILED)
+    text, thought = delta.content, delta.reasoning_content or delta.reasoning
+    if isinstance(delta.content, list):
+        text, thought = _parts(delta.content, "text"), thought or _parts(delta.content, "thinking")
+    if not thought and delta.reasoning_details:
+        thought = _detailed(delta.reasoning_details)
+    return Chunk(
+        text=text if isinstance(text, str) else "",
+        reasoning=thought if isinstance(thought, str) else "",
+        tool_calls=tuple(each for each in delta.tool_calls or () if each is not None),
+        finish_reason=reason,
+        usage=_usage_in(body, choice),
+        raw=raw,
+    )
+
+
+def _finish_reason(reason: Any) -> str | None:
+    if not isinstance(reason, str) or not reason:
+        return None
+    return FINISH_REASONS.get(reason.lower(), reason.replace("\x00", "")[:MAX_REASON_CHARS]) or None
+
+
+def _parts(content: list[Any], kind: str) -> str:
+    """The text of a content's parts of one kind, however deep it lies."""
+    found = (each.get(kind) for each in content if isinstance(each, dict))
+    texts = (_parts(each, "text") if isinstance(each, list) else each for each in found)
+    return "".join(each for each in texts if isinstance(each, str))
+
+
+def _detailed(details: Any) -> str:
+    """The thoughts in OpenRouter's details: their text, or a summary of it."""
+    listed = details if isinstance(details, list) else []
+    found = [each for each in listed if isinstance(each, dict)]
+    texts = (each.get("text") or each.get("summary") for each in found)
+    return "".join(each for each in texts if isinstance(each, str))
+
+
+def _usage_in(body: _Body, choice: _Choice | None) -> Usage | None:
+    """The usage, wherever in a chunk it is said."""
+    grouped = body.x_groq.get("usage") if isinstance(body.x_groq, dict) else None
+    return _usage(body.usage) or _usage(grouped) or _usage(choice.usage if choice else None)
+
+
+def _usage(found: Any) -> Usage | None:
+    """The usage a provider states; an explicit zero is a zero, nonsense is nothing."""
+    if not isinstance(found, dict):
+        return None
+    counts = [token_count(found.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+    if counts[0] is None and counts[1] is None:
+        return None
+    prompt, completion = counts[0] or 0, counts[1] or 0
+    asked, given = (_part(found, f"{name}_tokens_details") for name in ("prompt", "completion"))
+    cached = _first(asked.get("cached_tokens"), found.get("prompt_cache_hit_tokens"))
+    reasoning = token_count(given.get("reasoning_tokens")) or 0
+    hidden = _hidden(found, prompt + completion, reasoning, cached)
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=completion + hidden,
+        cached_tokens=cached,
+        cache_write_tokens=_first(
+            asked.get("cache_write_tokens"), found.get("cache_creation_input_tokens")
+        ),
+        reasoning_tokens=max(reasoning, hidden),
+        input_audio_tokens=token_count(asked.get("audio_tokens")) or 0,
+        output_audio_tokens=token_count(given.get("audio_tokens")) or 0,
+    )
+
+
+def _hidden(found: Mapping[str, Any], counted: int, reasoning: int, cached: int) -> int:
+    """Thoughts that a provider left out of the completion, but not out of the total and the bill.
+
+    Where it counts its thoughts there are no more than those; where it counts cached input but no
+    thoughts, the rest may as well be input.
+    """
+    rest = max(0, (token_count(found.get("total_tokens")) or 0) - counted)
+    if reasoning:
+        return min(rest, reasoning)
+    return 0 if cached else rest
+
+
+def _first(*stated: Any) -> int:
+    """The first that is a count, or zero."""
+    counts = (token_count(each) for each in stated)
+    return next((each for each in counts if each is not None), 0)
+
+
+def _part(found: dict[str, Any], name: str) -> dict[str, Any]:
+    part = found.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _error_in(error: Any, secret: str) -> ProviderError:
+    """An error object in the place of an answer."""
+    found: Mapping[str, Any] = error if isinstance(error, dict) else {}
+    words = words_to_show(found.get("message"), secret) or "The provider reported an error."
+    kind = f"{found.get('type')} {found.get('code')}".lower()
+    if RATE_LIMITED.search(kind):
+        return ProviderRateLimited("The provider is rate limiting.")
+    if AT_FAULT.search(kind):
+        return ProviderRejected(words)
+    return ProviderUnavailable(FAILED)
