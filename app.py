@@ -28,6 +28,7 @@ from blueprints.pages import pages
 from cache.engine import CacheEngine
 from cache.extension import cache
 from cache.file_locks import FileLocks
+from cache.leases import LoadLocks
 from cache.loading import LoaderTimeout
 from cache.recording import WitnessedClock
 from cache.settings import CacheSettings
@@ -35,6 +36,7 @@ from cache.statistics import shared_counters
 from cli import COMMANDS
 from config import Settings, SettingsError
 from database.generations import GenerationsOutOfReach, SqlGenerations
+from database.locks import PostgresLocks
 from database.session import close_connections, db, init_database
 from providers.circuit import CircuitPolicy
 from providers.registry import ProviderRegistry
@@ -134,8 +136,16 @@ def _init_cache(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock
         ),
         generations=SqlGenerations(clock),
         clock=clock,
-        locks=[FileLocks(settings.instance_path / "cache_locks")],
+        locks=_load_locks(settings),
     )
+
+
+def _load_locks(settings: Settings) -> list[LoadLocks]:
+    """What keeps loads apart while Redis is away: on this machine, then among machines."""
+    locks: list[LoadLocks] = [FileLocks(settings.instance_path / "cache_locks")]
+    if settings.sqlalchemy_url.startswith("postgresql"):
+        locks.append(PostgresLocks(settings.sqlalchemy_url))
+    return locks
 
 
 def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock) -> None:

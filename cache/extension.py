@@ -27,7 +27,7 @@ from cache.gates import Gates
 from cache.generations import Generations, GenerationStore
 from cache.health import Health, health_of
 from cache.leases import LoadLocks
-from cache.namespaces import NAMESPACES
+from cache.namespaces import NAMESPACES, Namespace
 from cache.reads import ENGINE
 from cache.settings import CacheSettings, CacheUnreachable
 from cache.statistics import Statistics
@@ -44,7 +44,7 @@ CLAIMS = "larder_claims"
 class LarderCache(Cache):
     """Flask-Caching's `Cache` with Larder's engine behind it."""
 
-    def init_app(  # type: ignore[override]  # more is needed than a config
+    def init_app(  # type: ignore[override]  # noqa: PLR0913 (more is needed than a config)
         self,
         app: Flask,
         config: dict[str, Any] | None = None,
@@ -53,6 +53,7 @@ class LarderCache(Cache):
         generations: GenerationStore,
         clock: Clock = SYSTEM_CLOCK,
         locks: Sequence[LoadLocks] = (),
+        namespaces: Iterable[Namespace] = NAMESPACES.values(),
     ) -> None:
         """Set the cache up for `app`.
 
@@ -63,12 +64,13 @@ class LarderCache(Cache):
             generations: the database's side of what is fresh.
             clock: where times are read.
             locks: keep loads apart among workers while Redis is away, the nearest first.
+            namespaces: those of `app`; Larder's own by default.
 
         Raises:
             CacheUnreachable: the settings demand Redis, and it does not answer.
             SettingsError: a TTL is set for a resource that no namespace has.
         """
-        _check_ttls(settings)
+        _check_ttls(settings, namespaces)
 
         def in_context(work: Callable[[], None]) -> None:
             with app.app_context():
@@ -179,8 +181,8 @@ def _hold_until(instant_s: float) -> None:
         noting.holds_until(instant_s)
 
 
-def _check_ttls(settings: CacheSettings) -> None:
-    known = {f"{each.name}_{resource}" for each in NAMESPACES.values() for resource in each.ttls}
+def _check_ttls(settings: CacheSettings, namespaces: Iterable[Namespace]) -> None:
+    known = {f"{each.name}_{resource}" for each in namespaces for resource in each.ttls}
     unknown = sorted(settings.ttls.keys() - known)
     if unknown:
         names = ", ".join(f"CACHE_TTL_{name.upper()}" for name in unknown)

@@ -157,7 +157,7 @@ class Leases:
             try:
                 turn = locks.try_hold(name)
             except Exception as fault:  # noqa: BLE001 (a lock that cannot be had holds up nobody)
-                log.warning("load_lock_out_of_reach", reason=type(fault).__name__)
+                log.debug("load_lock_out_of_reach", reason=type(fault).__name__)
                 continue
             if turn is None:
                 _Nested(tuple(held)).release()

@@ -7,7 +7,6 @@ import pytest
 
 from tests.doubles.gunicorn_server import GunicornServer
 from tests.doubles.postgres import PostgresServer
-from tests.doubles.server_programs import lacking, postgres_programs
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("database")]
 
@@ -15,37 +14,33 @@ MODELS, FOLDERS = "/api/models", "/api/folders"
 
 
 @pytest.fixture
-def database() -> Iterator[PostgresServer]:
-    """A PostgreSQL that the test may end."""
-    programs = postgres_programs()
-    if programs is None:
-        lacking("PostgreSQL")
-    server = PostgresServer(programs)
-    server.start()
-    yield server
-    server.close()
+def database(postgres_server: PostgresServer) -> str:
+    """A database that the test takes away."""
+    return postgres_server.make_database()
 
 
 @pytest.fixture
-def larder(tmp_path: Path, database: PostgresServer) -> Iterator[GunicornServer]:
+def larder(tmp_path: Path, database: str) -> Iterator[GunicornServer]:
     """One worker that may serve the catalogue for an hour without its database."""
     server = GunicornServer(
         tmp_path,
-        DATABASE_URL=database.make_database(),
-        CACHE_BACKEND="memory",
+        DATABASE_URL=database,
         CACHE_STALE_IF_ERROR="3600",
         WEB_CONCURRENCY="1",
+        SHUTDOWN_GRACE="0",
     ).start()
     yield server
     server.stop()
 
 
-def test_the_catalogue_outlives_the_database(larder: GunicornServer, database: PostgresServer):
+def test_the_catalogue_outlives_the_database(
+    larder: GunicornServer, database: str, postgres_server: PostgresServer
+):
     """Labelled stale; whatever belongs to somebody is a 503, as is what was never read."""
     before = larder.get(MODELS)
     larder.get(FOLDERS)
 
-    database.close()
+    postgres_server.drop_database(database)
     after, folders = larder.get(MODELS), larder.get(FOLDERS)
     unread = larder.get(f"{MODELS}?limit=7")
 
