@@ -21,9 +21,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import URL_QUERY_ARGUMENT_PARSERS, ConnectionPool, to_bool
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS, to_bool
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
+from redis.sentinel import Sentinel
 
 from cache.deadline import (
     TimedConnection,
@@ -31,6 +31,7 @@ from cache.deadline import (
     TimedSentinelTlsConnection,
     TimedTlsConnection,
 )
+from cache.pool import QuickPool, QuickSentinelPool
 from cache.settings import CacheSettings
 
 __all__ = ["POOL_CONNECTIONS", "Connection", "RedisClient"]
@@ -148,7 +149,7 @@ class Connection:
             _one_server(has_tls, host=host, port=port or DEFAULT_SENTINEL_PORT, **options | own)
             for host, port in target.hosts
         ]
-        pool = SentinelConnectionPool(
+        pool = QuickSentinelPool(
             service,
             sentinel,
             connection_class=(
@@ -166,7 +167,7 @@ def _one_server(has_tls: bool, **options: Any) -> Any:
     if not has_tls:
         options = {name: value for name, value in options.items() if not name.startswith("ssl_")}
     return redis.Redis(
-        connection_pool=ConnectionPool(
+        connection_pool=QuickPool(
             connection_class=TimedTlsConnection if has_tls else TimedConnection, **options
         )
     )

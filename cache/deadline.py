@@ -6,8 +6,6 @@ Time in which this process was busy itself does not count: a loaded machine is n
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from redis.connection import Connection, SSLConnection
@@ -34,13 +32,18 @@ class _Call(threading.local):
 _call = _Call()
 
 
-@contextmanager
-def call_within(limit_s: float) -> Iterator[None]:
+class call_within:  # noqa: N801 (it reads as the block's own word)
     """Give all that this thread does with Redis in the block `limit_s` seconds together."""
-    _call.start, _call.limit_s = Start(), limit_s
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_limit_s",)
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+
+    def __enter__(self) -> None:
+        _call.start, _call.limit_s = Start(), self._limit_s
+
+    def __exit__(self, *_: object) -> None:
         _call.start = None
 
 

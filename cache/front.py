@@ -1,17 +1,16 @@
 """Hits answered in front of Flask: a WSGI layer that sends a remembered answer while it holds.
 
 The first hit of a kind (same key, path, query, origin) is answered the whole way and recorded: from
-which cached reads, and until when (`cache.recording`). The next is answered here
-if the generations of all those reads, read after the request began, are what they were, no entry
-has expired and all are still there; else it goes the whole way. So it is the answer that the view
-would give, under the same promise, counted by the same counters. What is remembered is which
-entries make the answer, never their bytes, under a keyed hash of what the request says.
+which cached reads, and until when (`cache.recording`). The next is answered here if the generations
+of all those reads, read after the request began, are what they were, none of their entries has
+expired, and the one that gives the body is still there; else it goes the whole way. So it is the
+answer that the view would give, under the same promise, counted by the same counters. What is
+remembered is how an answer is made, never its bytes, under a keyed hash of what the request says.
 """
 
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,9 @@ from werkzeug.http import http_date
 
 from cache import recording
 from cache.backends.memory import MemoryCache
-from cache.engine import CacheEngine
-from cache.entries import Entry
+from cache.engine import MEMORY, CacheEngine
 from cache.plans import Plan, plan_of
-from cache.recording import Read, Recording
+from cache.recording import Recording
 from cache.results import CachedResult, Outcome
 
 if TYPE_CHECKING:
@@ -56,14 +54,6 @@ SHARE = 8
 PLAN_TTL_S = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    read: Read
-    entry: Entry
-    detail: str
-    took_s: float
-
-
 class Front:
     """The WSGI layer.
 
@@ -89,6 +79,7 @@ class Front:
         self._count = count
         self._request_id = request_id
         self._secret = secrets.token_bytes(32)
+        self._dated = (0, "")
         self.plans = MemoryCache(
             max_bytes=engine.settings.memory_bytes // SHARE,
             default_timeout=PLAN_TTL_S,
@@ -115,12 +106,12 @@ class Front:
         if result is None:
             return self._record(name, Recording(), environ, start_response)
         headers = [
-            *plan.others,
+            *plan.headers,
             ("Cache-Status", result.cache_status),
             ("X-Request-Id", request_id),
         ]
         if plan.is_dated:
-            headers.append(("Date", http_date()))
+            headers.append(("Date", self._date()))
         is_known = "HTTP_IF_NONE_MATCH" in environ
         if not is_known:
             headers += plan.entity
@@ -133,19 +124,31 @@ class Front:
         said = repr([environ.get(name) for name in IDENTITY])
         return blake2b(said.encode(), key=self._secret, digest_size=16).hexdigest()
 
+    def _date(self) -> str:
+        now_s = int(time.time())
+        if self._dated[0] != now_s:
+            self._dated = (now_s, http_date(now_s))
+        return self._dated[1]
+
     def _result(self, plan: Plan, environ: "WSGIEnvironment") -> CachedResult[Any] | None:
         """What to answer, if the plan still holds; its reads are counted."""
-        engine = self._engine
-        now_s = engine.clock.now().timestamp()
-        hits = self._hits(plan) if self._holds(plan, environ, now_s) else None
-        if hits is None:
+        now_s = self._engine.clock.now().timestamp()
+        if not self._holds(plan, environ, now_s):
             return None
-        for hit in hits:
-            engine.statistics.read(hit.read.namespace, hit.read.resource, Outcome.HIT, hit.detail)
-            engine.statistics.took(hit.read.namespace, hit.detail, hit.took_s)
-        [hit] = [hit for hit in hits if hit.read is plan.body]
-        ttl_s = max(0, int(hit.entry.expires_s - now_s))
-        return CachedResult(hit.entry.body, hit.entry.etag, Outcome.HIT, hit.detail, ttl_s, bytes)
+        began_s = time.perf_counter()
+        body = plan.body
+        found = self._engine.find(body.key, body.shape, body.stamp)
+        entry = found.entry
+        if entry is None or found.is_early or entry.etag != body.etag:
+            return None  # one that is to be refreshed needs its loader
+        entry.uses += 1
+        count = self._engine.statistics
+        count.took(body.namespace, found.detail, time.perf_counter() - began_s)
+        count.read(body.namespace, body.resource, Outcome.HIT, found.detail)
+        for read in plan.others:  # what they held is in the plan, so in memory
+            count.read(read.namespace, read.resource, Outcome.HIT, MEMORY)
+        ttl_s = max(0, int(entry.expires_s - now_s))
+        return CachedResult(entry.body, entry.etag, Outcome.HIT, found.detail, ttl_s, bytes)
 
     def _holds(self, plan: Plan, environ: "WSGIEnvironment", now_s: float) -> bool:
         etag = plan.body.etag
@@ -155,16 +158,6 @@ class Front:
             return self._engine.generations.store.current(plan.rows) == plan.stamp
         except Exception:  # noqa: BLE001 (the whole way says what is wrong)
             return False
-
-    def _hits(self, plan: Plan) -> list[_Hit] | None:
-        hits = []
-        for read in plan.reads:
-            began_s = time.perf_counter()
-            found = self._engine.find(read.key, read.shape, read.stamp)
-            if found.entry is None or found.is_early or found.entry.etag != read.etag:
-                return None  # one that is to be refreshed needs its loader
-            hits.append(_Hit(read, found.entry, found.detail, time.perf_counter() - began_s))
-        return hits
 
     def _record(
         self,

@@ -5,24 +5,32 @@ request would wait for all of its calls.
 """
 
 import time
-from dataclasses import dataclass, field
 
 __all__ = ["Pace", "Start"]
 
+QUICK_S = 0.001
 SLOW_SHARE = 0.25
 """Of the time-out: an answer that took longer is slow."""
 
 
-@dataclass(frozen=True, slots=True)
 class Start:
     """When a call began: by the clock, and by the processor time that this process had used."""
 
-    at_s: float = field(default_factory=time.monotonic)
-    busy_s: float = field(default_factory=time.process_time)
+    __slots__ = ("at_s", "busy_s")
+
+    def __init__(self, at_s: float | None = None, busy_s: float | None = None) -> None:
+        self.at_s = time.monotonic() if at_s is None else at_s
+        self.busy_s = time.process_time() if busy_s is None else busy_s
 
     def waited_s(self) -> float:
-        """Seconds since then in which this process was idle: what it was busy with is no wait."""
-        return time.monotonic() - self.at_s - (time.process_time() - self.busy_s)
+        """Seconds since then in which this process was idle: what it was busy with is no wait.
+
+        A span that cannot be slow is not looked at closer: asking costs as much as an answer.
+        """
+        span_s = time.monotonic() - self.at_s
+        if span_s < QUICK_S:
+            return span_s
+        return span_s - (time.process_time() - self.busy_s)
 
 
 class Pace:

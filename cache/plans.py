@@ -19,32 +19,34 @@ class Plan:
     """An answer that may be sent again while nothing that it depends on has changed.
 
     Attributes:
-        reads: the cached reads that it was made from.
-        body: which of them gave its body.
+        body: the cached read that gave its body.
+        others: the other ones that it was made from, such as of the key.
         stamp: the generations that all of them rest on.
         until_s: the instant from which it is another one, in seconds since the epoch.
         route: what requests of its kind are counted under.
         entity: the headers that go with a body, so not with a 304.
-        others: the remaining ones, without those that are made for each answer.
+        headers: the remaining ones, without those that are made for each answer.
         is_dated: whether the server behind expects a `Date` from here.
     """
 
-    reads: tuple[Read, ...]
     body: Read
+    others: tuple[Read, ...]
     stamp: Mapping[str, int]
     rows: tuple[str, ...]
     until_s: float
     route: str
     entity: Headers
-    others: Headers
+    headers: Headers
     is_dated: bool
 
     @property
     def size_bytes(self) -> int:
         """What it costs to keep, roughly; the bodies are not kept."""
-        texts = (*self.entity, *self.others)
+        texts = (*self.entity, *self.headers)
         size = BASE_BYTES + ROW_BYTES * len(self.rows) + sum(len(a) + len(b) for a, b in texts)
-        return size + sum(len(read.key) + ROW_BYTES * (2 + len(read.stamp)) for read in self.reads)
+        return size + sum(
+            len(read.key) + ROW_BYTES * (2 + len(read.stamp)) for read in (self.body, *self.others)
+        )
 
 
 def plan_of(recording: Recording, headers: Iterable[tuple[str, str]]) -> Plan | None:
@@ -60,14 +62,14 @@ def plan_of(recording: Recording, headers: Iterable[tuple[str, str]]) -> Plan | 
     entity = {name.lower() for name, _ in recording.entity}
     sent = [(name, value, name.lower()) for name, value in headers]
     return Plan(
-        reads=tuple(recording.reads),
         body=bodies[-1],
+        others=tuple(read for read in recording.reads if read is not bodies[-1]),
         stamp=recording.stamp,
         rows=tuple(recording.stamp),
         until_s=recording.until_s,
         route=recording.route,
         entity=recording.entity,
-        others=tuple(
+        headers=tuple(
             (name, value)
             for name, value, known in sent
             if known not in entity and known not in EACH_TIME

@@ -71,6 +71,7 @@ class Recording:
         if any(self.stamp.get(row, number) != number for row, number in entry.stamp.items()):
             self.is_spoilt = True  # a write came between two of its reads
         self.stamp.update(entry.stamp)
+        self.holds_until(entry.expires_s)
         self.reads.append(
             Read(spec.namespace, spec.resource, call.key, call.shape, dict(entry.stamp), entry.etag)
         )

@@ -9,6 +9,8 @@ __all__ = ["MEDIA_TYPE", "ProviderMetrics", "RequestMetrics", "exposition"]
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+MAX_KINDS = 2000
+"""Methods are the callers' to make up; what is past this is looked up each time."""
 BUCKETS_S = (0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -17,6 +19,7 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "larder_http_requests",
             "Requests answered.",
@@ -33,9 +36,18 @@ class RequestMetrics:
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
-        known = method if method in METHODS else "other"
-        self._requests.labels(known, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        kind = (method, route, status)
+        children = self._children.get(kind)
+        if children is None:  # looking them up costs more than counting
+            known = method if method in METHODS else "other"
+            children = (
+                self._requests.labels(known, route, str(status)),
+                self._seconds.labels(route),
+            )
+            if len(self._children) < MAX_KINDS:
+                self._children[kind] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
 
 class ProviderMetrics:

@@ -5,8 +5,8 @@ Every verb says what the answer is while Redis is away. What the server refuses 
 (refused, frozen, slow, loading, read-only, a failed login) opens the circuit.
 """
 
-import threading
 from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from cache.circuit import Circuit, Outage
@@ -14,6 +14,7 @@ from cache.cluster import probe_keys, scan_step
 from cache.connection import Connection, RedisClient
 from cache.deadline import call_within
 from cache.pace import Pace, Start
+from cache.pool import fetch
 from cache.redis_faults import FAULTS, SlowAnswers, is_away, is_elsewhere
 from cache.refusals import Refusals
 from cache.settings import CacheSettings
@@ -62,7 +63,9 @@ class RedisTier:
         self._timeout_s = settings.timeout_s
         self._prefix = settings.key_prefix
         self._on_error = on_error
-        self._turns = threading.Semaphore(CALLS_AT_ONCE)
+        self._turns: SimpleQueue[None] = SimpleQueue()
+        for _ in range(CALLS_AT_ONCE):
+            self._turns.put(None)
         self._pace = Pace(settings.timeout_s)
         self._refusals = Refusals(clock)
         self.circuit = Circuit(
@@ -86,8 +89,7 @@ class RedisTier:
 
     def get(self, key: str) -> bytes | None:
         """The bytes of `key`."""
-        found: bytes | None = self._ask(lambda client: client.get(key), None)
-        return found
+        return self._ask(lambda client: fetch(client, key), None)
 
     def set(self, key: str, raw: bytes, ttl_s: float) -> bool:
         """Keep `raw` for `ttl_s` seconds; whether it was kept."""
@@ -196,7 +198,9 @@ class RedisTier:
             return away
 
     def _in_turn(self, verb: Callable[[RedisClient], T], away: T) -> T:
-        if not self._turns.acquire(timeout=self._timeout_s):
+        try:
+            self._turns.get(timeout=self._timeout_s)
+        except Empty:
             self._on_error("Busy")
             return away
         try:
@@ -208,4 +212,4 @@ class RedisTier:
                 self.report(SlowAnswers("slow answers, one after the other"))
             return answer
         finally:
-            self._turns.release()
+            self._turns.put(None)

@@ -180,6 +180,46 @@ def test_one_callers_way_is_nobody_elses(alice, bob):
     assert bob.get(PATH, headers={"Authorization": ""}).status_code == 401
 
 
+@pytest.mark.server
+@pytest.mark.parametrize("cache_fields", ["redis"], indirect=True)
+def test_without_memory_in_front_the_body_comes_from_redis(app, alice, reached):
+    """And who stands behind the key from the way that is remembered, under the same promise."""
+    engine = cache.engine_of(app)
+    engine.settings = replace(engine.settings, memory_first=False)
+    whole = warmed(alice)
+    came = len(reached)
+    before = engine.statistics.snapshot()
+
+    answer = alice.get(PATH)
+
+    after = engine.statistics.snapshot()
+    grown = {name: count - before.get(name, 0) for name, count in after.items()}
+    assert len(reached) == came
+    assert answer.headers["Cache-Status"].endswith("detail=redis")
+    assert (answer.data, answer.headers["ETag"]) == (whole.data, whole.headers["ETag"])
+    assert {name: by for name, by in grown.items() if by and name.startswith("reads|")} == {
+        "reads|conversations|folders|hit|redis": 1,
+        "reads|permissions|principal|hit|memory": 1,
+    }
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("cache_fields", ["redis"], indirect=True)
+def test_hostile_bytes_in_redis_are_not_sent(app, alice):
+    """The layer reads Redis as the engine does: signed, under its own key, or not at all."""
+    engine = cache.engine_of(app)
+    engine.settings = replace(engine.settings, memory_first=False)
+    warmed(alice)
+    client = engine.redis_client()
+    stored = client.scan_iter(f"{engine.settings.key_prefix}:conversations:*")
+    client.mset(dict.fromkeys(stored, b"\x80\x04 anything"))
+
+    answer = alice.get(PATH)
+
+    assert answer.json["items"] == []
+    assert answer.headers["Cache-Status"].endswith("detail=signature")
+
+
 def test_each_origin_gets_its_own_permission(settings):
     """A browser would refuse an answer that names another page."""
     origins = ("https://one.example", "https://two.example")

@@ -39,18 +39,27 @@ def recorded(*entries: Entry, outcome: Outcome = Outcome.HIT) -> Recording:
 def test_an_answer_of_hits_makes_a_plan():
     """With the headers sorted into those of a body, those of all answers, and those of one."""
     noted = recorded(entry_of(make_call(), etag='"key"'), entry_of(make_call()))
+    noted.holds_until(200.0)
     noted.holds_until(1000.0)
-    noted.holds_until(2000.0)
 
     plan = plan_of(noted, HEADERS)
 
     assert plan is not None
-    assert [each.etag for each in plan.reads] == ['"key"', '"e"']
-    assert plan.body.etag == '"e"'
+    assert (plan.body.etag, [each.etag for each in plan.others]) == ('"e"', ['"key"'])
     assert (dict(plan.stamp), plan.rows) == ({"users:u1": 1}, ("users:u1",))
-    assert (plan.until_s, plan.route) == (1000.0, "/api/me")
+    assert (plan.until_s, plan.route) == (200.0, "/api/me")
     assert plan.entity == (("Content-Type", "application/json"), ("Content-Length", "2"))
-    assert plan.others == (("ETag", '"e"'),)
+    assert plan.headers == (("ETag", '"e"'),)
+
+
+def test_an_answer_ends_with_the_first_of_its_entries():
+    """A TTL is a promise as well, of the key's entry as of the answer's."""
+    short = replace(entry_of(make_call(), etag='"key"'), expires_s=30.0)
+
+    plan = plan_of(recorded(short, entry_of(make_call())), HEADERS)
+
+    assert plan is not None
+    assert plan.until_s == 30.0
 
 
 @pytest.mark.parametrize("outcome", [Outcome.MISS, Outcome.STALE, Outcome.BYPASS])
