@@ -30,7 +30,7 @@ from cache.statistics import Statistics
 from cache.tiers import Found, Tiers
 from telemetry.clock import Clock
 
-__all__ = ["EVERYTHING", "MEMORY", "CacheEngine"]
+__all__ = ["EVERYTHING", "CacheEngine"]
 
 log = structlog.get_logger(__name__)
 EVERYTHING = Scope("*")

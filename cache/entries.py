@@ -37,7 +37,8 @@ class Entry:
 
     `took_s` is how long its load took; from `due_s` on a hit needs a second look (`cache.tiers`).
     `is_manual` marks a value that an admin has set by hand. `kept` holds the decoded value once
-    somebody needed it, `uses` how often this copy was a hit; neither ever leaves this process.
+    somebody needed it, `uses` how often this copy was a hit, `raw` the bytes that it was read from,
+    where those will be compared; none of them ever leaves this process.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Entry:
     took_s: float = 0.0
     kept: list[Any] = field(default_factory=list, compare=False, repr=False)
     uses: int = field(default=0, compare=False, repr=False)
+    raw: bytes = field(default=b"", compare=False, repr=False)
     due_s: float = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +75,7 @@ class Entry:
     @property
     def size_bytes(self) -> int:
         """What it costs to keep, roughly."""
-        return len(self.body) + len(self.key) + 64 * len(self.stamp) + 400
+        return len(self.body) + len(self.raw) + len(self.key) + 64 * len(self.stamp) + 400
 
 
 class _Envelope(msgspec.Struct, array_like=True, frozen=True):

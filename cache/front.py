@@ -19,10 +19,11 @@ from werkzeug.http import http_date
 
 from cache import recording
 from cache.backends.memory import MemoryCache
-from cache.engine import MEMORY, CacheEngine
+from cache.engine import CacheEngine
 from cache.plans import Plan, plan_of
 from cache.recording import Recording
 from cache.results import CachedResult, Outcome
+from cache.tiers import MEMORY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -39,13 +40,23 @@ IDENTITY = (
     "PATH_INFO",
     "QUERY_STRING",
 )
-WHOLE_WAY = ("HTTP_IF_MATCH", "HTTP_RANGE", "HTTP_IF_RANGE", "HTTP_UPGRADE")
+WHOLE_WAY = (
+    "HTTP_IF_MATCH",
+    "HTTP_RANGE",
+    "HTTP_IF_RANGE",
+    "HTTP_UPGRADE",
+    "HTTP_TRANSFER_ENCODING",
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",
+)
 """A request with one of these is answered behind."""
 TAKEN_IN = ("HTTP_CACHE_CONTROL", "HTTP_IF_NONE_MATCH", "HTTP_X_REQUEST_ID")
 IDLE = ("HTTP_CONNECTION", "HTTP_IF_MODIFIED_SINCE")
 """Looked at on the whole way, in vain: without `Upgrade`, and without a `Last-Modified`."""
 KNOWN_HEADERS = frozenset(
-    name for name in (*IDENTITY, *WHOLE_WAY, *TAKEN_IN, *IDLE) if name.startswith("HTTP_")
+    name
+    for name in (*IDENTITY, *WHOLE_WAY, *TAKEN_IN, *IDLE)
+    if name.startswith(("HTTP_", "CONTENT_"))
 )
 """All that a cached view and what stands around it may look at; a test tries the routes."""
 
@@ -191,5 +202,5 @@ def _is_plain(environ: "WSGIEnvironment") -> bool:
         environ["REQUEST_METHOD"] == "GET"
         and ("HTTP_AUTHORIZATION" in environ or "HTTP_X_API_KEY" in environ)
         and "no-" not in environ.get("HTTP_CACHE_CONTROL", "").lower()
-        and not any(name in environ for name in WHOLE_WAY)
+        and not any(environ.get(name) for name in WHOLE_WAY)
     )

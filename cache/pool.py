@@ -98,7 +98,8 @@ def _exchange(connection: Any, name: bytes) -> bytes | None:
 
 
 def _make_ready(connection: Any) -> None:
-    connection.connect()
+    if connection._sock is None:  # noqa: SLF001 (asking it to connect again costs as much as a GET)
+        connection.connect()
     if _is_clean(connection):
         return
     connection.disconnect()  # the server has closed it, or an answer that nobody read is left in it

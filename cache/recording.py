@@ -71,7 +71,7 @@ class Recording:
         if any(self.stamp.get(row, number) != number for row, number in entry.stamp.items()):
             self.is_spoilt = True  # a write came between two of its reads
         self.stamp.update(entry.stamp)
-        self.holds_until(entry.expires_s)
+        self.holds_until(entry.early_s)  # from then on it may be a reader's lot to refresh it
         self.reads.append(
             Read(spec.namespace, spec.resource, call.key, call.shape, dict(entry.stamp), entry.etag)
         )

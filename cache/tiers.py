@@ -175,12 +175,27 @@ class Tiers:
         raw = redis.get(self.storage_key(key))
         if raw is None:
             return Found(None, "absent")
-        try:
-            entry = self._codec.decode(key, raw, shape=shape)
-        except EntryRefused as refused:
-            return Found(None, refused.reason)
-        entry.uses = 1  # somebody stored it, and here it is asked for
+        entry = self._read_before(key, raw)
+        if entry is None:
+            try:
+                entry = self._codec.decode(key, raw, shape=shape)
+            except EntryRefused as refused:
+                return Found(None, refused.reason)
+            entry.uses = 1  # somebody stored it, and here it is asked for
+            if not self._settings.memory_first:
+                entry.raw = raw
+                self.remember(entry)
         return self._judged(entry, REDIS, shape, stamp)
+
+    def _read_before(self, key: str, raw: bytes) -> Entry | None:
+        """The entry that the same bytes gave last time: verifying them again costs more than Redis.
+
+        Where memory comes first it would have served them.
+        """
+        if self._settings.memory_first:
+            return None
+        there: Entry | None = self._memory.get(key)
+        return there if there is not None and raw and there.raw == raw else None
 
     def _judged(self, entry: Entry, tier: str, shape: str | None, stamp: Stamp | None) -> Found:
         """`entry` if it can be served, else why not: of two reasons the one no TTL would cure."""

@@ -1,7 +1,6 @@
 """The layer that sends hits: what it sends holds, and what it may not answer goes the whole way."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -12,9 +11,8 @@ from app import create_app
 from cache.extension import cache
 from config import Settings
 from database.session import db
-from tests.doubles.api_client import ApiClient
 from tests.factories.users import make_user
-from tests.factories.warm_requests import answers, whole_way
+from tests.factories.warm_requests import answers, warmed, whole_way
 
 PATH = "/api/folders"
 
@@ -25,15 +23,9 @@ def settings(settings: Settings) -> Settings:
     return replace(settings, cache_audit_share=0.0)
 
 
-def warmed(client: ApiClient, path: str = PATH, **headers: str) -> Any:
-    """An answer whose way is remembered."""
-    client.get(path, headers=headers)
-    return client.get(path, headers=headers)
-
-
 def test_a_hit_does_not_come_to_flask(alice, reached):
     """The second hit of a kind is sent in front; the miss and the first were not."""
-    seen = warmed(alice)
+    seen = warmed(alice, PATH)
     came = len(reached)
 
     again = alice.get(PATH)
@@ -46,7 +38,7 @@ def test_a_hit_does_not_come_to_flask(alice, reached):
 
 def test_the_readers_own_version_is_a_304_in_front(app, alice, reached):
     """With the headers that it has to repeat, and none that goes with a body."""
-    known = {"If-None-Match": warmed(alice).headers["ETag"]}
+    known = {"If-None-Match": warmed(alice, PATH).headers["ETag"]}
     came = len(reached)
 
     in_front = answers(app.wsgi_app, alice.key, [PATH], **known)
@@ -70,12 +62,12 @@ def test_a_304_teaches_the_way_as_well(app, alice, reached):
 
 def test_a_write_is_in_the_next_answer(alice):
     """What makes the layer lawful: it asks what is fresh before each answer."""
-    warmed(alice)
+    warmed(alice, PATH)
 
     alice.post(PATH, json={"name": "Trips"})
 
     assert [each["name"] for each in alice.get(PATH).json["items"]] == ["Trips"]
-    assert [each["name"] for each in warmed(alice).json["items"]] == ["Trips"]
+    assert [each["name"] for each in warmed(alice, PATH).json["items"]] == ["Trips"]
 
 
 def test_a_revoked_key_is_refused_at_once(admin, alice):
@@ -101,7 +93,7 @@ def test_a_key_runs_out_on_time(app, clock, reached):
     """No write tells of it: the instant is part of what is remembered."""
     ends_at = clock.now().replace(hour=13)
     carol = make_user(app, "Carol", expires_at=ends_at)
-    warmed(carol)
+    warmed(carol, PATH)
     came = len(reached)
 
     clock.advance(200)
@@ -140,7 +132,7 @@ def test_a_limited_key_has_its_requests_and_no_more(app, reached):
 @pytest.mark.parametrize("demand", ["no-cache", "no-store", "max-age=0, no-cache"])
 def test_a_demand_past_the_cache_goes_the_whole_way(alice, reached, demand):
     """And is done there as ever."""
-    warmed(alice)
+    warmed(alice, PATH)
     came = len(reached)
 
     answer = alice.get(PATH, headers={"Cache-Control": demand})
@@ -151,7 +143,7 @@ def test_a_demand_past_the_cache_goes_the_whole_way(alice, reached, demand):
 
 def test_what_memory_has_lost_is_asked_for_the_whole_way(app, alice, reached):
     """What is remembered is which entry makes the answer, never the entry itself."""
-    warmed(alice)
+    warmed(alice, PATH)
     came = len(reached)
 
     cache.engine_of(app).memory.clear()
@@ -162,7 +154,7 @@ def test_what_memory_has_lost_is_asked_for_the_whole_way(app, alice, reached):
 
 def test_an_entry_that_expires_ends_its_answers(alice, clock):
     """A TTL is a promise of its own."""
-    warmed(alice)
+    warmed(alice, PATH)
 
     clock.advance(301)
 
@@ -172,52 +164,12 @@ def test_an_entry_that_expires_ends_its_answers(alice, clock):
 def test_one_callers_way_is_nobody_elses(alice, bob):
     """Two keys on one path are two requests, and no key is none."""
     alice.post(PATH, json={"name": "Trips"})
-    warmed(alice)
+    warmed(alice, PATH)
 
     assert bob.get(PATH).json["items"] == []
-    assert warmed(bob).json["items"] == []
+    assert warmed(bob, PATH).json["items"] == []
     assert bob.get(PATH, headers={"Authorization": "Bearer lk-nobody"}).status_code == 401
     assert bob.get(PATH, headers={"Authorization": ""}).status_code == 401
-
-
-@pytest.mark.server
-@pytest.mark.parametrize("cache_fields", ["redis"], indirect=True)
-def test_without_memory_in_front_the_body_comes_from_redis(app, alice, reached):
-    """And who stands behind the key from the way that is remembered, under the same promise."""
-    engine = cache.engine_of(app)
-    engine.settings = replace(engine.settings, memory_first=False)
-    whole = warmed(alice)
-    came = len(reached)
-    before = engine.statistics.snapshot()
-
-    answer = alice.get(PATH)
-
-    after = engine.statistics.snapshot()
-    grown = {name: count - before.get(name, 0) for name, count in after.items()}
-    assert len(reached) == came
-    assert answer.headers["Cache-Status"].endswith("detail=redis")
-    assert (answer.data, answer.headers["ETag"]) == (whole.data, whole.headers["ETag"])
-    assert {name: by for name, by in grown.items() if by and name.startswith("reads|")} == {
-        "reads|conversations|folders|hit|redis": 1,
-        "reads|permissions|principal|hit|memory": 1,
-    }
-
-
-@pytest.mark.server
-@pytest.mark.parametrize("cache_fields", ["redis"], indirect=True)
-def test_hostile_bytes_in_redis_are_not_sent(app, alice):
-    """The layer reads Redis as the engine does: signed, under its own key, or not at all."""
-    engine = cache.engine_of(app)
-    engine.settings = replace(engine.settings, memory_first=False)
-    warmed(alice)
-    client = engine.redis_client()
-    stored = client.scan_iter(f"{engine.settings.key_prefix}:conversations:*")
-    client.mset(dict.fromkeys(stored, b"\x80\x04 anything"))
-
-    answer = alice.get(PATH)
-
-    assert answer.json["items"] == []
-    assert answer.headers["Cache-Status"].endswith("detail=signature")
 
 
 def test_each_origin_gets_its_own_permission(settings):
@@ -229,7 +181,7 @@ def test_each_origin_gets_its_own_permission(settings):
     client = make_user(app, "Erin")
 
     allowed = [
-        warmed(client, Origin=each).headers.get("Access-Control-Allow-Origin")
+        warmed(client, PATH, Origin=each).headers.get("Access-Control-Allow-Origin")
         for each in (*origins, "https://three.example")
     ]
 
@@ -239,7 +191,7 @@ def test_each_origin_gets_its_own_permission(settings):
 
 def test_an_audited_hit_goes_the_whole_way(app, alice, reached):
     """There it is loaded again and compared: the sample is the same as without the layer."""
-    warmed(alice)
+    warmed(alice, PATH)
     cache.engine_of(app).auditor.share = 1.0
     came = len(reached)
 
@@ -253,7 +205,7 @@ def test_an_audited_hit_goes_the_whole_way(app, alice, reached):
 def test_neither_the_key_nor_the_answer_is_remembered(app, alice):
     """A memory dump shows which entries make which answer, and no secret."""
     alice.post(PATH, json={"name": "Trips to remember"})
-    warmed(alice)
+    warmed(alice, PATH)
 
     kept = repr(list(app.wsgi_app.plans.items()))
 

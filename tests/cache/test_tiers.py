@@ -220,3 +220,37 @@ def test_an_entry_whose_load_took_no_time_is_not_refreshed(new_worker, clock):
     clock.advance(entry.expires_s - clock.now().timestamp() - 0.001)
 
     assert [worker.find(KEY, "1", None).is_early for _ in range(100)] == [False] * 100
+
+
+def test_the_same_bytes_are_verified_once(new_worker, client):
+    """With memory behind Redis the entry is still Redis' own: byte for byte, or read anew."""
+    worker = new_worker(memory_first=False)
+    worker.store(_entry(worker, 0, "loaded"))
+    worker.memory.clear()
+
+    first = worker.find(KEY, "1", None)
+    second = worker.find(KEY, "1", None)
+
+    assert (first.detail, second.detail) == ("redis", "redis")
+    assert second.entry is first.entry
+
+
+def test_other_bytes_are_verified_again(new_worker, client):
+    """What was read before says nothing about what stands there now."""
+    worker = new_worker(memory_first=False)
+    worker.store(_entry(worker, 0, "loaded"))
+    worker.find(KEY, "1", None)
+    stored = client.get(STORED)
+    client.set(STORED, stored[:-1] + b"?")
+
+    assert worker.find(KEY, "1", None).detail == "signature"
+
+
+def test_what_redis_has_lost_is_not_served_from_what_was_read_before(new_worker, client):
+    """Memory serves only while Redis is away."""
+    worker = new_worker(memory_first=False)
+    worker.store(_entry(worker, 0, "loaded"))
+    worker.find(KEY, "1", None)
+    client.delete(STORED)
+
+    assert worker.find(KEY, "1", None).detail == "absent"

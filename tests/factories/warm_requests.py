@@ -8,7 +8,7 @@ from werkzeug.test import Client
 
 from tests.doubles.api_client import ApiClient
 
-__all__ = ["answers", "cached_paths", "whole_way"]
+__all__ = ["answers", "cached_paths", "warmed", "whole_way"]
 
 QUERIES = {"/api/conversations/search": "?q=day"}
 
@@ -52,3 +52,9 @@ def answers(application: Any, key: str, paths: list[str], **headers: str) -> dic
         path: (each.status, sorted(pair for pair in each.headers if pair[0] != "Date"), each.data)
         for path, each in found.items()
     }
+
+
+def warmed(client: ApiClient, path: str, **headers: str) -> Any:
+    """A hit that went the whole way, so that the next of its kind is sent in front."""
+    client.get(path, headers=headers)
+    return client.get(path, headers=headers)

@@ -40,3 +40,12 @@ def test_a_wrong_key_is_nobodys(app, wrong):
         keys.authenticate(wrong)
 
     assert refused.value.code == "invalid_api_key"
+
+
+def test_what_a_key_may_do_is_written_in_order(app, admin):
+    """A set is in another order in every process, and an audit compares the bytes of two."""
+    with app.app_context():
+        permissions = keys.authenticate(admin.key).permissions
+
+    assert list(permissions) == sorted(permissions)
+    assert permissions
