@@ -47,6 +47,7 @@ class TcpProxy:
 
     def refuse(self) -> None:
         """End all connections and take no more."""
+        _end(self._listener)  # else whoever waits for a connection would keep it open
         self._listener.close()
         self._close_all()
 
@@ -61,10 +62,10 @@ class TcpProxy:
         self.refuse()
 
     def _serve(self) -> None:
+        self._listener.settimeout(LOOK_S)
         threading.Thread(target=self._accept_all, args=(self._listener,), daemon=True).start()
 
     def _accept_all(self, listener: socket.socket) -> None:
-        listener.settimeout(LOOK_S)
         while not self._ended.is_set():
             try:
                 client, _ = listener.accept()
