@@ -48,7 +48,8 @@ from services.lost_streams import end_lost_stream, sweep_lost_streams
 from services.runtime import Runtime
 from services.secrets import SecretBox
 from services.streams import stops_requested
-from services.warming import STRATEGIES, warm
+from services.warming import warm_at_start
+from services.warming_strategies import STRATEGIES
 from streams.engine import StreamEngine
 from streams.limits import StreamLimits
 from streams.logs.both import StreamLogs
@@ -180,7 +181,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         for loop in loops:
             loop.wake()
         if settings.cache_warm_at_start:
-            in_background(lambda: warm(settings.cache_warm_at_start))
+            in_background(partial(warm_at_start, settings.cache_warm_at_start))
 
     loops = (
         _repeated(partial(in_context, sweep_lost_streams), lambda: SWEEP_LOST_STREAMS_S),

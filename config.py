@@ -92,6 +92,10 @@ def _shared_names(value: str) -> tuple[str, ...]:
     return names
 
 
+def _listed(value: str) -> tuple[str, ...]:
+    return () if value.strip() == "none" else _words(value)
+
+
 def _path(value: str) -> Path:
     return Path(value).expanduser()
 
@@ -182,9 +186,9 @@ class Settings:
     )
     cache_warm_at_start: tuple[str, ...] = setting(
         "CACHE_WARM_AT_START",
-        (),
-        _words,
-        "Warming strategies run once at start, comma-separated; `all` for all.",
+        ("critical",),
+        _listed,
+        "Warming strategies run beside each start, comma-separated; `all`, or `none`.",
     )
     cache_ttls: Mapping[str, int] = field(
         default_factory=dict,

@@ -3,14 +3,19 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from cache.backends.redis import RedisTier
 from cache.engine import CacheEngine
+from cache.judgement import Evictions, judge
 from cache.redis_faults import FAULTS
 
 __all__ = ["Health", "Outages", "health_of"]
 
-GOOD_POLICIES = ("allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-lfu")
+FULL = 0.9
+_looks: WeakKeyDictionary[CacheEngine, tuple[float, int]] = WeakKeyDictionary()
+"""When each engine's Redis was last looked at, and how many keys it had evicted by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,12 @@ class Health:
     memory_entries: int
     memory_bytes: int
     memory_evictions: int
+    memory_budget_bytes: int
+    redis_version: str | None
+    redis_role: str | None
+    redis_evictions: int | None
+    redis_fragmentation: float | None
+    redis_clients: int | None
     warnings: tuple[str, ...]
 
 
@@ -50,25 +61,28 @@ def health_of(engine: CacheEngine) -> Health:
     """Look at everything once; costs Redis two commands while it is up."""
     redis = engine.redis
     latency_ms = _latency_ms(redis) if redis is not None and redis.is_up else None
-    info = redis.info("memory") if redis is not None and latency_ms is not None else {}
-    maxmemory = info.get("maxmemory")
-    policy = info.get("maxmemory_policy")
-    reachable = latency_ms is not None
+    info = redis.info("default") if redis is not None and latency_ms is not None else {}
     return Health(
-        backend="redis" if reachable else "memory",
+        backend="memory" if latency_ms is None else "redis",
         configured=engine.settings.backend,
-        redis_reachable=reachable,
+        redis_reachable=latency_ms is not None,
         redis_latency_ms=latency_ms,
         circuit=redis.circuit.state if redis is not None else "closed",
         fallbacks=redis.circuit.opened_count if redis is not None else 0,
         outages=_outages(redis),
-        maxmemory_bytes=maxmemory,
-        eviction_policy=policy,
+        maxmemory_bytes=info.get("maxmemory"),
+        eviction_policy=info.get("maxmemory_policy"),
         used_memory_bytes=info.get("used_memory"),
         memory_entries=len(engine.memory),
         memory_bytes=engine.memory.size_bytes,
         memory_evictions=engine.memory.evictions,
-        warnings=tuple(_warnings(engine, reachable, maxmemory, policy)),
+        memory_budget_bytes=engine.settings.memory_bytes,
+        redis_version=info.get("redis_version"),
+        redis_role=info.get("role"),
+        redis_evictions=info.get("evicted_keys"),
+        redis_fragmentation=info.get("mem_fragmentation_ratio"),
+        redis_clients=info.get("connected_clients"),
+        warnings=tuple(_warnings(engine, latency_ms, info)),
     )
 
 
@@ -93,14 +107,32 @@ def _outages(redis: RedisTier | None) -> tuple[Outages, ...]:
     )
 
 
-def _warnings(
-    engine: CacheEngine, reachable: bool, maxmemory: int | None, policy: str | None
-) -> list[str]:
+def _warnings(engine: CacheEngine, latency_ms: float | None, info: dict[str, Any]) -> list[str]:
     found = []
-    if engine.redis is not None and not reachable:
+    if engine.redis is not None and latency_ms is None:
         found.append("Redis does not answer: each worker caches in its own memory.")
-    if reachable and maxmemory == 0:
-        found.append("maxmemory is not set: Redis may grow until the machine has no memory left.")
-    if reachable and maxmemory and policy not in GOOD_POLICIES:
-        found.append(f"maxmemory-policy is {policy}: at the limit writes fail; set allkeys-lru.")
+    if latency_ms is not None:
+        found += judge(
+            info,
+            latency_ms=latency_ms,
+            timeout_ms=engine.settings.timeout_s * 1000,
+            evictions=_evictions(engine, info),
+        )
+    memory, budget = engine.memory, engine.settings.memory_bytes
+    if memory.evictions > len(memory) and memory.size_bytes > budget * FULL:
+        found.append(
+            f"This worker's memory is full: it has evicted {memory.evictions} entries and holds "
+            f"{len(memory)}; raise CACHE_MEMORY_BYTES."
+        )
     return found
+
+
+def _evictions(engine: CacheEngine, info: dict[str, Any]) -> Evictions:
+    """How many keys Redis has evicted since this worker last looked, or since it was started."""
+    evicted = int(info.get("evicted_keys", 0))
+    now_s = engine.clock.monotonic()
+    before = _looks.get(engine)
+    _looks[engine] = (now_s, evicted)
+    if before is None or evicted < before[1]:
+        return Evictions(evicted, float(info.get("uptime_in_seconds", 0)))
+    return Evictions(evicted - before[1], now_s - before[0])

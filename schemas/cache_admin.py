@@ -161,6 +161,12 @@ class HealthSchema(Schema):
     memory_entries = fields.Integer(required=True)
     memory_bytes = fields.Integer(required=True)
     memory_evictions = fields.Integer(required=True)
+    memory_budget_bytes = fields.Integer(required=True)
+    redis_version = fields.String(required=True, allow_none=True)
+    redis_role = fields.String(required=True, allow_none=True)
+    redis_evictions = fields.Integer(required=True, allow_none=True)
+    redis_fragmentation = fields.Float(required=True, allow_none=True)
+    redis_clients = fields.Integer(required=True, allow_none=True)
     warnings = fields.List(fields.String(), required=True)
 
 

@@ -1,51 +1,44 @@
-"""Warming: named strategies that read what will be asked for, through the cache itself.
+"""Warming: strategies run by hand, by a timer, or at a start; each run is recorded.
 
-A strategy is a list of reads, so what it leaves behind is exactly what requests would have left,
-under the same keys and stamps. A run is recorded; a failing read is counted and passed over.
+A failing read is counted and passed over, a failing strategy stops no other, and no request and no
+start waits for either.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import delete, select, update
 
-from cache.scopes import UserId
+from cache.extension import cache
 from database.session import read_session
-from database.tables.conversations import Conversation
-from database.tables.models import CatalogueModel, ModelAlias
 from database.tables.platform import WarmRun
-from schemas.conversations import ConversationQuery
-from schemas.models import ModelQuery
-from services import completions, model_routes, models, providers
-from services.conversations import folders, threads
-from services.costs import pricing
-from services.errors import Invalid, LarderError, NotFound
+from services.errors import Conflict, LarderError, NotFound
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
+from services.warming_strategies import STRATEGIES, Read, Strategy, chosen
 from telemetry.ids import new_id
 
-__all__ = ["STRATEGIES", "Strategy", "get_job", "list_strategies", "run", "start_job", "warm"]
+__all__ = [
+    "Pace",
+    "get_job",
+    "list_strategies",
+    "run",
+    "start_job",
+    "warm",
+    "warm_at_start",
+]
 
 log = structlog.get_logger(__name__)
-DEFAULT_LIMIT = 50
-RECENT = timedelta(days=7)
-MAX_USERS = 1000
-MAX_MODELS = 5000
-Read = Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """A name, what it warms in words, and the reads that do it."""
-
-    name: str
-    about: str
-    reads: Callable[[], Sequence[Read]]
+TOLD_EVERY_S = 1.0
+KEPT = timedelta(days=30)
+ABANDONED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,86 +51,27 @@ class Step:
     failed: int
 
 
-def _catalogue() -> Sequence[Read]:
-    first = ModelQuery(limit=DEFAULT_LIMIT)
-    reads: list[Read] = [
-        lambda: models.list_models(first, sees_disabled=False),
-        lambda: models.list_models(first, sees_disabled=True),
-        lambda: providers.list_providers(DEFAULT_LIMIT, None),
-        completions.list_models,
-    ]
-    routed = [*_model_ids(), *_alias_ids()]
-    return [*reads, *(partial(model_routes.find_routing, each) for each in routed)]
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much of a worker a run may take: seconds in all, and seconds of rest after each read."""
+
+    limit_s: float = float("inf")
+    rest_s: float = 0.0
+
+    def keep(self, taken_s: float) -> None:
+        """Rest, or say that it has taken too long.
+
+        Raises:
+            TimeoutError: the limit is passed.
+        """
+        if taken_s > self.limit_s:
+            raise TimeoutError(f"it took longer than {self.limit_s:g} s, and was ended")
+        if self.rest_s:
+            runtime().clock.sleep(self.rest_s)
 
 
-def _prices() -> Sequence[Read]:
-    return [partial(pricing.load_price_list, each) for each in _model_ids()]
-
-
-def _recent_users() -> Sequence[Read]:
-    since = runtime().clock.now() - RECENT
-    with read_session() as session:
-        users = session.scalars(
-            select(Conversation.user_id)
-            .where(Conversation.active_at >= since)
-            .group_by(Conversation.user_id)
-            .order_by(func.max(Conversation.active_at).desc())
-            .limit(MAX_USERS)
-        ).all()
-    first = ConversationQuery(limit=DEFAULT_LIMIT)
-    reads: list[Read] = []
-    for user in users:
-        owner = UserId(user)
-        reads.append(partial(folders.list_folders, owner))
-        reads.append(partial(threads.list_conversations, owner, first))
-    return reads
-
-
-def _model_ids() -> Sequence[str]:
-    with read_session() as session:
-        return session.scalars(
-            select(CatalogueModel.id)
-            .where(CatalogueModel.status != "disabled")
-            .order_by(CatalogueModel.id)
-            .limit(MAX_MODELS)
-        ).all()
-
-
-def _alias_ids() -> Sequence[str]:
-    with read_session() as session:
-        in_use = select(ModelAlias.id).where(ModelAlias.status != "disabled")
-        return session.scalars(in_use.order_by(ModelAlias.id).limit(MAX_MODELS)).all()
-
-
-STRATEGIES: Mapping[str, Strategy] = {
-    each.name: each
-    for each in (
-        Strategy(
-            "catalogue", "the lists of models and providers, and how each is reached", _catalogue
-        ),
-        Strategy("prices", "the price of every model", _prices),
-        Strategy(
-            "recent-users",
-            "folders and first conversations of everyone active in the last seven days",
-            _recent_users,
-        ),
-    )
-}
-
-
-def chosen(names: Sequence[str] | None) -> list[Strategy]:
-    """The strategies of these names; all for none, or for `all`.
-
-    Raises:
-        Invalid: there is no such strategy.
-    """
-    if not names or "all" in names:
-        return list(STRATEGIES.values())
-    unknown = [name for name in names if name not in STRATEGIES]
-    if unknown:
-        known = ", ".join(STRATEGIES)
-        raise Invalid.field("strategies", f"There is no strategy {unknown[0]}: there are {known}.")
-    return [STRATEGIES[name] for name in dict.fromkeys(names)]
+UNHURRIED = Pace()
+AT_START = Pace(limit_s=60.0, rest_s=0.002)
 
 
 def run(names: Sequence[str] | None) -> Generator[Step, None, None]:
@@ -159,12 +93,26 @@ def warm(names: Sequence[str], *, job_id: str | None = None) -> None:
     """
     job = job_id or new_id()
     for strategy in chosen(names):
-        try:
-            (last,) = deque(_run_one(strategy, job), maxlen=1)
-        except Exception:
-            log.exception("cache_not_warmed", strategy=strategy.name)
-        else:
-            log.info("cache_warmed", strategy=strategy.name, reads=last.total, failed=last.failed)
+        _finish(strategy, job, UNHURRIED)
+
+
+def warm_at_start(names: Sequence[str]) -> None:
+    """Warm what a start is to have at hand, beside the first requests.
+
+    The first worker of a start runs each strategy and keeps its record; with Redis what it loads is
+    everybody's, without it each of the others fills its own memory. A strategy ends after a minute,
+    and rests between reads, so that requests go first. Whatever fails is recorded and logged, and
+    the worker serves all the same.
+
+    Raises:
+        Invalid: there is no such strategy.
+    """
+    job_id = str(uuid5(NAMESPACE_OID, runtime().instance))
+    _tidy()
+    for strategy in chosen(names):
+        is_first = _claim(strategy.name, job_id)
+        if is_first or cache.backend_in_use() == "memory":
+            _finish(strategy, job_id if is_first else None, AT_START)
 
 
 def start_job(names: Sequence[str] | None) -> dict[str, Any]:
@@ -226,8 +174,20 @@ def list_strategies() -> dict[str, Any]:
     return {"items": items, "next_cursor": None}
 
 
-def _run_one(strategy: Strategy, job_id: str) -> Iterator[Step]:
-    run_id = _begin(strategy.name, job_id)
+def _finish(strategy: Strategy, job_id: str | None, pace: Pace) -> None:
+    try:
+        (last,) = deque(_run_one(strategy, job_id, pace), maxlen=1)
+    except Exception:
+        log.exception("cache_not_warmed", strategy=strategy.name)
+    else:
+        log.info("cache_warmed", strategy=strategy.name, reads=last.total, failed=last.failed)
+
+
+def _run_one(strategy: Strategy, job_id: str | None, pace: Pace = UNHURRIED) -> Iterator[Step]:
+    """Run a strategy; recorded under `job_id`, if it has one."""
+    record = None if job_id is None else _Record(_begin(strategy.name, job_id))
+    clock = runtime().clock
+    began_s = clock.monotonic()
     done = failed = 0
     reads: Sequence[Read] = ()
     try:
@@ -239,12 +199,42 @@ def _run_one(strategy: Strategy, job_id: str) -> Iterator[Step]:
                 failed += 1
             done += 1
             yield Step(strategy.name, done, len(reads), failed)
+            pace.keep(clock.monotonic() - began_s)
+            if record is not None:
+                record.tell(done, len(reads))
     except BaseException as fault:  # an interrupted run, too, is not running any more
-        _end(run_id, "failed", done, len(reads), (str(fault) or type(fault).__name__)[:500])
+        if record is not None:
+            record.end("failed", done, len(reads), (str(fault) or type(fault).__name__)[:500])
         raise
-    _end(run_id, "done", done, len(reads), None)
+    if record is not None:
+        record.end("done", done, len(reads), None)
     if not reads:
         yield Step(strategy.name, 0, 0, 0)
+
+
+class _Record:
+    """The row of one run: how far it has come is told once a second, so that others can see it."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._told_s = runtime().clock.monotonic()
+
+    def tell(self, done: int, total: int) -> None:
+        """Note how far it has come, unless that was just done."""
+        now_s = runtime().clock.monotonic()
+        if now_s - self._told_s < TOLD_EVERY_S:
+            return
+        self._told_s = now_s
+        self._set(done=done, total=total)
+
+    def end(self, status: str, done: int, total: int, error: str | None) -> None:
+        """Note how it ended."""
+        ended_at = runtime().clock.now()
+        self._set(status=status, done=done, total=total, error=error, ended_at=ended_at)
+
+    def _set(self, **fields: Any) -> None:
+        with unit_of_work() as work:
+            work.session.execute(update(WarmRun).where(WarmRun.id == self._run_id).values(**fields))
 
 
 def _begin(name: str, job_id: str) -> str:
@@ -260,9 +250,30 @@ def _begin(name: str, job_id: str) -> str:
         return row.id
 
 
-def _end(run_id: str, status: str, done: int, total: int, error: str | None) -> None:
+def _claim(name: str, job_id: str) -> bool:
+    """Whether this worker is the first of its start to come to a strategy."""
+    row = WarmRun(
+        id=str(uuid5(NAMESPACE_OID, f"{job_id} {name}")),
+        job_id=job_id,
+        strategy=name,
+        status="waiting",
+        started_at=runtime().clock.now(),
+    )
+    with suppress(Conflict), unit_of_work() as work:
+        work.session.add(row)
+        work.session.flush()  # two of one id cannot be
+        return True
+    return False
+
+
+def _tidy() -> None:
+    """Drop old records; a run whose worker has died is not running any more."""
+    now = runtime().clock.now()
     with unit_of_work() as work:
-        row = work.session.get(WarmRun, run_id)
-        if row is not None:
-            row.status, row.done, row.total, row.error = status, done, total, error
-            row.ended_at = runtime().clock.now()
+        work.session.execute(delete(WarmRun).where(WarmRun.started_at < now - KEPT))
+        work.session.execute(
+            update(WarmRun)
+            .where(WarmRun.status.in_(["waiting", "running"]))
+            .where(WarmRun.started_at < now - ABANDONED)
+            .values(status="failed", error="its worker ended before it", ended_at=now)
+        )

@@ -55,6 +55,7 @@ def settings(tmp_path: Path, database_url: str, cache_fields: dict[str, Any]) ->
         database_url=database_url,
         **cache_fields,
         cache_audit_share=1.0,
+        cache_warm_at_start=(),
         secret_key="the suite's secret, of no worth",
         admin_key=ADMIN_KEY,
         provider_retries=0,

@@ -12,7 +12,7 @@ from cache.reads import ReadSpec, cached_read
 from cache.scopes import Scope
 from database import tables
 from database.session import Base
-from services.warming import STRATEGIES
+from services.warming_strategies import STRATEGIES
 
 AWAITED = {("responses", "chat")}
 """Read by the response cache."""

@@ -31,6 +31,8 @@ def _shown(setting: "Field[Any]") -> str:
         return "the table below"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
+    if isinstance(default, tuple):
+        default = ",".join(default)
     if isinstance(default, Path):
         return f"`{default.relative_to(ROOT)}/`"
     if isinstance(default, float):

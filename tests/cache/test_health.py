@@ -6,6 +6,7 @@ import fakeredis
 import pytest
 
 from cache.health import health_of
+from tests.doubles.redis_process import strict_client
 from tests.doubles.redis_tier import FailingClient
 from tests.factories.caches import make_call, make_engine
 from tests.streams.scripts import wait_until
@@ -149,3 +150,48 @@ def test_a_server_that_says_nothing_of_itself_is_no_fault(new_worker):
     health = health_of(worker)
 
     assert (health.redis_reachable, health.maxmemory_bytes, health.warnings) == (True, None, ())
+
+
+def test_what_redis_evicts_is_told_since_the_last_look(new_worker, clock):
+    """A count since its start says little a month later: what matters is whether it grows."""
+    worker = new_worker(evicted_keys=50, uptime_in_seconds=86400)
+    client = worker.redis.client()
+
+    first = health_of(worker)
+    clock.advance(300)
+    still = health_of(worker)
+    client.memory["evicted_keys"] = 80
+    clock.advance(60)
+    grown = health_of(worker)
+
+    assert "50 keys in the last 24 hours" in first.warnings[0]
+    assert still.warnings == ()
+    assert "30 keys in the last 60 seconds" in grown.warnings[0]
+    assert grown.redis_evictions == 80
+
+
+def test_a_memory_that_is_too_small_is_told(store, clock):
+    """It evicts more than it holds: entries go before anybody asks again."""
+    worker = make_engine(store, clock, backend="memory", memory_bytes=10_000)
+    for number in range(60):
+        worker.read(make_call(owner=f"u{number}"))
+
+    (warning,) = health_of(worker).warnings
+
+    assert warning.startswith("This worker's memory is full")
+    assert "CACHE_MEMORY_BYTES" in warning
+
+
+@pytest.mark.server
+def test_a_real_server_is_judged(store, clock, redis_process, new_tier):
+    """The words of INFO are those that Redis has."""
+    client = strict_client(redis_process.port)
+    worker = make_engine(store, clock, new_tier(client), backend="redis")
+
+    health = health_of(worker)
+    client.close()
+
+    assert health.redis_role == "master"
+    assert (health.redis_version or "")[0].isdigit()
+    assert (health.redis_clients or 0) >= 1
+    assert any(each.startswith("maxmemory is not set") for each in health.warnings)

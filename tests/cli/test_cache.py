@@ -11,7 +11,7 @@ from app import create_app
 from cache.namespaces import NAMESPACES
 from database.session import db
 from services.startup import prepare
-from services.warming import STRATEGIES
+from services.warming_strategies import STRATEGIES
 
 pytestmark = pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)
 

@@ -1,11 +1,13 @@
 """Warming: what is read before anybody asks."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from sqlalchemy import select, text, update
 
-from cache.namespaces import MODELS, NAMESPACES
+from cache.extension import cache
+from cache.namespaces import MODELS
 from cache.scopes import UserId
 from database.session import db, read_session
 from database.tables.models import CatalogueModel
@@ -17,6 +19,8 @@ from services.conversations import folders, threads
 from services.costs import pricing
 from services.errors import Invalid, NotFound
 from services.unit_of_work import unit_of_work
+from services.warming_strategies import STRATEGIES, Strategy
+from tests.doubles.fake_clock import FakeClock
 from tests.factories.chats import make_conversation
 from tests.factories.costs import MODEL, make_model, make_price
 from tests.streams.scripts import wait_until
@@ -133,24 +137,11 @@ class _Vanishing:
 
 def test_what_went_away_in_the_meantime_is_passed_over(app):
     """Between the list and the read somebody may delete it."""
-    strategy = warming.Strategy("vanishing", "made up", _Vanishing.reads)
+    strategy = Strategy("vanishing", "made up", _Vanishing.reads)
 
     steps = list(warming._run_one(strategy, "job"))  # noqa: SLF001 (the step has no other door)
 
     assert (steps[-1].done, steps[-1].failed) == (3, 1)
-
-
-@pytest.mark.parametrize("names", [None, [], ["all"], ["prices", "all"]])
-def test_without_a_choice_all_are_run(names):
-    """`all` is a word for it."""
-    assert [each.name for each in warming.chosen(names)] == list(warming.STRATEGIES)
-
-
-def test_a_strategy_named_twice_is_run_once():
-    """In the order of the first names."""
-    chosen = warming.chosen(["prices", "catalogue", "prices"])
-
-    assert [each.name for each in chosen] == ["prices", "catalogue"]
 
 
 @pytest.mark.parametrize("ask", [warming.start_job, warming.warm, lambda n: list(warming.run(n))])
@@ -215,13 +206,100 @@ def test_the_list_shows_each_strategys_last_run(app, clock):
 
     items = {each["strategy"]: each for each in warming.list_strategies()["items"]}
 
-    assert list(items) == list(warming.STRATEGIES)
+    assert list(items) == list(STRATEGIES)
     assert items["prices"]["last_run"].started_at == clock.now()
     assert items["catalogue"]["last_run"] is None
 
 
-def test_every_strategy_named_by_a_namespace_exists():
-    """An admin reads there who fills it."""
-    named = {name for space in NAMESPACES.values() for name in space.warmed_by}
+def _strategy_runs():
+    with read_session() as session:
+        rows = session.scalars(select(WarmRun).order_by(WarmRun.started_at, WarmRun.strategy)).all()
+        return [(row.strategy, row.status, row.done, row.total, row.error) for row in rows]
 
-    assert named <= set(warming.STRATEGIES)
+
+def test_a_start_is_recorded_once_however_many_workers_it_has(app):
+    """In memory each worker fills its own; the record is the start's."""
+    warming.warm_at_start(["catalogue"])
+    cache.engine.memory.clear()
+    warming.warm_at_start(["catalogue"])
+
+    ((name, status, done, total, error),) = _strategy_runs()
+    assert (name, status, error) == ("catalogue", "done", None)
+    assert done == total > 0
+    assert _outcomes(completions.list_models()) == {"hit"}
+
+
+@pytest.mark.parametrize("cache_fields", ["redis"], indirect=True)
+@pytest.mark.server
+def test_with_redis_the_first_worker_loads_for_all(app):
+    """A second one finds in Redis what it needs, when it needs it."""
+    warming.warm_at_start(["catalogue"])
+    counted = cache.engine.statistics.snapshot()
+    warming.warm_at_start(["catalogue"])
+
+    assert cache.engine.statistics.snapshot() == counted
+    assert len(_strategy_runs()) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_strategy_that_fails_at_a_start_stops_nothing(app):
+    """The worker serves, the next strategy runs, and the record says what went wrong."""
+    _break("conversations")
+
+    warming.warm_at_start(["recent-users", "catalogue"])
+
+    runs = {each[0]: each for each in _strategy_runs()}
+    assert runs["recent-users"][1] == "failed"
+    assert "conversations" in runs["recent-users"][4]
+    assert runs["catalogue"][1] == "done"
+
+
+@dataclass
+class _Slow:
+    """Reads that take their time."""
+
+    clock: FakeClock
+
+    def reads(self):
+        """A hundred of three seconds each."""
+        return [partial(self.clock.advance, 3)] * 100
+
+
+def test_a_slow_strategy_is_ended_after_its_minute(app, clock):
+    """It says how far it had come; requests were never held up by it."""
+    strategy = Strategy("slow", "made up", _Slow(clock).reads)
+
+    with pytest.raises(TimeoutError):
+        list(warming._run_one(strategy, "job", warming.AT_START))  # noqa: SLF001 (as above)
+
+    ((name, status, done, total, error),) = _strategy_runs()
+    assert (name, status, total) == ("slow", "failed", 100)
+    assert done == 20
+    assert "longer than 60 s" in error
+
+
+def test_progress_is_seen_from_elsewhere_while_it_runs(app, clock):
+    """Once a second, not with every read."""
+    running = warming._run_one(Strategy("slow", "made up", _Slow(clock).reads), "job")  # noqa: SLF001
+
+    for _ in range(5):
+        next(running)
+
+    ((_, status, done, total, _),) = _strategy_runs()
+    assert (status, done, total) == ("running", 4, 100)
+    running.close()
+
+
+def test_a_run_whose_worker_died_is_not_running_for_ever(app, clock):
+    """The next start says so; what is a month old is dropped."""
+    next(warming._run_one(Strategy("slow", "made up", _Slow(clock).reads), "job"))  # noqa: SLF001
+    with unit_of_work() as work:
+        work.session.execute(update(WarmRun).values(status="running", error=None))
+    clock.advance(7200)
+    warming.warm_at_start(["prices"])
+    after_hours = _strategy_runs()
+    clock.advance(31 * DAY_S)
+    warming.warm_at_start(["prices"])
+
+    assert ("slow", "failed") in [(each[0], each[1]) for each in after_hours]
+    assert "slow" not in {each[0] for each in _strategy_runs()}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.warming import STRATEGIES
+from services.warming_strategies import STRATEGIES
 from tests.streams.scripts import wait_until
 
 PATH = "/api/cache/warm"
