@@ -5,7 +5,7 @@ start waits for either.
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -183,7 +183,9 @@ def _finish(strategy: Strategy, job_id: str | None, pace: Pace) -> None:
         log.info("cache_warmed", strategy=strategy.name, reads=last.total, failed=last.failed)
 
 
-def _run_one(strategy: Strategy, job_id: str | None, pace: Pace = UNHURRIED) -> Iterator[Step]:
+def _run_one(
+    strategy: Strategy, job_id: str | None, pace: Pace = UNHURRIED
+) -> Generator[Step, None, None]:
     """Run a strategy; recorded under `job_id`, if it has one."""
     record = None if job_id is None else _Record(_begin(strategy.name, job_id))
     clock = runtime().clock

@@ -1,5 +1,7 @@
 """What can be warmed: the reads that requests make as well."""
 
+from typing import Any
+
 import pytest
 
 from cache.namespaces import NAMESPACES
@@ -46,7 +48,7 @@ def test_the_critical_reads_are_those_of_the_last_callers(app, alice, bob, clock
         (key,) = runtime().secrets.api_key_hashes(alice.key)
         others = runtime().secrets.api_key_hashes(bob.key)[0]
 
-        found = [
+        found: list[Any] = [
             find_principal(KeyHash(key)),
             load_limits(UserId(alice.user_id)),
             model_routes.find_routing("demo/echo"),
