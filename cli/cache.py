@@ -14,6 +14,14 @@ __all__ = ["commands", "warm_commands"]
 
 warm_commands = Blueprint("cache_warm", __name__, cli_group=None)
 commands = Blueprint("cache_commands", __name__, cli_group="cache")
+COLUMNS = (
+    "namespace", "reads", "hits", "misses", "hit_ratio", "1m", "1h", "24h", "fills", "entries",
+    "bytes", "redis_bytes",
+)  # fmt: skip
+RESOURCE_COLUMNS = (
+    "namespace", "reads", "hits", "misses", "hit_ratio", "1m", "1h", "24h", "reloads_unchanged",
+    "reloads_changed", "ended_unused", "ended_used",
+)  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
@@ -39,19 +47,36 @@ def cache_warm(names: tuple[str, ...], everything: bool, as_json: bool) -> None:
                 }
         except Invalid as fault:
             raise click.UsageError(" ".join(fault.errors["strategies"])) from fault
+    cache_statistics.publish_statistics()
     print_rows(list(last.values()), ("strategy", "reads", "failed"), as_json=as_json)
 
 
 @commands.cli.command("stats")
+@click.option("--resources", "by_resource", is_flag=True, help="Show each resource as well.")
 @as_json
-def stats(as_json: bool) -> None:
+def stats(by_resource: bool, as_json: bool) -> None:
     """Show what the cache did, by namespace."""
     shown: Any = StatsSchema().dump(cache_statistics.read_statistics())
     if as_json:
         print_json(shown)
         return
-    columns = ("namespace", "reads", "hits", "misses", "hit_ratio", "fills", "entries", "bytes")
-    print_rows([*shown["namespaces"], {"namespace": "total", **shown["totals"]}], columns)
+    rows = [*shown["namespaces"], {"namespace": "total", **shown["totals"]}]
+    print_rows([_row(each) for each in rows], COLUMNS)
+    if by_resource:
+        parts = [
+            {**part, "namespace": f"{each['namespace']} {part['resource']}"}
+            for each in shown["namespaces"]
+            for part in each["resources"]
+        ]
+        print_rows([_row(each) for each in parts], RESOURCE_COLUMNS)
+    for sentence in shown["advice"]:
+        click.echo(sentence)
+
+
+def _row(figures: dict[str, Any]) -> dict[str, Any]:
+    """One line of the table: counts, and the ratio in each window."""
+    ratios = {name: each["hit_ratio"] for name, each in figures["windows"].items()}
+    return {**figures, **ratios}
 
 
 @commands.cli.command("health")
@@ -63,9 +88,16 @@ def health(as_json: bool) -> None:
         print_json(shown)
     else:
         rows = [
-            {"what": name, "state": value} for name, value in shown.items() if name != "outages"
+            {"what": name, "state": value}
+            for name, value in shown.items()
+            if name not in {"outages", "warnings"}
         ]
         print_rows(rows, ("what", "state"))
+        for outage in shown["outages"]:
+            until = outage["ended_at"] or "now"
+            click.echo(f"Away from {outage['began_at']} to {until}: {outage['reason']}")
+        for warning in shown["warnings"]:
+            click.echo(f"Warning: {warning}")
     if shown["configured"] != "memory" and not shown["redis_reachable"]:
         raise click.exceptions.Exit(1)
 

@@ -132,6 +132,7 @@ class StatsSchema(Schema):
     totals = fields.Nested(CacheFiguresSchema, required=True)
     namespaces = fields.List(fields.Nested(NamespaceFiguresSchema), required=True)
     errors = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    advice = fields.List(fields.String(), required=True)
 
 
 class OutageSchema(Schema):

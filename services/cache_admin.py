@@ -19,8 +19,6 @@ from cache.results import encode_body
 from cache.scopes import Scope
 from schemas.cache_admin import EntryWrite, KeyQuery
 from services import audit_logs, cache_statistics
-from services.cache_advice import advice
-from services.cache_figures import by_resource
 from services.errors import Invalid, NotFound
 from services.principal import Principal
 from services.runtime import runtime
@@ -216,15 +214,14 @@ def _described(
     space: AnyNamespace, seen: cache_statistics.Seen, count: EntryCount | None
 ) -> dict[str, Any]:
     engine = cache.engine
-    ttls = {each: engine.ttl_of(space.name, each, ttl) for each, ttl in space.ttls.items()}
     return {
         "namespace": space.name,
         "owners": space.owners,
         "is_public": space.is_public,
         "freshness": space.freshness.value,
-        "ttls": ttls,
+        "ttls": {each: engine.ttl_of(space.name, each, ttl) for each, ttl in space.ttls.items()},
         "warmed_by": list(space.warmed_by),
         **cache_statistics.held(count),
         **seen.of(space.name),
-        "advice": advice(space.name, by_resource(seen.counts.get(space.name, {})), ttls),
+        "advice": cache_statistics.advice_on(seen, space.name),
     }

@@ -19,6 +19,7 @@ from cache.sweeping import sweep
 from database.session import read_session
 from database.tables.platform import CacheStatistics
 from services import audit_logs, cache_windows
+from services.cache_advice import advice
 from services.cache_figures import added, by_namespace, by_resource, in_all, in_window
 from services.errors import Conflict
 from services.principal import Principal
@@ -27,6 +28,7 @@ from services.unit_of_work import UnitOfWork, unit_of_work
 
 __all__ = [
     "Seen",
+    "advice_on",
     "held",
     "publish_statistics",
     "read_statistics",
@@ -130,6 +132,13 @@ def held(count: EntryCount | None) -> dict[str, Any]:
     }
 
 
+def advice_on(found: Seen, name: str) -> list[str]:
+    """Sentences about the TTLs of one namespace, under those that hold now."""
+    space = NAMESPACES[name]
+    ttls = {each: cache.engine.ttl_of(name, each, ttl) for each, ttl in space.ttls.items()}
+    return advice(name, by_resource(found.counts.get(name, {})), ttls)
+
+
 def read_statistics() -> dict[str, Any]:
     """Totals and each namespace's figures."""
     found = seen()
@@ -141,6 +150,7 @@ def read_statistics() -> dict[str, Any]:
             {"namespace": name, **held(counts.get(name)), **found.of(name)} for name in GROUPS
         ],
         "errors": found.errors,
+        "advice": [told for name in NAMESPACES for told in advice_on(found, name)],
     }
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "delete_budget",
     "edit_budget",
     "list_budgets",
+    "load_limits",
 ]
 
 log = structlog.get_logger(__name__)

@@ -6,10 +6,13 @@ from dataclasses import replace
 import msgspec
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from app import create_app
+from cache.extension import cache
 from cache.namespaces import NAMESPACES
-from database.session import db
+from database.session import db, read_session
+from database.tables.platform import CacheStatistics
 from services.startup import prepare
 from services.warming_strategies import STRATEGIES
 
@@ -133,3 +136,41 @@ def test_a_namespace_that_does_not_exist_is_named(app):
 
     assert result.exit_code == 1
     assert "everything" in result.stderr
+
+
+def test_figures_are_told_by_window_and_by_resource(app, alice):
+    """What an operator asks at a terminal: how well, lately, and which of them does not."""
+    alice.get("/api/folders")
+    alice.get("/api/folders")
+
+    result = _run(app, "cache", "stats", "--resources")
+
+    assert result.exit_code == 0
+    assert all(each in result.stdout for each in ("1m", "1h", "24h", "conversations folders"))
+
+
+def test_advice_is_printed_below_the_table(app):
+    """In the same words as elsewhere."""
+    count = cache.engine_of(app).statistics.count
+    count("reads", "files", "list", "hit", "memory", by=20)
+    count("reads", "files", "list", "miss", "stamp", by=90)
+
+    result = _run(app, "cache", "stats")
+
+    assert "files_list: 90 of 90 misses follow writes" in result.stdout
+
+
+def test_warnings_are_printed_below_the_table(without_redis):
+    """One a line, for people and for grep."""
+    result = _run(without_redis, "cache", "health")
+
+    assert "Warning: Redis does not answer" in result.stdout
+
+
+def test_what_a_command_reads_is_counted_as_well(app):
+    """Its process ends, its counts stay."""
+    _run(app, "cache-warm", "--strategy", "catalogue")
+
+    with app.app_context(), read_session() as session:
+        (row,) = session.scalars(select(CacheStatistics)).all()
+    assert row.figures["fills|models|list"] >= 1

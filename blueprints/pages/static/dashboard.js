@@ -34,6 +34,41 @@ function pairs(facts) {
 }
 
 const percent = (ratio) => (ratio === null ? "–" : `${(ratio * 100).toFixed(1)} %`);
+const count = (number) => number.toLocaleString("en");
+const size = (bytes) => (bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(0)} kB` : `${(bytes / 2 ** 20).toFixed(1)} MB`);
+const list = (texts) => texts.map((text) => Object.assign(document.createElement("li"), { textContent: text }));
+
+const REASONS = {
+  absent: "first reads",
+  expired: "TTL over",
+  inconsistent: "audited",
+  request: "asked for",
+  schema: "other version",
+  signature: "foreign bytes",
+  stamp: "after writes",
+};
+
+function mostMisses({ misses, misses_by_reason: reasons }) {
+  const [most] = Object.entries(reasons).sort(([, a], [, b]) => b - a);
+  return most && misses ? `${REASONS[most[0]] || most[0]}, ${percent(most[1] / misses)}` : "–";
+}
+
+function windows({ windows: each }) {
+  return [...["1m", "1h", "24h"].map((name) => percent(each[name].hit_ratio)), count(each["24h"].reads)];
+}
+
+function loadTime({ latency }) {
+  const loader = latency.find(({ tier }) => tier === "loader");
+  return loader && loader.p95_ms !== null ? `${loader.p95_ms} ms` : "–";
+}
+
+function held({ entries, entries_complete: isComplete }) {
+  return isComplete ? count(entries) : `about ${count(entries)}`;
+}
+
+function share(part, whole) {
+  return whole ? `${count(part)} of ${count(whole)}` : "–";
+}
 
 async function refresh() {
   const [stats, health, models, daily] = await Promise.all(
@@ -43,21 +78,35 @@ async function refresh() {
   $("cache").replaceChildren(
     ...pairs({
       Backend: health.backend,
+      "Hit ratio, 1 h": percent(totals.windows["1h"].hit_ratio),
+      "Hit ratio, 24 h": percent(totals.windows["24h"].hit_ratio),
+      "Reads, 24 h": count(totals.windows["24h"].reads),
+      "Shared loads": count(totals.coalesced_waits),
       Circuit: health.circuit,
       "Redis, ms": health.redis_latency_ms,
-      Reads: totals.reads,
-      "Hit ratio": percent(totals.hit_ratio),
-      "Shared loads": totals.coalesced_waits,
       Fallbacks: health.fallbacks,
-      Inconsistencies: totals.inconsistencies,
+      Inconsistencies: count(totals.inconsistencies),
     }),
   );
-  $("warnings").replaceChildren(
-    ...health.warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text })),
-  );
+  $("warnings").replaceChildren(...list(health.warnings));
+  $("advice").replaceChildren(...list(stats.advice));
+  $("well").hidden = health.warnings.length + stats.advice.length + totals.inconsistencies > 0;
   $("namespaces").replaceChildren(
     ...stats.namespaces.map((each) =>
-      row([each.namespace, each.reads, each.hits, each.misses, percent(each.hit_ratio), each.fills, each.invalidations]),
+      row([each.namespace, ...windows(each), mostMisses(each), loadTime(each), held(each), size(each.redis_bytes || each.bytes)]),
+    ),
+  );
+  $("resources").replaceChildren(
+    ...stats.namespaces.flatMap(({ namespace, resources }) =>
+      resources.map((each) =>
+        row([
+          `${namespace} ${each.resource}`,
+          ...windows(each),
+          mostMisses(each),
+          share(each.reloads_unchanged, each.reloads_unchanged + each.reloads_changed),
+          share(each.ended_unused, each.ended_unused + each.ended_used),
+        ]),
+      ),
     ),
   );
   $("models").replaceChildren(
