@@ -17,20 +17,17 @@ from sqlalchemy import (
     String,
     delete,
     event,
-    func,
     or_,
     select,
-    text,
 )
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from database.freshness.postgres import PostgresFreshness
 from database.freshness.sqlite import SqliteFreshness
 from database.session import BUSY_TIMEOUT_MS, Base, db, sqlite_file, write_session
+from database.triggers import postgres, sqlite
 from database.triggers.declared import come_with
-from database.triggers.postgres import BUMP
 from telemetry.clock import Clock
 
 __all__ = ["CacheGeneration", "GenerationsOutOfReach", "SqlGenerations", "bump", "purge"]
@@ -131,22 +128,12 @@ def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:
         name if stripes == 1 else f"{name}{STRIPE}{random.randrange(stripes)}"  # noqa: S311
         for name, stripes in scopes.items()
     )
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text(BUMP), {"scopes": names, "now_us": now_us})
-        return
-    rows = [{"scope": name, "generation": now_us, "bumped_us": now_us} for name in names]
-    statement = insert(CacheGeneration).values(rows)
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[CacheGeneration.scope],
-            set_={
-                "generation": func.max(
-                    CacheGeneration.generation + 1, statement.excluded.generation
-                ),
-                "bumped_us": statement.excluded.bumped_us,
-            },
-        )
-    )
+    # The driver's own statements: composing and compiling them would take longer than they do.
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(postgres.BUMP, (names, now_us))
+    else:
+        connection.exec_driver_sql(sqlite.BUMP, [(name, now_us, now_us) for name in names])
 
 
 def purge(session: Session, namespaces: Iterable[str], before: datetime, *, limit: int) -> int:

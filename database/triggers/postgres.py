@@ -16,7 +16,8 @@ from database.triggers.scopes import Scopes, TableScopes
 
 __all__ = ["BUMP", "DROP_FUNCTIONS", "FUNCTIONS", "created", "dropped"]
 
-BUMP = "SELECT cache_bump(:scopes, :now_us)"
+BUMP = "SELECT cache_bump(%s, %s)"
+"""Raises an array of scopes, at an instant in microseconds; as the driver has it."""
 FUNCTIONS = (
     # Returns whether the note is the transaction's first. Of a statement on too many owners the
     # namespace is noted, so that the notes stay short.

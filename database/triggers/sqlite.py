@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from database.triggers.scopes import Scopes, TableScopes
 
-__all__ = ["created", "dropped"]
+__all__ = ["BUMP", "created", "dropped"]
 
 NOW_US = (
     "CAST(strftime('%s', 'now') AS INTEGER) * 1000000"
@@ -21,6 +21,11 @@ INSERT INTO cache_generations(scope, generation, bumped_us)
 SELECT {{scope}}, {NOW_US}, {NOW_US}{{source}}
 ON CONFLICT(scope) DO UPDATE
 SET generation = max(generation + 1, excluded.generation), bumped_us = excluded.bumped_us;"""
+BUMP = """\
+INSERT INTO cache_generations(scope, generation, bumped_us) VALUES (?, ?, ?)
+ON CONFLICT(scope) DO UPDATE
+SET generation = max(generation + 1, excluded.generation), bumped_us = excluded.bumped_us"""
+"""Raises a scope, at an instant in microseconds given twice; as the driver has it."""
 MOMENTS = {
     "insert": "AFTER INSERT",
     "delete": "AFTER DELETE",
