@@ -18,7 +18,7 @@ from schemas.providers import (
     ProviderWriteSchema,
     SyncSchema,
 )
-from services import providers
+from services import provider_sync, providers
 from services.principal import Principal
 
 __all__ = ["routes"]
@@ -80,7 +80,7 @@ def delete_provider(principal: Principal, provider_id: str) -> None:
 @returns(SyncSchema)
 def sync_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
     """Pull the provider's own model list."""
-    return providers.sync_provider(principal, provider_id)
+    return provider_sync.sync_provider(principal, provider_id)
 
 
 @routes.post("/<provider_id>/check")
@@ -89,4 +89,4 @@ def sync_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
 @returns(CheckSchema)
 def check_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
     """Make one real request and say how it went."""
-    return providers.check_provider(principal, provider_id)
+    return provider_sync.check_provider(principal, provider_id)

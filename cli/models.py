@@ -6,7 +6,7 @@ import click
 from flask import Blueprint
 
 from cli.output import print_rows, progress_bar
-from services import providers
+from services import provider_sync, providers
 from services.errors import LarderError, NotFound
 
 __all__ = ["commands"]
@@ -32,7 +32,7 @@ def sync_models(context: click.Context, *, provider: str | None, as_json: bool) 
 
 def _sync(provider_id: str) -> dict[str, Any]:
     try:
-        return {**providers.sync_provider(None, provider_id), "failure": None}
+        return {**provider_sync.sync_provider(None, provider_id), "failure": None}
     except NotFound as fault:
         raise click.UsageError(fault.detail) from fault
     except LarderError as fault:  # the others are synced all the same

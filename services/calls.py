@@ -5,7 +5,6 @@ look; what they owe the ledger is the same and stands here. A call may take seve
 model or, where an alias was asked for, of several: each that was sent has its row.
 """
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,24 +15,17 @@ from sqlalchemy import bindparam, insert, update
 
 from cache.namespaces import CONVERSATIONS
 from database.tables.conversations import Stream
-from providers.attempts import Attempts, Candidate, FailedTry, Reached
-from providers.protocol import (
-    ChatRequest,
-    ChunkStream,
-    ProviderAuthFailed,
-    ProviderError,
-    ProviderUnavailable,
-    Usage,
-)
-from providers.retries import RetryPolicy
+from providers.attempts import FailedTry
+from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
 from services import model_routes, rate_limits
 from services.costs import budgets, ledger
 from services.costs.ledger import ProviderCall, estimate_tokens
-from services.errors import RateLimited, Unavailable, UpstreamFailed
+from services.errors import RateLimited, UpstreamFailed
 from services.model_routes import ModelRoute
 from services.principal import Principal
 from services.rate_limits import Reservation, reserve_tokens
 from services.runtime import runtime
+from services.tries import Progress, attempts
 from services.unit_of_work import UnitOfWork, unit_of_work
 from streams.limits import TimeLimits
 from streams.outcome import Outcome
@@ -62,18 +54,6 @@ class Bill:
     status: str
 
 
-@dataclass(slots=True)
-class _Progress:
-    """How far a call's tries have come; written by the one thread that makes them.
-
-    `spent_s` is what the tries before the last one took, `usage` what a failed last one counted.
-    """
-
-    place: int = 0
-    spent_s: float = 0.0
-    usage: Usage | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class ModelCall:
     """A call about to be made: who asks which model for what. `call_id` is the stream's id too.
@@ -92,7 +72,7 @@ class ModelCall:
     message_id: str | None = None
     reservation: Reservation | None = None
     plain: Mapping[str, Any] | None = None
-    _progress: _Progress = field(default_factory=_Progress, compare=False)
+    _progress: Progress = field(default_factory=Progress, compare=False)
 
     @property
     def route(self) -> ModelRoute:
@@ -101,21 +81,9 @@ class ModelCall:
 
     def pull(self) -> ChunkStream:
         """The call's chunks; nothing is asked until the first one is wanted."""
-        parts = runtime()
-        settings = parts.settings
-        limits = [self.time_limits().first_chunk_s, self.time_limits().total_s]
-        return Attempts(
-            [self._candidate(each) for each in self.routes],
-            policy=RetryPolicy(
-                retries=settings.provider_retries,
-                longest_wait_s=settings.provider_retry_wait_s,
-                repeats_server_errors=settings.provider_retry_server_errors,
-            ),
-            clock=parts.clock,
-            draw=random.random,
-            deadline_s=parts.clock.monotonic() + min(each for each in limits if each is not None),
-            watcher=self,
-        )
+        limits = self.time_limits()
+        bounds = [each for each in (limits.first_chunk_s, limits.total_s) if each is not None]
+        return attempts(self.routes, self._request_for, within_s=min(bounds), watcher=self)
 
     def failed(self, failed: FailedTry, next_place: int | None) -> None:
         """Book a try that failed before its first token, and note which model is tried next.
@@ -141,15 +109,6 @@ class ModelCall:
             if stream is not None:  # so that a lost stream is booked as the model's that ran it
                 stream.model_id = self.route.model_id
                 work.invalidates(CONVERSATIONS.of(self.principal.user_id))
-
-    def _candidate(self, route: ModelRoute) -> Candidate:
-        request = replace(
-            self._request_for(route),
-            model=route.name,
-            max_output_tokens=route.max_output_tokens,
-            capabilities=route.capabilities,
-        )
-        return Candidate(lambda: _reach(route), request)
 
     def open(self, work: UnitOfWork) -> None:
         """Note the running stream, so that any worker knows whose it is.
@@ -204,9 +163,16 @@ class ModelCall:
 
     def _request_for(self, route: ModelRoute) -> ChatRequest:
         """What is asked of one model: Anthropic's own words go to those who speak its format."""
-        if self.plain is None or route.wire_format == "anthropic":
-            return self.request
-        return replace(self.request, body=self.plain)
+        body = self.request.body
+        if self.plain is not None and route.wire_format != "anthropic":
+            body = self.plain
+        return replace(
+            self.request,
+            body=body,
+            model=route.name,
+            max_output_tokens=route.max_output_tokens,
+            capabilities=route.capabilities,
+        )
 
     def _settle(self, used: int) -> None:
         if self.reservation is not None:
@@ -343,21 +309,6 @@ def raise_upstream(fault: ProviderError) -> NoReturn:
         retry_after_s=fault.retry_after_s,
         param=fault.param,
     ) from fault
-
-
-def _reach(route: ModelRoute) -> Reached:
-    """The adapter for a route, with its circuit.
-
-    Raises:
-        ProviderError: there can be none.
-    """
-    try:
-        return runtime().providers.reach(model_routes.provider_config(route))
-    except Unavailable as fault:
-        raise ProviderAuthFailed(fault.detail, was_sent=False) from fault
-    except LookupError as fault:
-        message = f"Nothing here speaks the format of provider {route.provider_id}."
-        raise ProviderUnavailable(message, was_sent=False) from fault
 
 
 def _nothing_came(outcome: Outcome) -> bool:

@@ -1,4 +1,4 @@
-"""Providers of models: kept with their secrets encrypted, synced, checked."""
+"""Providers of models: kept with their secrets encrypted, shown with their circuits."""
 
 import copy
 import re
@@ -13,13 +13,10 @@ from cache import recording
 from cache.namespaces import MODELS, PROVIDERS
 from cache.results import CachedResult, encode_body, etag_of
 from database.session import read_session
-from database.tables.models import CatalogueModel, CatalogueProvider
-from providers.protocol import ModelListing, ProviderError
+from database.tables.models import CatalogueProvider
 from providers.registry import WIRE_FORMATS
 from schemas.providers import CircuitSchema, NewProvider, ProviderEdit, ProviderSchema
-from services import audit_logs, model_routes
-from services.calls import raise_upstream
-from services.costs import pricing
+from services import audit_logs
 from services.errors import Conflict, Invalid, NotFound
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.preconditions import check_precondition
@@ -29,23 +26,17 @@ from services.unit_of_work import UnitOfWork, unit_of_work
 
 __all__ = [
     "add_provider",
-    "check_provider",
     "create_provider",
     "delete_provider",
     "edit_provider",
+    "find_row",
     "get_provider",
     "list_provider_ids",
     "list_providers",
-    "sync_provider",
 ]
 
 LISTING = "providers"
-NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,235}")
 MAX_PROVIDERS = 500
-MAX_ERROR_CHARS = 500
-MAX_DISPLAY_CHARS = 300
-MAX_CAPABILITIES = 50
-MAX_CAPABILITY_CHARS = 60
 CIRCUIT_MARK = re.compile(r'\.[0-9a-f]{8}"')
 _ONE = ProviderSchema()
 _CIRCUIT = CircuitSchema()
@@ -85,7 +76,7 @@ def load_provider(provider_id: str) -> dict[str, Any]:
         NotFound: there is none of this id.
     """
     with read_session() as session:
-        return _dump(_found(session, provider_id))
+        return _dump(find_row(session, provider_id))
 
 
 def create_provider(principal: Principal, new: NewProvider) -> dict[str, Any]:
@@ -181,55 +172,6 @@ def list_provider_ids() -> list[str]:
         return list(session.scalars(active.order_by(CatalogueProvider.id)))
 
 
-def sync_provider(principal: Principal | None, provider_id: str) -> dict[str, Any]:
-    """Pull a provider's own model list into the catalogue.
-
-    New models become active; what an admin changed stays; what the provider no longer lists is
-    marked deprecated, never deleted.
-
-    Raises:
-        NotFound: there is none of this id.
-        UpstreamFailed: the list could not be had; the failure is noted with the provider.
-    """
-    try:
-        listed = _listed(provider_id)
-    except ProviderError as fault:
-        with unit_of_work() as work:
-            row = _stored(work.session, provider_id)
-            row.sync_error = fault.message[:MAX_ERROR_CHARS]
-            work.invalidates(PROVIDERS.all(), MODELS.all())
-        raise_upstream(fault)
-    with unit_of_work() as work:
-        row = _stored(work.session, provider_id)
-        counts = _merge(work, row, listed)
-        row.synced_at, row.sync_error = runtime().clock.now(), None
-        work.invalidates(PROVIDERS.all(), MODELS.all())
-        if principal is not None:  # a sync at start is nobody's doing
-            audit_logs.record(work, principal, "provider.synced", "provider", provider_id, counts)
-    return {"provider_id": provider_id, **counts}
-
-
-def check_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
-    """Ask a provider for its list and say how it went; a failure is an answer, not an error.
-
-    Raises:
-        NotFound: there is none of this id.
-    """
-    clock = runtime().clock
-    began_s = clock.monotonic()
-    found: dict[str, Any] = {"ok": True, "models": None, "code": None, "detail": None}
-    try:
-        found["models"] = len(_listed(provider_id))
-    except ProviderError as fault:
-        found |= {"ok": False, "code": fault.code, "detail": fault.message}
-    found["latency_ms"] = round((clock.monotonic() - began_s) * 1000, 1)
-    with unit_of_work() as work:
-        audit_logs.record(
-            work, principal, "provider.checked", "provider", provider_id, {"ok": found["ok"]}
-        )
-    return {"provider_id": provider_id, **found}
-
-
 def _with_circuits(
     stored: CachedResult[dict[str, Any]],
     items_of: Callable[[dict[str, Any]], list[dict[str, Any]]],
@@ -262,7 +204,12 @@ def _dump(row: CatalogueProvider) -> dict[str, Any]:
     return dumped
 
 
-def _found(session: Session, provider_id: str, *, is_locked: bool = False) -> CatalogueProvider:
+def find_row(session: Session, provider_id: str, *, is_locked: bool = False) -> CatalogueProvider:
+    """A provider's row, locked for the rest of the transaction if it is to be changed.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
     row = session.get(CatalogueProvider, provider_id, with_for_update=is_locked)
     if row is None:
         raise NotFound.of("provider", provider_id)
@@ -270,78 +217,4 @@ def _found(session: Session, provider_id: str, *, is_locked: bool = False) -> Ca
 
 
 def _stored(session: Session, provider_id: str) -> CatalogueProvider:
-    return _found(session, provider_id, is_locked=True)
-
-
-def _listed(provider_id: str) -> list[ModelListing]:
-    with read_session() as session:
-        row = _found(session, provider_id)
-    config = model_routes.config_of(
-        row.id, row.wire_format, row.base_url, row.encrypted_secret, row.api_version
-    )
-    reached = runtime().providers.reach(config)
-    try:
-        listed = reached.provider.list_models()
-    except ProviderError as fault:
-        reached.circuit.leave(fault, is_probe=False)
-        raise
-    reached.circuit.leave(None, is_probe=False)  # it answers: calls may go through again
-    # The catalogue's ids go into URLs and headers: a name that cannot is left out. Some providers
-    # list a model twice.
-    return list({each.name: each for each in listed if NAME.fullmatch(each.name)}.values())
-
-
-def _merge(
-    work: UnitOfWork, provider: CatalogueProvider, listed: list[ModelListing]
-) -> dict[str, int]:
-    """Bring the catalogue in line with `listed`; what changed, in numbers."""
-    known = {
-        row.name: row
-        for row in work.session.scalars(
-            select(CatalogueModel).where(CatalogueModel.provider_id == provider.id)
-        )
-    }
-    counts = {"listed": len(listed), "added": 0, "returned": 0, "deprecated": 0}
-    for each in listed:
-        row = known.get(each.name)
-        if row is None:
-            work.session.add(_new_model(provider.id, each))
-            counts["added"] += 1
-        elif row.status == "deprecated" and row.origin == "sync":
-            row.status, row.updated_at = "active", runtime().clock.now()
-            counts["returned"] += 1
-    names = {each.name for each in listed}
-    for name, row in known.items():
-        if name not in names and row.origin == "sync" and row.status == "active":
-            row.status, row.updated_at = "deprecated", runtime().clock.now()
-            counts["deprecated"] += 1
-    work.session.flush()  # prices are looked up for models that are there
-    counts["priced"] = pricing.copy_prices(work, provider.id, sorted(names))
-    return counts
-
-
-def _new_model(provider_id: str, listing: ModelListing) -> CatalogueModel:
-    now = runtime().clock.now()
-    return CatalogueModel(
-        id=f"{provider_id}/{listing.name}",
-        provider_id=provider_id,
-        name=listing.name,
-        display_name=_storable(listing.display_name, MAX_DISPLAY_CHARS) or listing.name,
-        status="active",
-        capabilities=_capabilities(listing),
-        context_window=listing.context_window,
-        max_output_tokens=listing.max_output_tokens,
-        origin="sync",
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _capabilities(listing: ModelListing) -> list[str]:
-    found = [_storable(each, MAX_CAPABILITY_CHARS) for each in listing.capabilities or ()]
-    return [each for each in found if each][:MAX_CAPABILITIES]
-
-
-def _storable(words: str | None, max_chars: int) -> str:
-    """What a provider says, as the catalogue can hold it: bounded, without NUL."""
-    return (words or "").replace("\x00", "")[:max_chars]
+    return find_row(session, provider_id, is_locked=True)

@@ -19,7 +19,7 @@ from database.session import read_session
 from database.tables.models import CatalogueProvider
 from providers.registry import WIRE_FORMATS
 from schemas.providers import NewProvider, ProviderWriteSchema
-from services import providers
+from services import provider_sync, providers
 from services.errors import Conflict, Invalid, LarderError
 from services.runtime import runtime
 from services.secrets import SecretUnreadable
@@ -154,7 +154,7 @@ def _unsynced(provider_ids: set[str]) -> list[str]:
 
 def _sync(provider_id: str) -> None:
     try:
-        counts = providers.sync_provider(None, provider_id)
+        counts = provider_sync.sync_provider(None, provider_id)
     except LarderError as fault:
         log.warning("provider_sync_failed", provider=provider_id, reason=fault.detail)
     else:

@@ -1,5 +1,7 @@
 """What the environment and the TOML file declare is in the catalogue after each start."""
 
+import re
+import textwrap
 from dataclasses import replace
 from functools import partial
 
@@ -10,11 +12,13 @@ from app import create_app
 from config import SettingsError
 from database.session import db, read_session
 from database.tables.models import CatalogueModel, CatalogueProvider
+from providers.registry import WIRE_FORMATS
 from schemas.providers import NewProvider
 from services import model_routes, providers
 from services.registration import declared_providers, register_providers
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
+from tests.architecture.source import ROOT
 from tests.doubles.anthropic_server import KEY as CLAUDE_KEY
 from tests.doubles.anthropic_server import AnthropicServer
 from tests.doubles.openai_server import KEY
@@ -188,6 +192,24 @@ def test_a_wire_format_that_nobody_speaks_is_passed_over(started, file):
     app = started(providers_file=path, log_level="critical")
 
     assert list(_rows(app)) == ["demo"]
+
+
+def _examples():
+    """The TOML blocks of the documentation, indented or not."""
+    pages = sorted((ROOT / "docs").glob("*.md"))
+    blocks = re.findall(
+        r"```toml\n(.*?)```", "".join(each.read_text() for each in pages), re.DOTALL
+    )
+    return [textwrap.dedent(each) for each in blocks]
+
+
+@pytest.mark.parametrize("example", _examples())
+def test_every_example_in_the_documentation_is_read_as_it_stands(settings, file, example):
+    """People copy them; each names a format that is spoken."""
+    declared = dict(declared_providers(replace(settings, providers_file=file(example))))
+
+    assert len(declared) == example.count("[[provider]]") > 0
+    assert {new.wire_format for new, _ in declared.values()} <= set(WIRE_FORMATS)
 
 
 def test_anthropics_key_is_all_that_its_models_need(started):

@@ -77,6 +77,24 @@ def test_a_warm_completion_looks_nothing_up(app, alice, provided):
     assert _read(told) <= OWN
 
 
+def test_a_warm_alias_looks_nothing_up(app, admin, alice, provided):
+    """Whatever a name stands for is known in one read, and is fresh after a change."""
+    path = "/v1/chat/completions"
+    targets = [{"model": "up/tools"}, {"model": "up/echo"}]
+    new = {"id": "smart", "kind": "alias", "targets": targets}
+    admin.post("/api/models", json=new)
+    first = alice.post(path, json={**QUESTION, "model": "smart"})
+    with statements(app) as told:
+        answer = alice.post(path, json={**QUESTION, "model": "smart"})
+    admin.patch("/api/models/smart", json={"targets": targets[1:]})
+
+    changed = alice.post(path, json={**QUESTION, "model": "smart"})
+
+    assert _read(told) <= OWN
+    named = [each.headers["X-Larder-Model"] for each in (first, answer, changed)]
+    assert named == ["up/tools", "up/tools", "up/echo"]
+
+
 def test_a_warm_chat_looks_none_of_it_up(app, alice, provided):
     """It reads the conversation, which the message before has changed, and nothing else."""
     chat = alice.post("/api/conversations", json={"model": "up/echo"}).get_json()["id"]

@@ -5,7 +5,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from cache.namespaces import MODELS, PROVIDERS
 from config import Settings
+from database.tables.models import CatalogueProvider
+from services.unit_of_work import unit_of_work
 from tests.doubles.wire_server import WireServer, head, whole
 from tests.factories.chats import make_conversation, say
 from tests.factories.models import make_provider
@@ -251,11 +254,24 @@ def test_a_circuit_makes_no_version_of_its_provider(alice, admin, two):
     assert _complete(alice, "one/m").status_code == 200
 
 
-def test_a_stop_ends_the_wait_between_two_tries(alice, two):
-    """Nobody pays for an answer that nobody wants any more: see the providers' own tests."""
+def test_a_refusal_after_waits_leaves_no_stream_behind(alice, two):
+    """What came of the last try is what the caller is told."""
     two["one"].replies(LIMITED, LIMITED, REFUSED)
 
     answer = _complete(alice, "one/m", stream=True)
 
     assert answer.status_code == 400
     assert alice.get("/api/streams").json["items"] == []
+
+
+def test_a_secret_that_cannot_be_read_is_no_reason_to_stop(admin, alice, two, app):
+    """The next of the alias answers; asked for itself, the model's provider says what is wrong."""
+    with app.app_context(), unit_of_work() as work:
+        work.session.get_one(CatalogueProvider, "one").encrypted_secret = "of another key"
+        work.invalidates(PROVIDERS.all(), MODELS.all())
+
+    passed, refused = _complete(alice), _complete(alice, "one/m")
+
+    assert passed.headers["X-Larder-Model"] == "two/m"
+    assert (refused.status_code, refused.json["error"]["code"]) == (502, "provider_auth_failed")
+    assert two["one"].requests == []

@@ -1,0 +1,74 @@
+"""The tries of a call: how its models are reached, by what policy, and how far they have come."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from providers.attempts import Attempts, Candidate, Reached, Watcher
+from providers.protocol import ChatRequest, ProviderAuthFailed, ProviderUnavailable, Usage
+from providers.retries import RetryPolicy
+from services import model_routes
+from services.errors import Unavailable
+from services.model_routes import ModelRoute
+from services.runtime import runtime
+
+__all__ = ["Progress", "attempts"]
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a call's tries have come; written by the one thread that makes them.
+
+    `spent_s` is what the tries before the last one took, `usage` what a failed last one counted.
+    """
+
+    place: int = 0
+    spent_s: float = 0.0
+    usage: Usage | None = None
+
+
+def attempts(
+    routes: Sequence[ModelRoute],
+    request_for: Callable[[ModelRoute], ChatRequest],
+    *,
+    within_s: float,
+    watcher: Watcher,
+) -> Attempts:
+    """The chunks of the first model that answers; nothing is asked until one is wanted.
+
+    Args:
+        routes: the models, the first to be tried first.
+        request_for: what each is asked.
+        within_s: no try begins after so many seconds.
+        watcher: told of failed tries.
+    """
+    parts = runtime()
+    settings = parts.settings
+    return Attempts(
+        [Candidate(partial(_reach, each), request_for(each)) for each in routes],
+        policy=RetryPolicy(
+            retries=settings.provider_retries,
+            longest_wait_s=settings.provider_retry_wait_s,
+            repeats_server_errors=settings.provider_retry_server_errors,
+        ),
+        clock=parts.clock,
+        draw=random.random,
+        deadline_s=parts.clock.monotonic() + within_s,
+        watcher=watcher,
+    )
+
+
+def _reach(route: ModelRoute) -> Reached:
+    """The adapter for a route, with its circuit.
+
+    Raises:
+        ProviderError: there can be none.
+    """
+    try:
+        return runtime().providers.reach(model_routes.provider_config(route))
+    except Unavailable as fault:
+        raise ProviderAuthFailed(fault.detail, was_sent=False) from fault
+    except LookupError as fault:
+        message = f"Nothing here speaks the format of provider {route.provider_id}."
+        raise ProviderUnavailable(message, was_sent=False) from fault
