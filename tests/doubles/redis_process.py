@@ -12,7 +12,7 @@ from redis.retry import Retry
 from tests.doubles.server_programs import lacking, redis_program
 from tests.streams.scripts import wait_until
 
-__all__ = ["RedisProcess", "free_port", "strict_client"]
+__all__ = ["RedisProcess", "free_port", "patient_client", "strict_client"]
 
 
 def free_port() -> int:
@@ -32,6 +32,11 @@ def strict_client(port: int) -> redis.Redis:
         socket_connect_timeout=0.25,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def patient_client(port: int) -> redis.Redis:
+    """A client for tests in which time is not the point: a busy machine is no fault of Redis's."""
+    return redis.Redis(host="127.0.0.1", port=port, socket_timeout=20)
 
 
 class RedisProcess:

@@ -33,6 +33,7 @@ def make_tier(
     *,
     clock: Clock,
     pause_s: float = LONG_S,
+    timeout_s: float = 0.2,
     on_error: Callable[[str], None] = lambda _: None,
     on_back: Callable[[], None] = lambda: None,
 ) -> RedisTier:
@@ -40,7 +41,7 @@ def make_tier(
     connection: Any = client if isinstance(client, OneClient) else OneClient(client)
     return RedisTier(
         connection,
-        settings=CacheSettings(key_prefix="t", probe_s=pause_s),
+        settings=CacheSettings(key_prefix="t", probe_s=pause_s, timeout_s=timeout_s),
         clock=clock,
         on_error=on_error,
         on_back=on_back,
