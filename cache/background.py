@@ -5,6 +5,7 @@ something to do, so that a worker that forks, or never needs one, has none.
 """
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -109,8 +110,9 @@ class Background:
         with self._lock:
             self._is_stopped = True
             jobs = list(self._jobs.values())
+        end_s = time.monotonic() + END_S
         for job in jobs:
-            job.wait(END_S)
+            job.wait(max(0.0, end_s - time.monotonic()))
 
     def _thread(self, job: Job[T], work: Callable[[], T], after: Callable[[], None]) -> None:
         def run() -> None:

@@ -287,6 +287,7 @@ class CacheEngine:
             call.decode,
             entry.kept,
             call.spec.freshness.status,
+            len(entry.body) <= self.settings.entry_bytes,
         )
 
     def _now_s(self) -> float:

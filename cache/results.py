@@ -81,6 +81,7 @@ class CachedResult(Generic[R]):
         detail: the tier of a hit (`memory`, `redis`), else the reason of the miss.
         ttl_s: seconds the entry may still live.
         freshness: what `Cache-Status` says of the class; nothing of a strict one.
+        is_stored: whether what was loaded is kept; what is over the size limit is not.
     """
 
     body: bytes
@@ -91,6 +92,7 @@ class CachedResult(Generic[R]):
     _decode: Callable[[bytes], R] = field(repr=False)
     _kept: list[R] = field(default_factory=list, repr=False)
     freshness: str = ""
+    is_stored: bool = True
 
     @property
     def value(self) -> R:
@@ -112,4 +114,5 @@ class CachedResult(Generic[R]):
         if self.outcome is Outcome.BYPASS:
             return "fwd=bypass"
         forward = "request" if self.detail == "request" else "miss"
-        return f"fwd={forward}; stored; ttl={self.ttl_s}; detail={self.detail}"
+        kept = f"stored; ttl={self.ttl_s}; " if self.is_stored else ""
+        return f"fwd={forward}; {kept}detail={self.detail}"

@@ -285,3 +285,12 @@ def test_shutting_down_ends_the_probing(store, clock, new_tier):
 
     assert worker.read(make_call()).outcome is Outcome.HIT
     assert misses(worker) == {"absent": 1}
+
+
+def test_a_value_over_the_limit_says_that_it_was_not_kept(store, clock):
+    """Each read of it is a miss; whoever wonders why reads the header."""
+    worker = make_engine(store, clock, entry_bytes=5)
+
+    said = [worker.read(make_call(lambda: "too long")).cache_status for _ in range(2)]
+
+    assert said == ["larder; fwd=miss; detail=absent"] * 2

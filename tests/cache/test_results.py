@@ -69,6 +69,14 @@ def test_cache_status_says_what_happened(outcome, detail, said):
     assert _result(outcome, detail).cache_status == said
 
 
+def test_what_was_not_kept_is_not_said_to_be():
+    """A value over the size limit is loaded again by the next reader: the header says why."""
+    large = CachedResult(b"[1]", "", Outcome.MISS, "absent", 42, msgspec.json.decode)
+    large.is_stored = False
+
+    assert large.cache_status == "larder; fwd=miss; detail=absent"
+
+
 def test_a_weaker_class_is_said():
     """Whoever reads the header is not left to think it strict."""
     weaker = CachedResult(
