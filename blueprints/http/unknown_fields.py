@@ -30,7 +30,7 @@ def refuse_unknown(view: Callable[..., Any]) -> None:
     taken = getattr(view, "takes", ())
     if request.args and "query" not in taken:
         raise Invalid({name: [UNKNOWN] for name in request.args})
-    if request.content_length and request.method != "GET" and "body" not in taken:
+    if request.method != "GET" and request.content_length and "body" not in taken:
         _refuse_content(read_json(request))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 __all__ = [
     "ROOT",
+    "home_of_tests",
     "imported_names",
     "imported_packages",
     "listed_names",
@@ -17,7 +18,6 @@ __all__ = [
     "packages",
     "python_files",
     "source_files",
-    "test_file_of",
     "top_names",
 ]
 
@@ -41,7 +41,7 @@ def packages() -> set[str]:
     return {path.parts[0] for path in source_files() if len(path.parts) > 1}
 
 
-def test_file_of(source: Path) -> Path:
+def home_of_tests(source: Path) -> Path:
     """Where the tests of a source file are: the same folder under `tests`, the same name."""
     stem = source.stem.replace(".", "_")
     return Path("tests") / source.with_name(f"test_{stem}.py")

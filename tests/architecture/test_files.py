@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.architecture.source import ROOT, python_files, source_files
+from tests.architecture.source import ROOT, home_of_tests, python_files, source_files
 
 WALL = 400
 SCRIPTS = (".py", ".js", ".css", ".html")
@@ -37,6 +37,14 @@ def test_a_file_over_the_wall_is_found(tmp_path):
     (tmp_path / "long.py").write_text("x = 1\n" * (WALL + 1))
 
     assert _too_long(tmp_path, [Path("short.py"), Path("long.py")]) == ["long.py"]
+
+
+def test_every_source_file_has_its_test_file():
+    """At the mirrored place, by the same name: whoever changes the one finds the other."""
+    written = [each for each in source_files() if each.name != "__init__.py"]
+    untested = [str(each) for each in written if not (ROOT / home_of_tests(each)).is_file()]
+
+    assert untested == []
 
 
 def test_every_folder_of_tests_is_a_package():

@@ -1,0 +1,64 @@
+"""What a provider may be, and that its secret never comes out."""
+
+from types import SimpleNamespace
+
+import pytest
+from marshmallow import ValidationError
+
+from schemas.providers import ProviderPatchSchema, ProviderSchema, ProviderWriteSchema
+
+NEW = {"id": "acme", "wire_format": "openai", "base_url": "https://acme.example/v1"}
+
+
+def test_a_new_provider_is_active():
+    """And has no secret unless one is sent."""
+    new = ProviderWriteSchema().load(NEW)
+
+    assert (new.id, new.base_url, new.status, new.secret) == (
+        "acme", "https://acme.example/v1", "active", None,
+    )  # fmt: skip
+
+
+def test_a_secret_of_null_is_a_change():
+    """It is forgotten; one that is left out stays."""
+    assert ProviderPatchSchema().load({"secret": None}).changes == {"secret": None}
+    assert ProviderPatchSchema().load({"name": "Acme"}).changes == {"name": "Acme"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("base_url", "ftp://acme.example"),
+        ("base_url", "https://"),
+        ("base_url", "https://user:word@acme.example"),
+        ("base_url", "https://acme.example?key=1"),
+        ("base_url", "https://acme.example:99999"),
+        ("base_url", "https://[::1"),
+        ("id", "Acme"),
+        ("id", "acme\n"),
+        ("id", "a/b"),
+        ("id", "x" * 65),
+        ("status", "broken"),
+        ("secret", ""),
+        ("secret", "s" * 4001),
+        ("api_version", "2026 01"),
+        ("colour", "red"),
+    ],
+)
+def test_what_is_wrong_is_named(field, value):
+    """An address that carries credentials would show them to everyone who reads it."""
+    with pytest.raises(ValidationError) as refused:
+        ProviderWriteSchema().load({**NEW, field: value})
+
+    assert set(refused.value.normalized_messages()) == {field}
+
+
+def test_a_secret_goes_in_and_never_out():
+    """Only that there is one is told."""
+    row = SimpleNamespace(id="acme", name="Acme", encrypted_secret=b"sealed", secret="sk-ours")
+
+    dumped = ProviderSchema().dump(row)
+
+    assert dumped["has_secret"] is True
+    assert "sk-ours" not in str(dumped)
+    assert "sealed" not in str(dumped)
