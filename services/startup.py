@@ -51,8 +51,8 @@ def _cache_line() -> str:
     settings = runtime().settings
     database = settings.sqlalchemy_url.partition(":")[0].partition("+")[0]
     if cache.backend_in_use() == "redis":
-        memory = "in front and as the fallback" if settings.cache_memory_first else "as the fallback"
-        return f"Database: {database}. Cache: Redis, with memory {memory}."
+        place = "in front and as" if settings.cache_memory_first else "as"
+        return f"Database: {database}. Cache: Redis, with memory {place} the fallback."
     if settings.cache_backend == "memory":
         return f"Database: {database}. Cache: memory, as CACHE_BACKEND says."
     return f"Database: {database}. Cache: memory, for no Redis answers at REDIS_URL."

@@ -23,9 +23,10 @@ def test_the_parts_are_those_of_the_application(app, settings, clock):
     """Nothing is made twice, nothing is global."""
     with app.app_context():
         parts = runtime()
+    clock.advance(5)
 
     assert parts.settings is settings
-    assert parts.clock is clock
+    assert (parts.clock.now(), parts.clock.monotonic()) == (clock.now(), clock.monotonic())
     assert parts.secrets.decrypt(parts.secrets.encrypt("x")) == "x"
     assert parts.worker.partition(":")[2].isdigit()
 

@@ -10,6 +10,7 @@ from config import SettingsError
 from database.session import db
 from services.errors import Unavailable
 from services.startup import prepare
+from telemetry.ids import new_id
 from tests.conftest import ADMIN_KEY
 from tests.doubles.api_client import ApiClient
 from tests.doubles.redis_process import free_port
@@ -70,6 +71,19 @@ def test_what_the_cache_stands_on_is_said(started, backend, words):
 
     assert "Cache: memory" in line
     assert words in line
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("memory_first", "words"), [(True, "in front and as the fallback"), (False, "as the fallback")]
+)
+def test_with_redis_the_place_of_memory_is_said(started, redis_url, memory_first, words):
+    """Where a hit comes from first is the operator's choice."""
+    fields = {"cache_backend": "auto", "redis_url": redis_url, "cache_key_prefix": new_id()}
+
+    (line,) = _lines(started(**fields, cache_memory_first=memory_first))
+
+    assert line.endswith(f"Cache: Redis, with memory {words}.")
 
 
 def test_the_database_is_named_by_its_kind_only(started):
