@@ -4,15 +4,16 @@ from typing import Any
 
 from flask import Response, request
 
-from blueprints.http.auth import require
+from blueprints.http.auth import require, require_or_ticket
 from blueprints.http.bodies import Routes, query, returns
 from blueprints.http.caching import cached_response, uncached
 from blueprints.http.event_stream import event_stream
+from blueprints.http.idempotency import repeatable
 from cache.results import CachedResult
-from schemas.streams import ActiveQuerySchema, ResumeQuerySchema, StreamsSchema
-from services import streams
+from schemas.streams import ActiveQuerySchema, ResumeQuerySchema, StreamsSchema, TicketSchema
+from services import stream_tickets, streams
 from services.errors import Invalid
-from services.principal import Principal
+from services.principal import Principal, UserId
 from streams import sse
 
 __all__ = ["routes"]
@@ -36,15 +37,24 @@ def list_streams(principal: Principal, asked: dict[str, Any]) -> CachedResult[di
 
 @routes.get("/<stream_id>")
 @uncached("a live stream of events")
-@require("streams:read")
+@require_or_ticket("streams:read", stream_tickets.owner_of)
 @query(ResumeQuerySchema)
 @returns(media_type="text/event-stream", description="The events after the one named.")
-def join_stream(principal: Principal, asked: dict[str, Any], stream_id: str) -> Response:
+def join_stream(owner: UserId, asked: dict[str, Any], stream_id: str) -> Response:
     """Read a stream on, from any worker; 204 when there is nothing more to come."""
-    reader = streams.join_stream(principal.user_id, stream_id, after=_after(asked["after"]))
+    reader = streams.join_stream(owner, stream_id, after=_after(asked["after"]))
     if reader is None:
         return Response(status=204)
     return event_stream(sse.encode_stream(reader.batches()))
+
+
+@routes.post("/<stream_id>/tickets")
+@require("streams:read")
+@repeatable("one ticket more opens nothing more")
+@returns(TicketSchema, status=201)
+def issue_ticket(principal: Principal, stream_id: str) -> dict[str, Any]:
+    """Make a ticket that reads this stream: for an EventSource, which can send no key."""
+    return stream_tickets.issue_ticket(principal.user_id, stream_id)
 
 
 @routes.delete("/<stream_id>")

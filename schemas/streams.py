@@ -4,7 +4,13 @@ from marshmallow import Schema, fields
 
 from schemas.fields import StrictSchema, UtcTime, WholeNumber
 
-__all__ = ["ActiveQuerySchema", "ResumeQuerySchema", "StreamSchema", "StreamsSchema"]
+__all__ = [
+    "ActiveQuerySchema",
+    "ResumeQuerySchema",
+    "StreamSchema",
+    "StreamsSchema",
+    "TicketSchema",
+]
 
 
 class StreamSchema(Schema):
@@ -36,3 +42,12 @@ class ResumeQuerySchema(StrictSchema):
     """Where to read on, for clients that cannot send `Last-Event-ID`."""
 
     after = WholeNumber(low=-1, high=2**53, load_default=None, allow_none=True)
+    ticket = fields.String(load_default=None, metadata={"description": "In place of an API key."})
+
+
+class TicketSchema(Schema):
+    """A ticket to read one stream without an API key."""
+
+    ticket = fields.String(required=True)
+    path = fields.String(required=True, metadata={"description": "What it opens, for EventSource."})
+    expires_at = UtcTime(required=True)

@@ -8,7 +8,7 @@ from cache.scopes import KeyHash, UserId, WorkspaceId
 from services.errors import Forbidden
 from services.permissions import SENIOR_ROLES
 
-__all__ = ["Principal"]
+__all__ = ["Principal", "UserId"]
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ class SecretBox:
             [Fernet(urlsafe_b64encode(_derived(each, "provider-secrets"))) for each in masters]
         )
         self._peppers = tuple(_derived(each, "api-keys") for each in masters)
+        self._ticket_keys = tuple(_derived(each, "stream-tickets") for each in masters)
         self._cache_keys = tuple(_derived(each, "cache-entries") for each in masters)
 
     @property
@@ -63,6 +64,17 @@ class SecretBox:
         except InvalidToken as fault:
             raise SecretUnreadable("a stored secret does not fit LARDER_SECRET_KEY") from fault
 
+    def sign_ticket(self, words: str) -> str:
+        """The signature that makes `words` a ticket, 64 hex digits."""
+        return _signature(self._ticket_keys[0], words)
+
+    def is_ticket(self, words: str, signature: str) -> bool:
+        """Whether this installation signed `words`, now or before a rotation."""
+        return any(
+            hmac.compare_digest(_signature(each, words).encode(), signature.encode())
+            for each in self._ticket_keys
+        )
+
     def hash_api_key(self, key: str) -> str:
         """The keyed hash an API key is kept as, 64 hex digits.
 
@@ -72,6 +84,8 @@ class SecretBox:
 
     def api_key_hashes(self, key: str) -> tuple[str, ...]:
         """The hashes an API key is looked up by: as it is kept now, and before a rotation."""
-        return tuple(
-            hmac.new(each, key.encode(), hashlib.sha256).hexdigest() for each in self._peppers
-        )
+        return tuple(_signature(each, key) for each in self._peppers)
+
+
+def _signature(key: bytes, words: str) -> str:
+    return hmac.new(key, words.encode(), hashlib.sha256).hexdigest()

@@ -14,9 +14,9 @@ from blueprints.http.limits import show_standing
 from blueprints.http.unknown_fields import refuse_unknown
 from services import keys, rate_limits
 from services.errors import Unauthenticated
-from services.principal import Principal
+from services.principal import Principal, UserId
 
-__all__ = ["PUBLIC", "bearer_key", "public", "require"]
+__all__ = ["PUBLIC", "bearer_key", "public", "require", "require_or_ticket"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
@@ -58,6 +58,37 @@ def require(permission: str) -> Callable[[View], View]:
         document = dict(getattr(guarded, "_apidoc", {}))
         document["permission"] = {"permission": permission}
         guarded._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001 (flask-smorest's)
+        return guarded  # type: ignore[return-value]  # same signature, seen from outside
+
+    return decorate
+
+
+def require_or_ticket(
+    permission: str, redeem: Callable[[str, str], UserId]
+) -> Callable[[View], View]:
+    """Let callers with `permission` in, or with a `?ticket=` for the stream that they ask for.
+
+    The view gets the user's id first, whichever it was.
+
+    Args:
+        permission: what a key needs.
+        redeem: the user that a ticket for a stream speaks for.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def by_key(principal: Principal, *args: Any, **kwargs: Any) -> Any:
+            return view(principal.user_id, *args, **kwargs)
+
+        keyed = require(permission)(by_key)
+
+        @wraps(keyed)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            ticket = request.args.get("ticket")
+            if ticket is None:
+                return keyed(*args, **kwargs)
+            return view(redeem(ticket, kwargs["stream_id"]), *args, **kwargs)
+
         return guarded  # type: ignore[return-value]  # same signature, seen from outside
 
     return decorate

@@ -186,3 +186,57 @@ def test_a_key_without_the_scope_cannot_stop(app, alice, path):
     assert looking.delete(path).status_code == 403
     assert len(looking.get(PATH).json["items"]) == 1
     assert make_user(app, "Vera", role="viewer").delete(path).status_code == 403
+
+
+@pytest.fixture
+def ticket(alice, path):
+    """A ticket to that answer."""
+    made = alice.post(f"{path}/tickets")
+    assert made.status_code == 201, made.json
+    return made.json
+
+
+def test_a_ticket_reads_its_stream_without_a_key(client, alice, finished):
+    """An EventSource can send no header."""
+    path = f"{PATH}/{finished.headers['X-Larder-Stream-Id']}"
+    ticket = alice.post(f"{path}/tickets").json
+
+    answer = client.get(ticket["path"])
+
+    assert answer.status_code == 200
+    assert answer.data == finished.data
+
+
+def test_a_ticket_opens_one_stream_only(client, alice, ticket):
+    """It stands in an address, where others may come to see it."""
+    other = say(alice, make_conversation(alice), "else").headers["X-Larder-Stream-Id"]
+
+    answers = [
+        client.get(f"{PATH}/{other}?ticket={ticket['ticket']}"),
+        client.get(f"{PATH}?ticket={ticket['ticket']}"),
+        client.delete(ticket["path"]),
+    ]
+
+    assert [each.status_code for each in answers] == [401, 401, 401]
+
+
+def test_a_ticket_runs_out(client, ticket, clock):
+    """It need not last longer than its stream can be read."""
+    clock.advance(3600)
+
+    assert client.get(ticket["path"]).json["code"] == "expired_ticket"
+
+
+@pytest.mark.parametrize("damage", ["", "x", "1.2", "9" * 20 + ".a.b", "²³.a.b", "\u2028.é.x"])
+def test_what_is_no_ticket_opens_nothing(client, ticket, path, damage):
+    """Made up, cut short or changed, it is refused by name."""
+    changed = ticket["ticket"][:-1] + ("0" if ticket["ticket"][-1] != "0" else "1")
+
+    answers = [client.get(path, query_string={"ticket": each}) for each in (damage, changed)]
+
+    assert [each.json["code"] for each in answers] == ["invalid_ticket"] * 2
+
+
+def test_nobody_gets_a_ticket_to_anothers_stream(bob, path):
+    """It is not there for them."""
+    assert bob.post(f"{path}/tickets").status_code == 404

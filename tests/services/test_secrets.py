@@ -84,3 +84,14 @@ def test_api_keys_are_long_random_and_to_be_recognised():
     assert len(made) == 100
     assert {each[:3] for each in made} == {"lk-"}
     assert {len(each) for each in made} == {46}
+
+
+def test_a_ticket_is_known_by_its_signature_also_after_a_rotation():
+    """What was signed under the key before still opens what it opened."""
+    words = "1.user.stream"
+    signature = SecretBox("before").sign_ticket(words)
+
+    assert SecretBox("now", "before").is_ticket(words, signature)
+    assert not SecretBox("now").is_ticket(words, signature)
+    assert not SecretBox("before").is_ticket("2.user.stream", signature)
+    assert not SecretBox("before").is_ticket(words, "é")
