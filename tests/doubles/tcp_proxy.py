@@ -51,6 +51,10 @@ class TcpProxy:
         self._listener.close()
         self._close_all()
 
+    def cut(self) -> None:
+        """End all connections; the next ones are taken."""
+        self._close_all()
+
     def accept(self) -> None:
         """Take connections again, on the same port."""
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)

@@ -9,14 +9,12 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests.doubles.gunicorn_server import ADMIN_KEY, ROOT, GunicornServer
+from tests.doubles.openai_server import KEY
+from tests.doubles.redis_process import RedisProcess
 from tests.doubles.server_programs import chromium_program, lacking
 from tests.doubles.tcp_proxy import TcpProxy
 
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.xdist_group("gunicorn"),
-    pytest.mark.parametrize("larder", ["gevent"], indirect=True, scope="session"),
-]
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("streams"), pytest.mark.timeout(180)]
 
 SCRIPT = re.search(r"```js\n(.*?)```", (ROOT / "docs" / "streaming.md").read_text(), re.DOTALL)
 WORDS = " ".join(f"word{number}" for number in range(38))
@@ -42,7 +40,7 @@ WATCH = """async ([conversation, words, cutAt]) => {
   await new Promise((resolve) => window.chat.watch(start.data.stream_id, (event) => {
     seen.push(event);
     if (seen.length === cutAt) window.cut();
-    if (event.name === "done" || event.name === "error") resolve();
+    if (["done", "error", "over"].includes(event.name)) resolve();
   }));
   return seen;
 }"""
@@ -54,6 +52,22 @@ STOP = """async ([conversation, words]) => {
   }
   return seen;
 }"""
+
+
+@pytest.fixture(scope="module")
+def larder(tmp_path_factory: pytest.TempPathFactory, provider_url: str) -> Iterator[GunicornServer]:
+    """Two workers, either of which can go on with a stream of the other's."""
+    redis = RedisProcess().start()
+    server = GunicornServer(
+        tmp_path_factory.mktemp("browser"),
+        CACHE_BACKEND="redis",
+        REDIS_URL=f"redis://127.0.0.1:{redis.port}/0",
+        OPENAI_BASE_URL=provider_url,
+        OPENAI_API_KEY=KEY,
+    ).start()
+    yield server
+    server.stop()
+    redis.kill()
 
 
 @pytest.fixture
@@ -74,8 +88,7 @@ def page(larder: GunicornServer, wire: TcpProxy) -> Iterator[Page]:
     script = base64.b64encode(SCRIPT[1].encode()).decode()
 
     def cut(route: Any) -> None:
-        wire.refuse()
-        wire.accept()
+        wire.cut()
         route.fulfill(status=204)
 
     with sync_playwright() as playwright:
