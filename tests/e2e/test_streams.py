@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def read_in_cuts(larder: GunicornServer, stream_id: str, seed: int) -> bytes:
 def test_a_stream_cut_at_random_equals_the_uninterrupted_one(larder):
     """S2, S3: byte for byte, at any cut, from any worker, by many readers of one call."""
     answer, stream_id, _ = begin(larder, "slow", WORDS)
-    readers = [lambda seed=seed: read_in_cuts(larder, stream_id, seed) for seed in range(12)]
+    readers = [partial(read_in_cuts, larder, stream_id, seed) for seed in range(12)]
 
     bodies = together([lambda: COMMENT.sub(b"", answer.read()), *readers])
 
@@ -126,7 +127,7 @@ def test_a_stop_holds_from_any_worker(larder):
     _ = [answer.read(150) for answer, _, _ in begun]
 
     asked_s = time.monotonic()
-    together([lambda each=each: _stop(larder, each) for _, each, _ in begun])
+    together([partial(_stop, larder, each) for _, each, _ in begun])
     rests = [answer.read() for answer, _, _ in begun]
     took_s = time.monotonic() - asked_s
 
