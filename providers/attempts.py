@@ -19,6 +19,7 @@ from providers.protocol import (
     Provider,
     ProviderBroken,
     ProviderError,
+    ProviderTimeout,
     Usage,
 )
 from providers.retries import RetryPolicy, may_fall_back
@@ -27,6 +28,8 @@ from telemetry.clock import Clock
 __all__ = ["Attempts", "Candidate", "FailedTry", "Reached", "Watcher"]
 
 MOST_HELD = 256
+NEARLY = 0.9
+"""The clocks of the engine and of the sockets begin a moment apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +146,13 @@ class Attempts:
         try:
             rest = self._opened(reached.provider, candidate.request)
         except ProviderError as fault:
-            if self._is_closed.is_set():  # our own hanging up says nothing of the provider
-                reached.circuit.give_up(is_probe=is_probe)
-            else:
+            if not self._is_closed.is_set():
                 reached.circuit.leave(fault, is_probe=is_probe)
+            elif self._clock.monotonic() - self._began_s >= NEARLY * self._policy.patience_s:
+                # Whoever closed it had no more patience either.
+                reached.circuit.leave(ProviderTimeout("No token in time."), is_probe=is_probe)
+            else:  # our own hanging up says nothing of the provider
+                reached.circuit.give_up(is_probe=is_probe)
             raise
         except BaseException:
             reached.circuit.give_up(is_probe=is_probe)

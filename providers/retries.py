@@ -36,12 +36,14 @@ class RetryPolicy:
         retries: how often the same model is tried again.
         first_wait_s: the longest first wait; doubled from retry to retry.
         longest_wait_s: no wait is longer; one that a provider asks for beyond it is not waited.
+        patience_s: how long a try may take to its first token.
         repeats_server_errors: whether failures that may have cost something are repeated.
     """
 
     retries: int = 2
     first_wait_s: float = 0.5
     longest_wait_s: float = 10.0
+    patience_s: float = 120.0
     repeats_server_errors: bool = True
 
     def wait_s(self, retry: int, fault: ProviderError, draw: float) -> float | None:

@@ -50,6 +50,7 @@ def attempts(
         policy=RetryPolicy(
             retries=settings.provider_retries,
             longest_wait_s=settings.provider_retry_wait_s,
+            patience_s=settings.provider_first_token_timeout_s,
             repeats_server_errors=settings.provider_retry_server_errors,
         ),
         clock=parts.clock,

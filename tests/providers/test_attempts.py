@@ -97,7 +97,7 @@ def tried(clock, watcher):
                 Candidate(partial(_itself, each), ChatRequest(f"m{place}", {}))
                 for place, each in enumerate(reached)
             ],
-            policy=RetryPolicy(retries=retries, first_wait_s=1.0),
+            policy=RetryPolicy(retries=retries, first_wait_s=1.0, patience_s=10.0),
             clock=with_clock,
             draw=lambda: 1.0,
             deadline_s=with_clock.monotonic() + deadline_s,
@@ -260,6 +260,25 @@ def test_a_stop_while_the_provider_is_asked_closes_what_it_gives(tried):
         next(attempts)
 
     assert provider.closed == 1
+
+
+@pytest.mark.parametrize(("waited_s", "state"), [(1.0, "closed"), (9.5, "open"), (11.0, "open")])
+def test_a_stop_for_want_of_a_token_speaks_against_the_provider(tried, clock, waited_s, state):
+    """A provider that only pings is ended from outside, by the engine's time limit."""
+    circuit = Circuit("p", CircuitPolicy(failures=1), clock)
+    provider = _Scripted([ROLE, WORD])
+    attempts = tried(provider, circuits=[circuit])
+
+    def stop():
+        clock.advance(waited_s)
+        attempts.close()
+
+    provider.on_ask = stop
+
+    with pytest.raises(protocol.ProviderBroken):
+        next(attempts)
+
+    assert circuit.state.state == state
 
 
 def test_a_stop_reaches_the_stream_that_runs(tried):
