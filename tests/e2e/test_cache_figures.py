@@ -25,7 +25,10 @@ def larder(
     """Larder with two workers of one class, each with a memory of its own."""
     folder: Path = tmp_path_factory.mktemp(f"figures-{request.param}")
     server = GunicornServer(
-        folder, LARDER_WORKER_CLASS=request.param, WEB_CONCURRENCY=str(WORKERS)
+        folder,
+        LARDER_WORKER_CLASS=request.param,
+        WEB_CONCURRENCY=str(WORKERS),
+        SHUTDOWN_GRACE="1",
     ).start()
     wait_until(lambda: len(server.worker_pids()) == WORKERS, within_s=30)
     yield server
