@@ -48,8 +48,9 @@ lint: setup-dev ## style, layers, spelling, docstrings
 types: setup-dev ## static types
 	@$(BIN)/mypy .
 
-bench: setup-dev ## cold and warm times of the cached end points
-	@$(BIN)/python -m benchmarks.endpoints
+bench: setup-dev ## what reads and writes cost, beside what others do (some minutes)
+	@for each in endpoints hits memory stampede breaker writes; do \
+	  echo; echo "== benchmarks.$$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 migration: setup-dev ## a new migration from the tables: make migration NAME="what changed"
 	@$(BIN)/flask --app wsgi db migrate -m "$(NAME)"
