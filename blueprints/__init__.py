@@ -21,6 +21,7 @@ from blueprints.conversations import answers, folders, messages, search, threads
 from blueprints.costs import budgets, pricing, records, usage
 from blueprints.http.bodies import Routes
 from blueprints.openai import chat as openai_chat
+from blueprints.openai import embeddings as openai_embeddings
 from blueprints.openai import models as openai_models
 
 __all__ = ["BLUEPRINTS"]
@@ -38,6 +39,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     streaming.routes,
     openai_models.routes,
     openai_chat.routes,
+    openai_embeddings.routes,
     anthropic_messages.routes,
     me.routes,
     users.routes,

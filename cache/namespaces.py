@@ -97,7 +97,7 @@ ANALYTICS: ScopedNamespace[UserId | WorkspaceId | Everyone] = ScopedNamespace(
 
 RESPONSES: ScopedNamespace[UserId | WorkspaceId | SharedName] = ScopedNamespace(
     "responses",
-    {"chat": 3600},
+    {"chat": 3600, "embeddings": 86400},
     owners="a key's tenant (its user or workspace), or those who share a declared name",
     freshness=IMMUTABLE,
 )

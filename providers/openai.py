@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from providers.chat_chunks import WholeCharacters, streamed_chunk, whole_chunk
+from providers.embeddings import EmbeddingsStream
 from providers.numbers import token_count
 from providers.protocol import (
     ChatRequest,
@@ -57,6 +58,18 @@ class OpenAIProvider:
             headers=self._headers(request.stream),
         )
         return OpenAIStream(reply, self._config.api_key, is_streamed=request.stream)
+
+    def embed(self, request: ChatRequest) -> EmbeddingsStream:
+        """Ask for embeddings; returns once the provider accepted.
+
+        Raises:
+            ProviderError: it did not.
+        """
+        body: dict[str, Any] = {**request.body, "model": request.model}
+        headers = self._headers(False)
+        return EmbeddingsStream(
+            self._transport.send("POST", "/embeddings", body=body, headers=headers)
+        )
 
     def list_models(self) -> Sequence[ModelListing]:
         """The provider's own list.

@@ -6,12 +6,13 @@ another wire format translates from it and back to `Chunk`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 __all__ = [
     "ChatRequest",
     "Chunk",
     "ChunkStream",
+    "Embedder",
     "ModelListing",
     "Provider",
     "ProviderAuthFailed",
@@ -139,6 +140,18 @@ class Provider(Protocol):
 
     def list_models(self) -> Sequence[ModelListing]:
         """The provider's own model list."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What an adapter offers besides, if its provider has embeddings."""
+
+    def embed(self, request: ChatRequest) -> ChunkStream:
+        """Ask for embeddings: one chunk, whose `raw` is OpenAI's list of them.
+
+        The request's body is OpenAI's embeddings body without `model`.
+        """
         ...
 
 

@@ -31,7 +31,18 @@ from streams.limits import TimeLimits
 from streams.outcome import Outcome
 from telemetry.ids import new_id
 
-__all__ = ["Bill", "ModelCall", "estimate_prompt", "plan_call", "problem_of", "raise_upstream"]
+__all__ = [
+    "EMBEDDINGS",
+    "Bill",
+    "ModelCall",
+    "estimate_prompt",
+    "plan_call",
+    "problem_of",
+    "raise_upstream",
+]
+
+EMBEDDINGS = "embeddings"
+"""The end point whose calls are embeddings."""
 
 
 _STREAMS = Stream.metadata.tables[Stream.__tablename__]
@@ -83,7 +94,13 @@ class ModelCall:
         """The call's chunks; nothing is asked until the first one is wanted."""
         limits = self.time_limits()
         bounds = [each for each in (limits.first_chunk_s, limits.total_s) if each is not None]
-        return attempts(self.routes, self._request_for, within_s=min(bounds), watcher=self)
+        return attempts(
+            self.routes,
+            self._request_for,
+            within_s=min(bounds),
+            watcher=self,
+            embeds=self.endpoint == EMBEDDINGS,
+        )
 
     def failed(self, failed: FailedTry, next_place: int | None) -> None:
         """Book a try that failed before its first token, and note which model is tried next.
@@ -280,8 +297,9 @@ def plan_call(
 
 
 def estimate_prompt(body: Mapping[str, Any]) -> int:
-    """The tokens of a request's messages by their size."""
-    return estimate_tokens(_text_of(body.get("messages")))
+    """The tokens of a request's messages, or of what it wants embedded, by their size."""
+    asked = body.get("messages") or body.get("input")
+    return estimate_tokens(_text_of(asked)) + _tokens_in(asked)
 
 
 def problem_of(fault: ProviderError) -> dict[str, Any]:
@@ -319,6 +337,13 @@ def _status(outcome: Outcome) -> str:
     if outcome.error is not None:
         return "error" if _nothing_came(outcome) else "broken"
     return "cancelled" if outcome.finish_reason == "cancelled" else "ok"
+
+
+def _tokens_in(value: object) -> int:
+    """How many tokens stand in a list of them, or in a list of such lists."""
+    if isinstance(value, list):
+        return sum(_tokens_in(each) for each in value)
+    return int(type(value) is int)
 
 
 def _text_of(value: object) -> str:

@@ -24,7 +24,7 @@ from services.costs.ledger import estimate_tokens
 from services.dialects.protocol import Head
 from services.errors import NotFound
 from services.principal import Principal
-from services.relays import Relay, Style, Turn
+from services.relays import EMBEDDINGS, Relay, Style, Turn
 from services.response_cache import KeptAnswer, ResponseSlot
 from services.runtime import runtime
 from services.standing import Standing
@@ -140,7 +140,8 @@ def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:
             streamed, at all.
     """
     _, routes = model_routes.routes_for(asked.model, asked.body)
-    slot = response_cache.slot_for(principal, asked.body, asked.cache, routes)
+    slots = response_cache.VECTORS if style is EMBEDDINGS else response_cache.CHAT
+    slot = response_cache.slot_for(principal, asked.body, asked.cache, routes, slots=slots)
     turn = Turn(principal, asked, style, slot)
     if slot is None:
         return _asked(turn, new_id())

@@ -11,6 +11,7 @@ from schemas.openai import ChatCall
 from services import calls
 from services.calls import Bill, ModelCall
 from services.dialects.anthropic import AnthropicDialect, anthropic_unpaid
+from services.dialects.embeddings import EmbeddingsDialect, embeddings_unpaid
 from services.dialects.openai import OpenAIDialect, openai_unpaid
 from services.dialects.protocol import Dialect, Head
 from services.principal import Principal
@@ -22,7 +23,7 @@ from streams.outcome import Outcome
 from streams.plan import StreamPlan
 from streams.running import RunningStream
 
-__all__ = ["CHAT", "MESSAGES", "Relay", "Style", "Turn"]
+__all__ = ["CHAT", "EMBEDDINGS", "MESSAGES", "Relay", "Style", "Turn"]
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,7 @@ class Style:
 
 
 CHAT = Style("chat.completions", OpenAIDialect, openai_unpaid)
+EMBEDDINGS = Style(calls.EMBEDDINGS, EmbeddingsDialect, embeddings_unpaid)
 MESSAGES = Style("messages.anthropic", AnthropicDialect, anthropic_unpaid)
 
 

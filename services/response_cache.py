@@ -17,7 +17,7 @@ from cache.extension import cache
 from cache.namespaces import RESPONSES
 from cache.results import ReadPolicy, reading
 from cache.scopes import SharedName, UserId, WorkspaceId, shared_name
-from cache.slots import Slot
+from cache.slots import Slot, Slots
 from providers.protocol import Chunk, Usage
 from schemas.response_cache import CacheControls
 from services.costs import ledger
@@ -29,11 +29,12 @@ from services.unit_of_work import unit_of_work
 from streams.outcome import Outcome, Tally
 from telemetry.ids import new_id
 
-__all__ = ["KeptAnswer", "KeptPiece", "Recorder", "ResponseSlot", "slot_for"]
+__all__ = ["CHAT", "VECTORS", "KeptAnswer", "KeptPiece", "Recorder", "ResponseSlot", "slot_for"]
 
 log = structlog.get_logger(__name__)
 
 CHAT = RESPONSES.slots("chat")
+VECTORS = RESPONSES.slots("embeddings")
 UNHEARD = frozenset({"user", "metadata", "safety_identifier", "prompt_cache_key"})
 """Who asks, and labels: they make no difference to the answer."""
 UNORDERED = "messages"
@@ -212,6 +213,8 @@ def slot_for(
     body: Mapping[str, Any],
     controls: CacheControls | None,
     routes: Sequence[ModelRoute],
+    *,
+    slots: Slots[Any] = CHAT,
 ) -> ResponseSlot | None:
     """Where the answer to a request is kept; `None` if it is not to be.
 
@@ -220,6 +223,7 @@ def slot_for(
         body: the request, in OpenAI's format.
         controls: what the request says of the cache itself.
         routes: the models that may answer, which may turn it on as well.
+        slots: where answers of this kind are kept.
     """
     said = controls or CacheControls(is_wanted=False)
     kept_s = principal.response_cache_ttl_s or _ttl_of(routes)
@@ -229,7 +233,7 @@ def slot_for(
     models = tuple(sorted((each.model_id, each.wire_format, each.base_url) for each in routes))
     digest = _digest(body)
     with reading(ReadPolicy.REFRESH if said.no_cache else ReadPolicy.NORMAL):
-        slot = CHAT.of(owner, said.namespace, models, digest)
+        slot = slots.of(owner, said.namespace, models, digest)
     flight = f"responses:{owner}:flight:{said.namespace}:{_digest({'models': models})}:{digest}"
     return ResponseSlot(
         principal,

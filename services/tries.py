@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from providers.attempts import Attempts, Candidate, Reached, Watcher
+from providers.embeddings import EmbeddingsOf
 from providers.protocol import ChatRequest, ProviderAuthFailed, ProviderUnavailable, Usage
 from providers.retries import RetryPolicy
 from services import model_routes
@@ -34,6 +35,7 @@ def attempts(
     *,
     within_s: float,
     watcher: Watcher,
+    embeds: bool = False,
 ) -> Attempts:
     """The chunks of the first model that answers; nothing is asked until one is wanted.
 
@@ -42,11 +44,12 @@ def attempts(
         request_for: what each is asked.
         within_s: no try begins after so many seconds.
         watcher: told of failed tries.
+        embeds: the request is for embeddings.
     """
     parts = runtime()
     settings = parts.settings
     return Attempts(
-        [Candidate(partial(_reach, each), request_for(each)) for each in routes],
+        [Candidate(partial(_reach, each, embeds=embeds), request_for(each)) for each in routes],
         policy=RetryPolicy(
             retries=settings.provider_retries,
             longest_wait_s=settings.provider_retry_wait_s,
@@ -60,16 +63,17 @@ def attempts(
     )
 
 
-def _reach(route: ModelRoute) -> Reached:
-    """The adapter for a route, with its circuit.
+def _reach(route: ModelRoute, *, embeds: bool) -> Reached:
+    """The adapter for a route, with its circuit; for embeddings one that makes those.
 
     Raises:
         ProviderError: there can be none.
     """
     try:
-        return runtime().providers.reach(model_routes.provider_config(route))
+        reached = runtime().providers.reach(model_routes.provider_config(route))
     except Unavailable as fault:
         raise ProviderAuthFailed(fault.detail, was_sent=False) from fault
     except LookupError as fault:
         message = f"Nothing here speaks the format of provider {route.provider_id}."
         raise ProviderUnavailable(message, was_sent=False) from fault
+    return replace(reached, provider=EmbeddingsOf(reached.provider)) if embeds else reached

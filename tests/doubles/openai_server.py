@@ -5,7 +5,9 @@ requests it got. `python -m tests.doubles.openai_server` runs it as a process of
 """
 
 import argparse
+import base64
 import json
+import struct
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
         model = body["model"]
         if model.startswith("status-"):
             self._refuse(int(model.removeprefix("status-")))
+        elif self.path.endswith("/embeddings"):
+            self._embed(model, body)
         elif model == "silent":
             self.server.ended.wait(STALL_S)
         elif body.get("stream"):
@@ -90,6 +94,24 @@ class _Handler(BaseHTTPRequestHandler):
              "choices": [choice], "usage": _usage(body, words)},
         )  # fmt: skip
 
+    def _embed(self, model: str, body: dict[str, Any]) -> None:
+        """A vector of each text's length; a zero usage for `usage-zero`, none for `usage-none`."""
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        vectors = [[float(len(each)), 0.5] for each in texts]
+        pack = _packed if body.get("encoding_format") == "base64" else list
+        rows = [
+            {
+                "object": "embedding",
+                "index": place,
+                "embedding": pack(each),
+            }
+            for place, each in enumerate(vectors)
+        ]
+        count = 0 if model == "usage-zero" else sum(len(each.split()) for each in texts)
+        answer = {"object": "list", "model": model, "data": rows}
+        usage = {"usage": {"prompt_tokens": count, "total_tokens": count}}
+        self._json(200, answer if model == "usage-none" else {**answer, **usage})
+
     def _stream(self, model: str, body: dict[str, Any]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -120,6 +142,10 @@ _TOOL = {
     "index": 0, "id": "call_1", "type": "function",
     "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
 }  # fmt: skip
+
+
+def _packed(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def _words(body: dict[str, Any]) -> list[str]:

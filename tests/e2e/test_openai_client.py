@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from tests.doubles.gunicorn_server import ADMIN_KEY, GunicornServer
+from tests.streams.scripts import wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("gunicorn")]
 
@@ -110,6 +111,65 @@ def test_a_providers_refusal_raises_the_fitting_error(client, model, error):
         client.chat.completions.create(model=f"openai/{model}", messages=ASKED)
 
     assert "sk-upstream" not in str(caught.value)
+
+
+def test_texts_are_embedded(client):
+    """The client asks for base64 by itself, and decodes it."""
+    done = client.embeddings.create(model="openai/echo", input=["hello there", "you"])
+
+    assert [each.embedding for each in done.data] == [[11.0, 0.5], [3.0, 0.5]]
+    assert done.usage.prompt_tokens == 3
+
+
+def test_a_key_over_its_limit_raises_the_clients_own_error(larder):
+    """With what the client needs to come back in time."""
+    made = larder.post("/api/keys", {"name": "slow", "requests_per_minute": 1})
+    limited = openai.OpenAI(
+        base_url=f"{larder.url}/v1", api_key=made.json()["secret"], max_retries=0
+    )
+    with pytest.raises(openai.RateLimitError) as caught:
+        [limited.models.list() for _ in range(5)]  # memory counts for each worker
+
+    headers = caught.value.response.headers
+    assert 0 < int(headers["retry-after"]) <= 60
+    assert headers["x-ratelimit-limit-requests"] == "1"
+    assert headers["x-ratelimit-remaining-requests"] == "0"
+
+
+def test_a_stream_may_be_left_and_is_still_booked(larder, client):
+    """A client that goes away costs what the provider charged."""
+    stream = client.chat.completions.create(model="openai/slow", messages=ASKED, stream=True)
+    next(iter(stream))
+    stream.close()
+
+    wait_until(lambda: _latest(larder)["model_id"] == "openai/slow")
+    assert (_latest(larder)["status"], _latest(larder)["output_tokens"]) == ("ok", 4)
+
+
+def _latest(larder):
+    return larder.get("/api/costs/records?limit=1").json()["items"][0]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_kept_answer_is_read_like_any_other(client, stream):
+    """The cache is asked for in the body's own words."""
+    fields: Any = {"extra_body": {"cache": {"ttl": 60, "namespace": f"n{stream}"}}}
+    raws = [
+        client.chat.completions.with_raw_response.create(
+            model="openai/echo", messages=ASKED, stream=stream, **fields
+        )
+        for _ in range(3)  # memory keeps for each worker
+    ]
+
+    said = [_text(each.parse()) for each in raws]
+    assert "hit" in [each.headers["x-larder-cache"] for each in raws]
+    assert said == ["You said: hello there "] * 3
+
+
+def _text(done):
+    if isinstance(done, openai.Stream):
+        return "".join(each.choices[0].delta.content or "" for each in done)
+    return done.choices[0].message.content
 
 
 def test_a_stream_that_breaks_raises_in_the_client(client):

@@ -1,0 +1,89 @@
+"""Embeddings as a call like any other: one chunk, which is the whole answer.
+
+So they are tried again, booked, stopped and lost as completions are.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from providers.protocol import (
+    ChatRequest,
+    Chunk,
+    ChunkStream,
+    Embedder,
+    ModelListing,
+    Provider,
+    ProviderMalformed,
+    ProviderRejected,
+    Usage,
+)
+from providers.transport import Reply
+
+__all__ = ["EmbeddingsOf", "EmbeddingsStream"]
+
+FINISHED = "stop"
+
+
+class _Answer(msgspec.Struct):
+    data: list[Any] | None = None
+    usage: Any = None
+
+
+_answer = msgspec.json.Decoder(_Answer)
+
+
+class EmbeddingsStream:
+    """The one chunk of an embeddings call in OpenAI's format."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._chunks = self._single()
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self._chunks
+
+    def __next__(self) -> Chunk:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        """End the call; nothing more comes."""
+        self._reply.close()
+
+    def _single(self) -> Iterator[Chunk]:
+        raw = self._reply.whole()
+        try:
+            answer = _answer.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+            raise ProviderMalformed("The provider's answer is not of its format.") from fault
+        if not answer.data:
+            raise ProviderMalformed("The provider's answer has no embeddings.")
+        yield Chunk(raw=raw, usage=_usage(answer.usage), finish_reason=FINISHED)
+
+
+class EmbeddingsOf:
+    """A provider whose calls are embeddings."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    def stream(self, request: ChatRequest) -> ChunkStream:
+        """Ask for embeddings; returns once the provider accepted.
+
+        Raises:
+            ProviderError: it did not, or it has none.
+        """
+        if not isinstance(self._provider, Embedder):
+            raise ProviderRejected("The model's provider has no embeddings.", was_sent=False)
+        return self._provider.embed(request)
+
+    def list_models(self) -> Sequence[ModelListing]:
+        """The provider's own model list."""
+        return self._provider.list_models()
+
+
+def _usage(found: Any) -> Usage | None:
+    """The tokens of the input; an explicit zero is a zero, nonsense is nothing."""
+    tokens = found.get("prompt_tokens") if isinstance(found, dict) else None
+    return Usage(tokens, 0) if type(tokens) is int and tokens >= 0 else None
