@@ -61,7 +61,10 @@ def _noted(result: CachedResult[Any], response: Response) -> Response:
 
 
 def _policy() -> ReadPolicy:
-    asked = request.cache_control
-    if asked.no_store:
+    said = request.headers.get(
+        "Cache-Control", ""
+    ).lower()  # directives know no case: RFC 9111, 5.2
+    asked = {part.strip().partition("=")[0] for part in said.split(",")}
+    if "no-store" in asked:
         return ReadPolicy.BYPASS
-    return ReadPolicy.REFRESH if asked.no_cache else ReadPolicy.NORMAL
+    return ReadPolicy.REFRESH if "no-cache" in asked else ReadPolicy.NORMAL
