@@ -53,8 +53,9 @@ def _make() -> Flask:
     event.listen(Session, "before_commit", lambda _: places.reach("before commit"))
     event.listen(Session, "after_commit", lambda _: places.reach("after commit"))
     engine: Any = cache.engine_of(made)
-    engine.store = places.around("store", engine.store)
-    engine.redis.add = places.around("lease", engine.redis.add)
+    engine.tiers.store = places.around("store", engine.tiers.store)
+    leases = engine._leases  # noqa: SLF001 (a place of its own)
+    leases.take = places.around("lease", leases.take)
     return made
 
 

@@ -25,7 +25,7 @@ KEYS = ("a", "b", "c")
 CHECKED_S = 6.0
 UP_S, AWAY_S = 0.4, 0.4
 TROUBLES = (AWAY["killed and restored"][0], AWAY["frozen"][0], HERE["flushed"])
-PLACES = ("before commit", "after commit", "before store", "after store")
+PLACES = ("before commit", "after commit", "after lease", "before store", "after store")
 
 
 @pytest.fixture(scope="module")
