@@ -74,6 +74,11 @@ EXPOSED = (
     "X-Larder-Cache",
     "X-Larder-Cost-Usd",
     "X-Larder-Model",
+    *(
+        f"x-ratelimit-{what}-{kind}"
+        for kind in ("requests", "tokens")
+        for what in ("limit", "remaining", "reset")
+    ),
 )
 SWEEP_LOST_STREAMS_S = 30.0
 PURGE_GENERATIONS_S = 6 * 3600.0

@@ -54,6 +54,7 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
     reasoning: str = ""
     tool_calls: list[dict[str, Any]] = []
+    details: list[dict[str, Any]] = []
     finish_reason: str | None = None
     raw: str | None = None
     usage: bool = False
@@ -64,6 +65,7 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
             text=self.text,
             reasoning=self.reasoning,
             tool_calls=tuple(self.tool_calls),
+            details=tuple(self.details),
             finish_reason=self.finish_reason,
             usage=usage if self.usage else None,
             raw=None if self.raw is None else self.raw.encode(),
@@ -196,6 +198,7 @@ class Recorder:
                 text=chunk.text,
                 reasoning=chunk.reasoning,
                 tool_calls=[dict(each) for each in chunk.tool_calls],
+                details=[dict(each) for each in chunk.details],
                 finish_reason=chunk.finish_reason,
                 raw=raw,
                 usage=chunk.usage is not None,

@@ -117,7 +117,7 @@ def _effort(budget: object) -> str:
 
 
 def _tool(tool: Mapping[str, Any], where: str) -> dict[str, Any]:
-    if tool.get("type") not in {None, "custom"}:
+    if tool.get("type") not in (None, "custom"):
         shown = str(tool["type"])[:60]
         raise ValidationError(f"Tools of type “{shown}” are not supported.", f"{where}.type")
     if not isinstance(tool.get("name"), str) or not tool["name"]:
@@ -138,7 +138,7 @@ def _tool_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
         said: dict[str, Any] = {
             "tool_choice": {"type": "function", "function": {"name": choice["name"]}}
         }
-    elif kind in CHOICES:
+    elif isinstance(kind, str) and kind in CHOICES:
         said = {"tool_choice": CHOICES[kind]}
     else:
         words: Sequence[str] = (*CHOICES, "tool")

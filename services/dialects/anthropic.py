@@ -125,7 +125,7 @@ class AnthropicDialect:
 
     def _place_of(self, call_id: object, index: object) -> int | None:
         for known_id, known_index, place in reversed(self._calls):
-            if known_index == index and call_id in {None, "", known_id}:
+            if known_index == index and call_id in (None, "", known_id):
                 return place
         return None
 

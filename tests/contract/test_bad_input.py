@@ -236,3 +236,41 @@ def test_a_verb_that_is_not_there_is_a_405(alice: ApiClient, verb):
 
     _problem(answer, 405)
     assert "GET" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/v1/embeddings"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b"null",
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b'{"model": NaN}',
+        b'{"model": 7, "messages": [], "input": 7, "max_tokens": true}',
+        b'{"model": "demo/echo", "max_tokens": 9, "input": {}, "messages": [{"role": "user"}]}',
+        (
+            b'{"model": "demo/echo", "max_tokens": 9, "input": [{}],'
+            b' "messages": [{"role": "user", "content": [[]]}]}'
+        ),
+        (
+            b'{"model": "demo/echo", "max_tokens": 9, "input": [null], "tools": [{"name": 1}],'
+            b' "messages": [{"role": "user", "content": "x"}]}'
+        ),
+        (
+            b'{"model": "demo/echo", "max_tokens": 9, "input": "", "tool_choice": {"type": []},'
+            b' "messages": [{"role": "user", "content": "x"}]}'
+        ),
+    ],
+)
+def test_other_formats_refuse_bad_input_in_words(alice: ApiClient, path, raw):
+    """Whatever is sent, a 4xx in the end point's own shape, and nothing is booked."""
+    answer = alice.post(path, data=raw, content_type="application/json")
+
+    assert 400 <= answer.status_code < 500
+    assert answer.get_json()["error"]["message"]
+    assert "Traceback" not in answer.get_data(as_text=True)
+    assert alice.get("/api/costs/records").get_json()["items"] == []
