@@ -159,7 +159,7 @@ class ResponseSlot:
         """Note in the ledger what this answer would have cost."""
         principal = self.principal
         with unit_of_work() as work:
-            ledger.book(
+            record = ledger.book(
                 work,
                 ProviderCall(
                     call_id=new_id(),
@@ -177,6 +177,7 @@ class ResponseSlot:
                     called_at=runtime().clock.now(),
                 ),
             )
+        runtime().requests.count_saving(float(record.saved_usd or 0))
 
 
 class Recorder:

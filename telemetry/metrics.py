@@ -34,6 +34,16 @@ class RequestMetrics:
             registry=self.registry,
         )
 
+        self._saved_usd = Counter(
+            "larder_response_cache_saved_usd",
+            "US dollars that answers from the response cache would have cost, about.",
+            registry=self.registry,
+        )
+
+    def count_saving(self, saved_usd: float) -> None:
+        """Count what an answer from the response cache saved; the ledger has it exactly."""
+        self._saved_usd.inc(saved_usd)
+
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
         kind = (method, route, status)

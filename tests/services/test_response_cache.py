@@ -242,6 +242,8 @@ def test_the_ledger_says_what_was_saved_and_sums_stay_exact(app, admin, alice, p
     assert (totals["calls"], totals["cache_hits"]) == (1, 1)
     assert (totals["cost_usd"], totals["saved_usd"]) == (call["cost_usd"], call["cost_usd"])
     assert totals["output_tokens"] == call["output_tokens"]
+    metric = f"larder_response_cache_saved_usd_total {float(call['cost_usd'])}"
+    assert metric in alice.get("/metrics").text
 
 
 def test_a_streams_hit_says_that_it_cost_nothing(admin, alice, provided):
