@@ -13,6 +13,7 @@ from redis.sentinel import SentinelConnectionPool
 
 from cache.connection import Connection
 from cache.deadline import (
+    TimedConnection,
     TimedSentinelTlsConnection,
     TimedTlsConnection,
 )
@@ -133,6 +134,32 @@ def test_sentinels_servers_may_need_tls(connect):
     pool = connect("rediss+sentinel://a:1/main").client().connection_pool
 
     assert pool.connection_class is TimedSentinelTlsConnection
+
+
+def _sentinel_pools(pool: Any) -> list[Any]:
+    return [each.connection_pool for each in pool.sentinel_manager.sentinels]
+
+
+def test_sentinels_speak_tls_as_the_servers_do(connect):
+    """A network that needs it needs it for all."""
+    pool = connect("rediss+sentinel://a:1,b:2/main?ssl_ca_certs=/etc/ca.pem").client()
+    sentinels = _sentinel_pools(pool.connection_pool)
+
+    assert [each.connection_class for each in sentinels] == [TimedTlsConnection] * 2
+    assert {each.connection_kwargs["ssl_ca_certs"] for each in sentinels} == {"/etc/ca.pem"}
+
+
+def test_sentinels_may_have_options_of_their_own(connect):
+    """A password that the servers do not have, and no TLS."""
+    url = "rediss+sentinel://u:p@a:1/main?sentinel_password=other&sentinel_ssl=false"
+    client = connect(url + "&ssl_ca_certs=/etc/ca.pem").client()
+    (sentinel,) = _sentinel_pools(client.connection_pool)
+
+    assert sentinel.connection_class is TimedConnection
+    assert sentinel.connection_kwargs["password"] == "other"
+    assert "username" not in sentinel.connection_kwargs
+    assert client.connection_pool.connection_kwargs["password"] == "p"
+    assert client.connection_pool.connection_class is TimedSentinelTlsConnection
 
 
 @pytest.mark.parametrize(

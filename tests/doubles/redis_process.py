@@ -36,7 +36,13 @@ def strict_client(port: int) -> redis.Redis:
 
 def patient_client(port: int) -> redis.Redis:
     """A client for tests in which time is not the point: a busy machine is no fault of Redis's."""
-    return redis.Redis(host="127.0.0.1", port=port, socket_timeout=20)
+    return redis.Redis(
+        host="127.0.0.1",
+        port=port,
+        socket_timeout=20,
+        socket_connect_timeout=20,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 class RedisProcess:
@@ -86,7 +92,7 @@ class RedisProcess:
 
     def tell(self, *words: Any) -> Any:
         """The answer to one command."""
-        client = strict_client(self.port)
+        client = patient_client(self.port)
         try:
             return client.execute_command(*words)
         finally:

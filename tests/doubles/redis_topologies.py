@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 
-from tests.doubles.redis_process import RedisProcess, free_port, strict_client
+from tests.doubles.redis_process import RedisProcess, free_port, patient_client
 from tests.streams.scripts import wait_until
 
 __all__ = ["RedisCluster", "SentinelGroup", "commands_asked"]
@@ -53,7 +53,7 @@ class RedisCluster:
 
     def _is_well(self, node: RedisProcess) -> bool:
         info = node.tell("CLUSTER", "INFO")
-        replication = strict_client(node.port).info("replication")
+        replication = patient_client(node.port).info("replication")
         return b"cluster_state:ok" in info and (
             replication["role"] == "master" or replication["master_link_status"] == "up"
         )
@@ -94,14 +94,14 @@ class SentinelGroup:
             each.kill()
 
     def _knows_all(self, sentinel: RedisProcess) -> bool:
-        state: Any = strict_client(sentinel.port).sentinel_master("main")
+        state: Any = patient_client(sentinel.port).sentinel_master("main")
         others: bool = state["num-other-sentinels"] == len(self.sentinels) - 1
         return others and state["num-slaves"] == 1
 
 
 def commands_asked(node: RedisProcess) -> dict[str, int]:
     """How often each command was called on a server, by clients and by its primary."""
-    found: Any = strict_client(node.port).info("commandstats")
+    found: Any = patient_client(node.port).info("commandstats")
     return {name.removeprefix("cmdstat_"): each["calls"] for name, each in found.items()}
 
 
@@ -121,7 +121,7 @@ def _sentinel(folder: Path, number: int) -> RedisProcess:
 
 
 def _bus(node: RedisProcess) -> int:
-    found: Any = strict_client(node.port).config_get("cluster-port")
+    found: Any = patient_client(node.port).config_get("cluster-port")
     return int(found["cluster-port"])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.exceptions import BusyLoadingError, RedisError
 
-from tests.doubles.redis_process import RedisProcess, free_port, strict_client
+from tests.doubles.redis_process import RedisProcess, free_port, patient_client
 from tests.doubles.tcp_proxy import TcpProxy, Wire
 from tests.streams.scripts import wait_until
 
@@ -52,7 +52,7 @@ def _wire(wire: Wire) -> Fault:
 def _settings(**settings: str) -> Fault:
     @contextmanager
     def fault(victim: Victim) -> Iterator[None]:
-        client = strict_client(victim.redis.port)
+        client = patient_client(victim.redis.port)
         names = {name.replace("_", "-"): value for name, value in settings.items()}
         before: Any = {name: client.config_get(name)[name] for name in names}
         for name, value in names.items():
@@ -111,7 +111,7 @@ def read_only(victim: Victim) -> Iterator[None]:
 @contextmanager
 def loading(victim: Victim) -> Iterator[None]:
     """Started again with much to load, which it says to all who ask."""
-    client = strict_client(victim.redis.port)
+    client = patient_client(victim.redis.port)
     client.mset({f"load:{number}": "v" for number in range(LOADED_KEYS)})
     client.save()
     victim.redis.kill()
@@ -145,7 +145,7 @@ def cannot_save(victim: Victim) -> Iterator[None]:
     """Something stands where its snapshot belongs, and it takes no writes that it cannot save."""
     obstacle = victim.folder / "dump.rdb"
     (obstacle / "in the way").mkdir(parents=True)
-    client = strict_client(victim.redis.port)
+    client = patient_client(victim.redis.port)
     client.config_set("save", "3600 1")
     client.bgsave()
     wait_until(lambda: _says(client, "rdb_last_bgsave_status", "err"))
@@ -167,7 +167,7 @@ def _says(client: Any, name: str, value: str) -> bool:
 @contextmanager
 def locked(victim: Victim) -> Iterator[None]:
     """Somebody has set a password, and put everybody out."""
-    client = strict_client(victim.redis.port)
+    client = patient_client(victim.redis.port)
     client.config_set("requirepass", "new")
     client.execute_command("CLIENT", "KILL", "TYPE", "normal")
     try:
@@ -180,7 +180,7 @@ def locked(victim: Victim) -> Iterator[None]:
 @contextmanager
 def evicting(victim: Victim) -> Iterator[None]:
     """At its limit, it makes room by dropping what was not asked for lately."""
-    client = strict_client(victim.redis.port)
+    client = patient_client(victim.redis.port)
     with _settings(
         maxmemory=str(client.info("memory")["used_memory"] + ROOM_BYTES),
         maxmemory_policy="allkeys-lru",

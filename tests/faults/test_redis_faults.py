@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from telemetry.clock import SYSTEM_CLOCK
-from tests.doubles.redis_process import strict_client
+from tests.doubles.redis_process import patient_client
 from tests.faults.installation import TIMEOUT_S, Installation, hit_in
 from tests.faults.redis_faults import AWAY, HERE, Victim
 
@@ -132,7 +132,7 @@ def test_spoiled_entries_are_misses(larder, victim, rubbish):
     name = f"true whatever {len(rubbish)}"
     larder.write(name)
     larder.ask_all("/api/folders")
-    client = strict_client(victim.redis.port)
+    client = patient_client(victim.redis.port)
     for key in client.scan_iter("*", _type="string"):
         client.set(key, rubbish)
 
