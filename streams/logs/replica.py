@@ -30,16 +30,18 @@ class Replica(MemoryLog):
             Whether they joined on: false when some are missing in between.
         """
         with self._turn:
+            before, joins = len(self._events), True
             for event in events:
                 expected = len(self._events)
-                if event.id < expected or self._closed:
-                    continue
-                if event.id > expected:
-                    return False
-                self._keep(event)
-                self._closed = event.terminal
-            self._ring()
-        return True
+                joins = event.id <= expected
+                if not joins:
+                    break
+                if event.id == expected and not self._closed:
+                    self._keep(event)
+                    self._closed = event.terminal
+            if len(self._events) > before:  # woken for nothing, readers would send comments
+                self._ring()
+        return joins
 
     def lose(self, ends: set[int]) -> None:
         """No more will come: each reader gets one `error`, but for those that had it as `ends`."""

@@ -1,5 +1,7 @@
 """A copy of another worker's log."""
 
+import threading
+
 from streams.events import Event
 from streams.logs.memory import Bell
 from streams.logs.replica import Replica
@@ -28,6 +30,22 @@ def test_a_gap_is_refused():
 
     assert not replica.extend([event(2)])
     assert replica.last_id == 0
+
+
+def test_a_reader_is_not_woken_for_nothing():
+    """A fetch that brings nothing is no heartbeat: its reader would send a comment for each."""
+    replica = Replica("s")
+    replica.extend([event(0)])
+    got: list[object] = []
+    reader = threading.Thread(target=lambda: got.append(replica.read(0, timeout_s=10, bell=Bell())))
+    reader.start()
+    for _ in range(20):
+        replica.extend([])
+        threading.Event().wait(0.005)
+    replica.extend([event(1)])
+    reader.join(10)
+
+    assert got == [[event(1)]]
 
 
 def test_the_terminal_event_closes_it():
