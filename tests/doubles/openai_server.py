@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int) -> None:
         words = {"message": f"status {status} for {KEY}", "type": "t", "param": "p", "code": "c"}
-        self._json(status, {"error": words}, {"Retry-After": "7"} if status == 429 else {})
+        self._json(status, {"error": words}, {"Retry-After": "11"} if status == 429 else {})
 
     def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
         raw = json.dumps(value).encode()

@@ -67,11 +67,25 @@ def larder(request, tmp_path_factory, redis, provider_url) -> Iterator[GunicornS
     server.stop()
 
 
+@pytest.fixture(autouse=True)
+def connected(request) -> None:
+    """Each test begins with every worker speaking to Redis: another may just have killed it."""
+    if "larder" in request.fixturenames:
+        larder = request.getfixturevalue("larder")
+        wait_until(lambda: all(each == "redis" for each in _caches(larder)), within_s=30)
+
+
+def _caches(larder: GunicornServer) -> list[str]:
+    ask = partial(larder.get, "/readyz", headers={"Connection": "close"})
+    return [each.json()["cache"] for each in together([ask] * 8)]
+
+
 def begin(larder: GunicornServer, model: str, content: str) -> tuple[Any, str, str]:
     """Ask, and go no further than the head: the response, the stream's id, the messages' path."""
     chat = larder.post("/api/conversations", {"model": f"openai/{model}"}).json()["id"]
     path = f"/api/conversations/{chat}/messages"
-    answer = larder.post(path, {"content": content}, preload_content=False)
+    close = {"Connection": "close"}  # gunicorn waits for idle connections when it ends
+    answer = larder.post(path, {"content": content}, headers=close, preload_content=False)
     assert answer.status == 200, answer.data
     return answer, answer.headers["X-Larder-Stream-Id"], path
 
@@ -247,11 +261,13 @@ def test_running_streams_finish_through_a_reload_and_an_end(
     first.read(100)
     server.send_signal(signal.SIGHUP)
     through_reload = first.read()
+    first.close()
     wait_until(lambda: len(server.worker_pids()) == 2, within_s=30)
     second, _, _ = begin(server, "slow", WORDS)
     second.read(100)
     server.send_signal(signal.SIGTERM)
     through_end = second.read()
+    second.close()
     status = server.stop()
 
     assert [b"event: done" in each for each in (through_reload, through_end)] == [True, True]

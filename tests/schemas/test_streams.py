@@ -35,7 +35,7 @@ def test_running_streams_are_meant_unless_it_is_said():
 @pytest.mark.parametrize(("text", "after"), [("-1", -1), ("0", 0), ("12", 12)])
 def test_a_place_to_read_on_from_is_a_number(text, after):
     """From -1 on, which is before the first event."""
-    assert ResumeQuerySchema().load({"after": text}) == {"after": after}
+    assert ResumeQuerySchema().load({"after": text})["after"] == after
 
 
 @pytest.mark.parametrize("text", ["-2", "1.5", "x", "9" * 40, ""])

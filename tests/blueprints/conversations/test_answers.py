@@ -88,7 +88,7 @@ def test_a_rate_limit_says_when_to_come_back(alice, provided):
 
     answer = say(alice, chat, "hello")
 
-    assert answer.headers["Retry-After"] == "7"
+    assert answer.headers["Retry-After"] == "11"
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_a_refusal_is_a_plain_error_in_openais_shape(alice, provided, model, sta
     assert (answer.status_code, answer.content_type) == (status, "application/json")
     assert answer.json["error"]["code"] == code
     assert KEY not in answer.text
-    assert answer.headers.get("Retry-After") == ("7" if status == 429 else None)
+    assert answer.headers.get("Retry-After") == ("11" if status == 429 else None)
     assert (_record(alice)["status"], _record(alice)["error_code"]) == ("error", code)
 
 
