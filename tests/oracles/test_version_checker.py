@@ -128,12 +128,13 @@ def test_a_protocol_that_trusts_redis_is_found_out(judge, redis):
     killer = threading.Thread(target=restore)
     killer.start()
     try:
-        verdict = judge("GenerationInRedis", LONGEST_S)
+        tries = (judge("GenerationInRedis", LONGEST_S) for _ in range(6))
+        is_found_out = any(each.stale_reads > 0 for each in tries)  # a restore must hit a write
     finally:
         ended.set()
         killer.join()
 
-    assert verdict.stale_reads > 0, verdict
+    assert is_found_out
 
 
 def test_a_protocol_that_is_right_passes(judge):
