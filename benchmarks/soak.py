@@ -74,7 +74,7 @@ class Soak:
         return verdict, wrong, self.larder.stop()
 
     def _trouble(self) -> None:
-        faults = {name: fault for name, (fault, _) in AWAY.items()} | HERE
+        faults = {name: fault for each in (AWAY, HERE) for name, (fault, _) in each.items()}
         while not self._ended.is_set():
             name = random.choice(list(faults))  # noqa: S311 (no secret)
             self.faults[name] = self.faults.get(name, 0) + 1

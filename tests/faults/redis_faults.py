@@ -214,9 +214,9 @@ AWAY: dict[str, tuple[Fault, str]] = {
 }
 """What opens the circuit, and the word or words for it."""
 
-HERE: dict[str, Fault] = {
-    "flushed": flushed,
-    "full": _settings(maxmemory="1mb", maxmemory_policy="noeviction"),
-    "evicting": evicting,
+HERE: dict[str, tuple[Fault, set[str]]] = {
+    "flushed": (flushed, set()),
+    "full": (_settings(maxmemory="1mb", maxmemory_policy="noeviction"), {"OutOfMemoryError"}),
+    "evicting": (evicting, set()),
 }
-"""What Redis survives: it goes on being asked."""
+"""What Redis survives, so that it goes on being asked, and what is told of it."""

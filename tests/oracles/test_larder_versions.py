@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.server, pytest.mark.xdist_group("oracle-larder")]
 KEYS = ("a", "b", "c")
 CHECKED_S = 6.0
 UP_S, AWAY_S = 0.4, 0.4
-TROUBLES = (AWAY["killed and restored"][0], AWAY["frozen"][0], HERE["flushed"])
+TROUBLES = (AWAY["killed and restored"][0], AWAY["frozen"][0], HERE["flushed"][0])
 PLACES = ("before commit", "after commit", "after lease", "before store", "after store")
 
 
