@@ -38,7 +38,8 @@ def test_a_stop_ends_a_call_that_waits_for_its_next_try(larder, busy):
     asking.start()
     wait_until(lambda: bool(busy.requests), within_s=10)
     began_s = time.monotonic()
-    (stream,) = larder.get("/api/streams?active=true").json()["items"]
+    running = larder.get("/api/streams?active=true").json()["items"]
+    (stream,) = [each for each in running if each["conversation_id"] == chat]
 
     stopped = larder.request("DELETE", f"/api/streams/{stream['id']}")
     asking.join(20)
