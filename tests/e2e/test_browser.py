@@ -62,6 +62,8 @@ def larder(tmp_path_factory: pytest.TempPathFactory, provider_url: str) -> Itera
         tmp_path_factory.mktemp("browser"),
         CACHE_BACKEND="redis",
         REDIS_URL=f"redis://127.0.0.1:{redis.port}/0",
+        CACHE_REDIS_TIMEOUT="5",  # on a busy machine: without Redis no worker reads another's
+        CACHE_REDIS_CONNECT_TIMEOUT="5",
         OPENAI_BASE_URL=provider_url,
         OPENAI_API_KEY=KEY,
     ).start()
@@ -121,6 +123,16 @@ def test_an_answer_is_read_to_its_end_though_the_wire_is_cut(larder, page):
 
 def test_an_event_source_follows_a_stream_though_the_wire_is_cut(larder, page):
     """The browser's own client comes again by itself, with a ticket in place of a key."""
+    seen = page.evaluate(WATCH, [_chat(larder), WORDS, 5])
+
+    assert _text(seen) == f"You said: {WORDS} "
+    assert seen[-1]["name"] == "done"
+
+
+def test_an_event_source_that_is_refused_is_opened_anew(larder, page):
+    """A 503 is the end for the browser's client, and none for the page."""
+    page.route("**/api/streams/*?ticket=*", lambda route: route.fulfill(status=503), times=1)
+
     seen = page.evaluate(WATCH, [_chat(larder), WORDS, 5])
 
     assert _text(seen) == f"You said: {WORDS} "
