@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate, validates
 
 from schemas.fields import Flag, Id, StrictSchema, Text
+from schemas.response_cache import CacheControls, CacheControlsSchema
 
 __all__ = ["Question", "QuestionSchema", "Regenerate", "RegenerateSchema"]
 
@@ -25,6 +26,7 @@ class Question:
     stream: bool = True
     params: dict[str, Any] = field(default_factory=dict)
     file_ids: list[str] = field(default_factory=list)
+    cache: CacheControls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Regenerate:
     model: str | None = None
     stream: bool = True
     params: dict[str, Any] = field(default_factory=dict)
+    cache: CacheControls | None = None
 
 
 class _AskSchema(StrictSchema):
@@ -43,6 +46,12 @@ class _AskSchema(StrictSchema):
         keys=Text(min_chars=1, max_chars=100),
         load_default=dict,
         metadata={"description": "Passed to the provider as they are, such as temperature."},
+    )
+    cache = fields.Nested(
+        CacheControlsSchema,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Turns the response cache on."},
     )
 
     @validates("params")

@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from cache.scopes import UserId
-from providers.protocol import Chunk, ProviderError
+from providers.protocol import Chunk, ChunkStream, ProviderError
 from schemas.answers import Question, Regenerate
-from schemas.fields import money_text
-from services import attachments, calls
-from services.calls import Bill, ModelCall
+from schemas.response_cache import CacheControls
+from services import answer_events, attachments, calls
+from services.answer_copies import AnswerCopy
+from services.answer_plans import AnswerPlan, plan_answer
+from services.calls import ModelCall
 from services.conversations import messages, threads
 from services.errors import Invalid, NotFound
 from services.principal import Principal
+from services.response_recording import Recording
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
 from streams.events import Draft
@@ -28,18 +29,19 @@ from streams.running import RunningStream
 
 __all__ = ["Answer", "ask", "finished_message", "regenerate"]
 
-ENDPOINT = "messages"
-_json = msgspec.json.Encoder()
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer on its way: the stream it comes through and the message it is kept in."""
+    """An answer on its way: the stream it comes through and the message it is kept in.
+
+    `cache` says how the response cache was met: `hit`, `miss`, `coalesced` or `bypass`.
+    """
 
     stream: RunningStream
     owner: UserId
     conversation_id: str
     message_id: str
+    cache: str
 
 
 def ask(principal: Principal, conversation_id: str, question: Question) -> Answer:
@@ -60,8 +62,8 @@ def ask(principal: Principal, conversation_id: str, question: Question) -> Answe
     attachments.check_files(owner, question.file_ids)
     before = _path_to(owner, conversation_id, question.parent_id)
     asked = {"role": "user", "content": question.content, "file_ids": question.file_ids}
-    call = _plan(principal, thread, question, [*before, asked])
-    with unit_of_work() as work:
+    plan = _plan(principal, thread, question, [*before, asked], question.cache)
+    with plan.claimed(), unit_of_work() as work:
         row = messages.add_question(
             work,
             owner,
@@ -71,14 +73,16 @@ def ask(principal: Principal, conversation_id: str, question: Question) -> Answe
             params=question.params or None,
             file_ids=question.file_ids or None,
         )
-        call = _store_answer(work, call, conversation_id, row.id)
-    return _start(call)
+        plan = _store_answer(work, plan, conversation_id, row.id)
+    return _start(plan)
 
 
 def regenerate(
     principal: Principal, conversation_id: str, message_id: str, again: Regenerate
 ) -> Answer:
     """Have the question above an answer (or the question itself) answered once more.
+
+    The answer is a new one, also where the response cache is on: it is kept in place of the last.
 
     Raises:
         NotFound, Invalid, Conflict, BudgetExceeded, UpstreamFailed: as `ask`.
@@ -90,10 +94,11 @@ def regenerate(
         path = path[:-1]
     if not path or path[-1]["role"] != "user":
         raise Invalid.field("message_id", "There is no question above this message.")
-    call = _plan(principal, thread, again, path)
-    with unit_of_work() as work:
-        call = _store_answer(work, call, conversation_id, path[-1]["id"])
-    return _start(call)
+    anew = replace(again.cache or CacheControls(is_wanted=False), no_cache=True)
+    plan = _plan(principal, thread, again, path, anew)
+    with plan.claimed(), unit_of_work() as work:
+        plan = _store_answer(work, plan, conversation_id, path[-1]["id"])
+    return _start(plan)
 
 
 def finished_message(answer: Answer) -> dict[str, Any]:
@@ -123,7 +128,8 @@ def _plan(
     thread: Mapping[str, Any],
     asked: Question | Regenerate,
     path: Sequence[Mapping[str, Any]],
-) -> ModelCall:
+    controls: CacheControls | None,
+) -> AnswerPlan:
     model_id = asked.model or thread["model"]
     if model_id is None:
         raise Invalid.field("model", "Name a model: the conversation has none of its own.")
@@ -132,7 +138,7 @@ def _plan(
         prompt.append({"role": "system", "content": thread["system_prompt"]})
     prompt.extend(_prompt_message(principal.user_id, message) for message in path)
     body = {**asked.params, "messages": prompt}
-    return calls.plan_call(principal, model_id, body, endpoint=ENDPOINT, stream=True)
+    return plan_answer(principal, model_id, body, controls)
 
 
 def _prompt_message(owner: UserId, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,62 +154,72 @@ def _prompt_message(owner: UserId, message: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _store_answer(
-    work: UnitOfWork, call: ModelCall, conversation_id: str, parent_id: str
-) -> ModelCall:
-    """Store the empty answer and its stream; the call that fills it."""
+    work: UnitOfWork, plan: AnswerPlan, conversation_id: str, parent_id: str
+) -> AnswerPlan:
+    """Store the empty answer and its stream; the plan that fills it."""
+    call = plan.call
     row = messages.add_answer(
         work,
         call.principal.user_id,
         conversation_id,
         parent_id=parent_id,
-        model_id=call.route.model_id,
+        model_id=call.model_id,
         stream_id=call.call_id,
     )
     call = replace(call, conversation_id=conversation_id, message_id=row.id)
     call.open(work)
-    return call
+    return replace(plan, call=call)
 
 
-def _start(call: ModelCall) -> Answer:
-    plan = StreamPlan(
+def _start(plan: AnswerPlan) -> Answer:
+    call, recording = plan.call, plan.recording
+    stream_plan = StreamPlan(
         stream_id=call.call_id,
         opening=lambda: _opening(call),
-        pull=call.pull,
-        encode=_deltas,
-        finish=lambda outcome: _finish(call, outcome),
+        pull=call.pull if recording is None else lambda: _announced(call, recording),
+        encode=answer_events.deltas
+        if recording is None
+        else lambda chunk: _taken(chunk, recording),
+        finish=lambda outcome: _finish(plan, outcome),
         time_limits=call.time_limits(),
     )
     try:
-        stream = runtime().streams.start(plan)
+        with plan.claimed():
+            stream = runtime().streams.start(stream_plan)
     except ProviderError as fault:
         calls.raise_upstream(fault)
-    return Answer(stream, call.principal.user_id, call.conversation_id or "", call.message_id or "")
+    return Answer(
+        stream=stream,
+        owner=call.principal.user_id,
+        conversation_id=call.conversation_id or "",
+        message_id=call.message_id or "",
+        cache=plan.cache,
+    )
 
 
-def _opening(call: ModelCall) -> list[Draft]:
-    """The first event, which names the model that answers."""
-    opening = {
-        "stream_id": call.call_id,
-        "conversation_id": call.conversation_id,
-        "message_id": call.message_id,
-        "model": call.route.model_id,
-    }
-    return [Draft("start", _json.encode(opening))]
+def _opening(call: ModelCall | AnswerCopy) -> list[Draft]:
+    return answer_events.opening(
+        stream_id=call.call_id,
+        conversation_id=call.conversation_id,
+        message_id=call.message_id,
+        model_id=call.model_id,
+    )
 
 
-def _deltas(chunk: Chunk) -> list[Draft]:
-    drafts = []
-    if chunk.reasoning:
-        drafts.append(Draft("delta", _json.encode({"reasoning": chunk.reasoning})))
-    if chunk.text:
-        drafts.append(Draft("delta", _json.encode({"text": chunk.text})))
-    if chunk.tool_calls:
-        drafts.append(Draft("delta", _json.encode({"tool_calls": chunk.tool_calls})))
-    return drafts
+def _announced(call: ModelCall | AnswerCopy, recording: Recording) -> ChunkStream:
+    """Open the call; from here on the stream is there to be followed."""
+    recording.announce()
+    return call.pull()
 
 
-def _finish(call: ModelCall, outcome: Outcome) -> list[Draft]:
+def _taken(chunk: Chunk, recording: Recording) -> list[Draft]:
+    recording.add(chunk)
+    return answer_events.deltas(chunk)
+
+
+def _finish(plan: AnswerPlan, outcome: Outcome) -> list[Draft]:
     """Store answer, ledger row and stream's end together; the closing events."""
+    call = plan.call
     with unit_of_work() as work:
         bill = call.close(work, outcome)
         messages.finish_answer(
@@ -211,7 +227,7 @@ def _finish(call: ModelCall, outcome: Outcome) -> list[Draft]:
             call.message_id or "",
             {
                 "content": outcome.text,
-                "model_id": call.route.model_id,
+                "model_id": call.model_id,
                 "reasoning": outcome.reasoning or None,
                 "tool_calls": list(outcome.tool_calls) or None,
                 "status": _message_status(outcome),
@@ -224,27 +240,12 @@ def _finish(call: ModelCall, outcome: Outcome) -> list[Draft]:
                 "is_estimated": bill.is_estimated,
             },
         )
-    return _closing(call, outcome, bill)
+    if plan.recording is not None and isinstance(call, ModelCall):
+        plan.recording.keep(call, outcome, bill)
+    return answer_events.closing(call.message_id, outcome, bill)
 
 
 def _message_status(outcome: Outcome) -> str:
     if outcome.error is not None:
         return "error"
     return "cancelled" if outcome.finish_reason == "cancelled" else "complete"
-
-
-def _closing(call: ModelCall, outcome: Outcome, bill: Bill) -> list[Draft]:
-    usage = {
-        "input_tokens": bill.usage.input_tokens,
-        "output_tokens": bill.usage.output_tokens,
-        "cached_tokens": bill.usage.cached_tokens,
-        "cost_usd": None if bill.cost_usd is None else money_text(bill.cost_usd),
-        "estimated": bill.is_estimated,
-    }
-    drafts = [Draft("usage", _json.encode(usage))]
-    if outcome.error is None:
-        done = {"message_id": call.message_id, "finish_reason": outcome.finish_reason}
-        drafts.append(Draft("done", _json.encode(done)))
-    else:
-        drafts.append(Draft("error", _json.encode(calls.problem_of(outcome.error))))
-    return drafts

@@ -11,13 +11,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from sqlalchemy import bindparam, insert, update
-
 from cache.namespaces import CONVERSATIONS
 from database.tables.conversations import Stream
 from providers.attempts import FailedTry
 from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
-from services import model_routes, rate_limits
+from services import model_routes
 from services.costs import budgets, ledger
 from services.costs.ledger import ProviderCall, estimate_tokens
 from services.errors import RateLimited, UpstreamFailed
@@ -25,6 +23,7 @@ from services.model_routes import ModelRoute
 from services.principal import Principal
 from services.rate_limits import Reservation, reserve_tokens
 from services.runtime import runtime
+from services.stream_rows import begin_stream, end_stream
 from services.tries import Progress, attempts
 from services.unit_of_work import UnitOfWork, unit_of_work
 from streams.limits import TimeLimits
@@ -43,16 +42,6 @@ __all__ = [
 
 EMBEDDINGS = "embeddings"
 """The end point whose calls are embeddings."""
-
-
-_STREAMS = Stream.metadata.tables[Stream.__tablename__]
-# By table and with parameters: as objects they would cost every call a millisecond.
-_BEGIN = insert(_STREAMS)
-_END = (
-    update(_STREAMS)
-    .where(_STREAMS.c.id == bindparam("call_id"))
-    .values(status="ended", ended_at=bindparam("now"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +78,11 @@ class ModelCall:
     def route(self) -> ModelRoute:
         """The model that answers: from the first chunk on this is settled."""
         return self.routes[self._progress.place]
+
+    @property
+    def model_id(self) -> str:
+        """The id of the model that answers."""
+        return self.route.model_id
 
     def pull(self) -> ChunkStream:
         """The call's chunks; nothing is asked until the first one is wanted."""
@@ -133,34 +127,26 @@ class ModelCall:
         Raises:
             RateLimited: its key has as many answers under way as it may.
         """
-        try:
-            rate_limits.check_running(work, self.principal)
-        except RateLimited:
-            self._settle(0)
-            raise
         row = {
             "id": self.call_id,
-            "user_id": self.principal.user_id,
-            "key_id": self.principal.key_id,
-            "workspace_id": self.principal.workspace_id,
             "conversation_id": self.conversation_id,
             "message_id": self.message_id,
-            "model_id": self.route.model_id,
+            "model_id": self.model_id,
             "endpoint": self.endpoint,
-            "worker": runtime().worker,
-            "status": "running",
             "input_estimate": self.input_estimate(),
             "started_at": self.called_at,
         }
-        work.session.execute(_BEGIN, row)
-        work.invalidates(CONVERSATIONS.of(self.principal.user_id))
+        try:
+            begin_stream(work, self.principal, row)
+        except RateLimited:
+            self._settle(0)
+            raise
 
     def close(self, work: UnitOfWork, outcome: Outcome) -> Bill:
         """Book the call and end its stream, within `work`."""
         usage, is_estimated = self._counted(outcome)
         record = ledger.book(work, self._ledger_call(outcome, usage, is_estimated=is_estimated))
-        work.session.execute(_END, {"call_id": self.call_id, "now": runtime().clock.now()})
-        work.invalidates(CONVERSATIONS.of(self.principal.user_id))
+        end_stream(work, self.principal, self.call_id)
         work.after_commit(lambda: self._settle(usage.input_tokens + usage.output_tokens))
         return Bill(usage, record.cost_usd, is_estimated, record.status)
 

@@ -26,9 +26,9 @@ from services.errors import NotFound
 from services.principal import Principal
 from services.relays import EMBEDDINGS, Relay, Style, Turn
 from services.response_cache import KeptAnswer, ResponseSlot
+from services.response_sharing import claim_or_share
 from services.runtime import runtime
 from services.standing import Standing
-from streams.errors import StreamGone
 from streams.events import Draft, Event
 from streams.reading import Reader
 from telemetry.ids import new_id
@@ -36,8 +36,6 @@ from telemetry.ids import new_id
 __all__ = ["Line", "Reply", "answer", "estimate_input", "get_model", "list_models"]
 
 NOTHING = "0"
-MOST_TRIES = 5
-"""How often a call that was claimed is looked for before this one is made beside it."""
 
 
 class Line(Protocol):
@@ -183,30 +181,16 @@ def _asked(turn: Turn, call_id: str) -> Reply:
 def _asked_once(turn: Turn, slot: ResponseSlot) -> Reply:
     """Ask a provider, or share the answer of whoever asks the same just now."""
     call_id = new_id()
-    for _ in range(MOST_TRIES):
-        other_id = slot.claim(turn.form, call_id)
-        if other_id is None:
-            return _asked_first(turn, slot, call_id)
-        slot.wait(turn.form)
-        try:
-            reader = runtime().streams.join(other_id, is_expected=True)
-        except StreamGone:  # not begun yet, or over: whoever claims it now is told
-            continue
-        return _shared(turn, slot, reader) or _asked(turn, call_id)
-    return _asked(turn, call_id)
-
-
-def _asked_first(turn: Turn, slot: ResponseSlot, call_id: str) -> Reply:
-    """Ask a provider as the holder of the claim, unless the last holder has kept its answer."""
+    found = claim_or_share(slot, turn.form, call_id)
+    if isinstance(found, KeptAnswer):
+        return _replayed(turn, slot, found, "coalesced")
+    if found is not None:
+        return _shared(turn, slot, found) or _asked(turn, call_id)
     try:
-        kept = slot.find()
-        if kept is None:
-            return _asked(turn, call_id)
+        return _asked(turn, call_id)
     except BaseException:
         slot.release(turn.form, call_id)
         raise
-    slot.release(turn.form, call_id)
-    return _replayed(turn, slot, kept, "coalesced")
 
 
 def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:

@@ -19,7 +19,9 @@ from cache.namespaces import CONVERSATIONS
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Stream
+from database.tables.costs import LedgerRecord
 from providers.protocol import Chunk, Usage
+from services.answer_events import chunk_of
 from services.conversations import messages
 from services.costs import ledger
 from services.costs.ledger import ProviderCall, estimate_tokens
@@ -56,7 +58,8 @@ def end_lost_stream(stream_id: str) -> bool:
         stream.status = "ended"
         stream.ended_at = runtime().clock.now()
         work.invalidates(CONVERSATIONS.of(UserId(stream.user_id)))
-        record = ledger.book(work, _call(stream, partial))
+        # A copy of another call's answer is no call of its own: nothing is owed for it.
+        owed = {} if stream.copy_of else _owed(ledger.book(work, _call(stream, partial)))
         if stream.message_id is not None:
             written = {
                 "content": partial.outcome.text,
@@ -65,11 +68,7 @@ def end_lost_stream(stream_id: str) -> bool:
                 "status": "error",
                 "finish_reason": None,
                 "error_code": ProducerLost.code,
-                "input_tokens": record.input_tokens,
-                "output_tokens": record.output_tokens,
-                "cached_tokens": record.cached_tokens,
-                "cost_usd": record.cost_usd,
-                "is_estimated": record.is_estimated,
+                **owed,
             }
             messages.finish_answer(work, stream.message_id, written)
     log.warning("stream_lost", stream_id=stream_id, chars=len(partial.outcome.text))
@@ -106,11 +105,22 @@ def _is_lost(stream_id: str, worker: str) -> bool:
     return worker == runtime().worker  # this very process would know it
 
 
+def _owed(record: LedgerRecord) -> dict[str, Any]:
+    """What a message says of the tokens and the cost of its call."""
+    return {
+        "input_tokens": record.input_tokens,
+        "output_tokens": record.output_tokens,
+        "cached_tokens": record.cached_tokens,
+        "cost_usd": record.cost_usd,
+        "is_estimated": record.is_estimated,
+    }
+
+
 def _partial(events: Sequence[Event]) -> _Partial:
     tally = Tally()
     for event in events:
         if event.name == "delta":
-            tally.add(_of_delta(msgspec.json.decode(event.data)))
+            tally.add(chunk_of(event.data))
         elif event.name == "chunk":
             tally.add(_of_completion(msgspec.json.decode(event.data)))
         elif event.name == "content_block_delta":
@@ -119,15 +129,6 @@ def _partial(events: Sequence[Event]) -> _Partial:
         error=ProducerLost(), cancelled=False, first_token_s=None, duration_s=0.0
     )
     return _Partial(outcome, has_begun=bool(events))
-
-
-def _of_delta(delta: Mapping[str, Any]) -> Chunk:
-    """An event of `/api`."""
-    return Chunk(
-        text=delta.get("text", ""),
-        reasoning=delta.get("reasoning", ""),
-        tool_calls=tuple(delta.get("tool_calls", ())),
-    )
 
 
 def _of_completion(chunk: Mapping[str, Any]) -> Chunk:

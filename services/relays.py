@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from providers.protocol import Chunk, ChunkStream, ProviderError
 from schemas.fields import money_text
 from schemas.openai import ChatCall
@@ -15,7 +13,8 @@ from services.dialects.embeddings import EmbeddingsDialect, embeddings_unpaid
 from services.dialects.openai import OpenAIDialect, openai_unpaid
 from services.dialects.protocol import Dialect, Head
 from services.principal import Principal
-from services.response_cache import KeptAnswer, Recorder, ResponseSlot
+from services.response_cache import ResponseSlot
+from services.response_recording import Recording
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from streams.events import Draft
@@ -24,8 +23,6 @@ from streams.plan import StreamPlan
 from streams.running import RunningStream
 
 __all__ = ["CHAT", "EMBEDDINGS", "MESSAGES", "Relay", "Style", "Turn"]
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +64,11 @@ class Relay:
     def __init__(self, call: ModelCall, turn: Turn) -> None:
         self.call = call
         self._turn = turn
-        self._created_s = int(call.called_at.timestamp())
-        self._recorder = None if turn.slot is None else Recorder()
+        self._recording = None if turn.slot is None else Recording(turn.slot, turn.form)
         self._dialect = turn.style.speak(
             Head(
                 call.call_id,
-                self._created_s,
+                int(call.called_at.timestamp()),
                 lambda: call.route.model_id,
                 include_usage=turn.asked.include_usage,
             )
@@ -114,46 +110,21 @@ class Relay:
 
     def _pull(self) -> ChunkStream:
         """Open the call; from here on the stream is there to be followed."""
-        if self._turn.slot is not None:
-            self._turn.slot.announce(self._turn.form)
+        if self._recording is not None:
+            self._recording.announce()
         return self.call.pull()
 
     def _encode(self, chunk: Chunk) -> list[Draft]:
-        if self._recorder is not None:
-            self._recorder.add(chunk)
+        if self._recording is not None:
+            self._recording.add(chunk)
         return self._dialect.chunk(chunk) if self._turn.asked.stream else []
 
     def _finish(self, outcome: Outcome) -> list[Draft]:
         """Book the call; the closing lines."""
         with unit_of_work() as work:
             self._bill = self.call.close(work, outcome)
-        self._keep(outcome, self._bill)
+        if self._recording is not None:
+            self._recording.keep(self.call, outcome, self._bill)
         if outcome.error is not None:
             return [self._dialect.failure(outcome.error)]
         return self._dialect.closing(outcome, self._bill)
-
-    def _keep(self, outcome: Outcome, bill: Bill) -> None:
-        """Keep the answer where that is wanted; nothing that goes wrong here is the caller's."""
-        slot, call = self._turn.slot, self.call
-        if slot is None or self._recorder is None:
-            return
-        try:
-            pieces = self._recorder.pieces(outcome)
-            if pieces is not None:
-                slot.keep(
-                    KeptAnswer(
-                        call_id=call.call_id,
-                        created_s=self._created_s,
-                        kept_s=runtime().clock.now().timestamp(),
-                        model_id=call.route.model_id,
-                        provider_id=call.route.provider_id,
-                        is_streamed=self._turn.asked.stream,
-                        is_estimated=bill.is_estimated,
-                        usage=bill.usage,
-                        pieces=pieces,
-                    )
-                )
-        except Exception:
-            log.exception("response_not_kept", call_id=call.call_id)
-        finally:
-            slot.release(self._turn.form, call.call_id)

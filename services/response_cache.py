@@ -29,7 +29,7 @@ from services.unit_of_work import unit_of_work
 from streams.outcome import Outcome, Tally
 from telemetry.ids import new_id
 
-__all__ = ["CHAT", "VECTORS", "KeptAnswer", "KeptPiece", "Recorder", "ResponseSlot", "slot_for"]
+__all__ = ["CHAT", "VECTORS", "KeptAnswer", "KeptPiece", "ResponseSlot", "slot_for"]
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,6 @@ fields of an object in the order in which they were declared."""
 DIGEST_BYTES = 32
 PATIENCE_S = 5.0
 """How long a call that was claimed may take to begin."""
-NOT_WHOLE = (None, "cancelled")
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -178,38 +177,6 @@ class ResponseSlot:
                 ),
             )
         runtime().requests.count_saving(float(record.saved_usd or 0))
-
-
-class Recorder:
-    """Takes an answer down as it comes; belongs to its producer."""
-
-    def __init__(self) -> None:
-        self._pieces: list[KeptPiece] = []
-        self._is_readable = True
-
-    def add(self, chunk: Chunk) -> None:
-        """Take one more chunk."""
-        try:
-            raw = None if chunk.raw is None else chunk.raw.decode()
-        except UnicodeDecodeError:
-            self._is_readable = False
-            return
-        self._pieces.append(
-            KeptPiece(
-                text=chunk.text,
-                reasoning=chunk.reasoning,
-                tool_calls=[dict(each) for each in chunk.tool_calls],
-                details=[dict(each) for each in chunk.details],
-                finish_reason=chunk.finish_reason,
-                raw=raw,
-                usage=chunk.usage is not None,
-            )
-        )
-
-    def pieces(self, outcome: Outcome) -> list[KeptPiece] | None:
-        """What was taken down, if it is a whole answer."""
-        is_whole = outcome.error is None and outcome.finish_reason not in NOT_WHOLE
-        return self._pieces if is_whole and self._is_readable and self._pieces else None
 
 
 def slot_for(

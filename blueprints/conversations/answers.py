@@ -1,9 +1,12 @@
 """Asking a model within a conversation: as a stream of events, or as the finished message."""
 
+from dataclasses import replace
+
 from flask import Response
 
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, json_response, returns
+from blueprints.http.cache_controls import cache_controls
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import idempotent
 from schemas.answers import Question, QuestionSchema, Regenerate, RegenerateSchema
@@ -33,6 +36,7 @@ def _rejoin(principal: Principal, stream_id: str) -> Response | None:
 @returns(MessageSchema, description="The finished message; with `stream`, the events instead.")
 def ask(principal: Principal, question: Question, conversation_id: str) -> Response:
     """Say something and have it answered."""
+    question = replace(question, cache=cache_controls(question.cache))
     return _sent(answers.ask(principal, conversation_id, question), question.stream)
 
 
@@ -45,12 +49,16 @@ def regenerate(
     principal: Principal, again: Regenerate, conversation_id: str, message_id: str
 ) -> Response:
     """Have a question answered once more, as a sibling branch."""
+    again = replace(again, cache=cache_controls(again.cache))
     answer = answers.regenerate(principal, conversation_id, message_id, again)
     return _sent(answer, again.stream)
 
 
 def _sent(answer: answers.Answer, streamed: bool) -> Response:
     if not streamed:
-        return json_response(answers.finished_message(answer))
+        response = json_response(answers.finished_message(answer))
+        response.headers["X-Larder-Cache"] = answer.cache
+        return response
     frames = sse.encode_stream(answer.stream.events().batches())
-    return event_stream(frames, {"X-Larder-Stream-Id": answer.stream.stream_id})
+    told = {"X-Larder-Stream-Id": answer.stream.stream_id, "X-Larder-Cache": answer.cache}
+    return event_stream(frames, told)

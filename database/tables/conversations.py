@@ -117,6 +117,8 @@ class Stream(Base):
     worker: Mapped[str] = mapped_column(String(100))
     status: Mapped[str] = mapped_column(String(20))
     input_estimate: Mapped[int]
+    # The call whose answer this is, where none was made for it: then nothing is owed for it.
+    copy_of: Mapped[str | None] = mapped_column(String(36))
     is_stop_requested: Mapped[bool] = mapped_column(default=False)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

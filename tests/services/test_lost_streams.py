@@ -39,7 +39,7 @@ def context(app):
         yield
 
 
-def make_stream(alice, conversation_id, *, worker=f"{HERE}:1", age_s=120):
+def make_stream(alice, conversation_id, *, worker=f"{HERE}:1", age_s=120, copy_of=None):
     """A stream that the database takes to be running, with its empty answer."""
     now = runtime().clock.now() - timedelta(seconds=age_s)
     with unit_of_work() as work:
@@ -63,6 +63,7 @@ def make_stream(alice, conversation_id, *, worker=f"{HERE}:1", age_s=120):
                 worker=worker,
                 status="running",
                 input_estimate=7,
+                copy_of=copy_of,
                 started_at=now,
             )
         )
@@ -165,6 +166,18 @@ def test_a_stream_of_which_nothing_is_left_ends_too(context, alice, conversation
     (record,) = booked()
     assert (record.is_estimated, record.status, record.output_tokens) == (True, "error", 0)
     assert kept().status == "error"
+
+
+def test_a_copy_of_another_answer_owes_nothing(context, alice, conversation_id):
+    """No provider was asked for it, so its worker's death costs nobody anything."""
+    make_stream(alice, conversation_id, copy_of="another")
+    log_events(Draft("delta", b'{"text":"Hello"}'))
+
+    assert end_lost_stream(STREAM)
+
+    answer = kept()
+    assert (answer.content, answer.status, answer.cost_usd) == ("Hello", "error", None)
+    assert booked() == []
 
 
 def test_an_unknown_stream_is_nothing_to_end(context):

@@ -6,9 +6,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.protocol import Chunk, Usage
-from services.response_cache import Recorder
-from streams.outcome import Outcome
 from tests.doubles.together import together
 from tests.factories.users import make_user
 
@@ -299,14 +296,3 @@ def test_a_wrong_control_is_named(alice, said):
 
     assert answer.status_code == 400
     assert answer.json["error"]["param"].startswith("cache")
-
-
-def test_signatures_of_thoughts_are_kept():
-    """A client sends them back with its tools' results: a hit without them would end its turn."""
-    signed = {"type": "reasoning.text", "text": "hm", "signature": "s"}
-    recorder = Recorder()
-    recorder.add(Chunk(reasoning="hm", details=(signed,)))
-
-    (piece,) = recorder.pieces(Outcome(finish_reason="stop")) or []
-
-    assert piece.chunk(Usage(1, 1)).details == (signed,)

@@ -1,0 +1,48 @@
+"""The same request, made several times at once: one call is made, and the others share it."""
+
+from services.response_cache import KeptAnswer, ResponseSlot
+from services.runtime import runtime
+from streams.errors import StreamGone
+from streams.reading import Reader
+
+__all__ = ["claim_or_share"]
+
+MOST_TRIES = 5
+"""How often a call that was claimed is looked for before this one is made beside it."""
+
+
+def claim_or_share(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | Reader | None:
+    """Claim a request, or find whoever makes it already.
+
+    Args:
+        slot: the place of its answer.
+        form: in what form the answer is wanted; calls of another form cannot be followed.
+        call_id: the call that is made if nobody makes it yet.
+
+    Returns:
+        The answer, if it was kept just now; a reader of the call that makes it; or `None`: the
+        caller makes it, and releases the claim when it is over or does not come to be.
+    """
+    for _ in range(MOST_TRIES):
+        other_id = slot.claim(form, call_id)
+        if other_id is None:
+            return _kept_meanwhile(slot, form, call_id)
+        slot.wait(form)
+        try:
+            return runtime().streams.join(other_id, is_expected=True)
+        except StreamGone:  # not begun yet, or over: whoever claims it now is told
+            continue
+    return None
+
+
+def _kept_meanwhile(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | None:
+    """What the last holder of the claim has kept."""
+    kept = None
+    try:
+        kept = slot.find()
+    except BaseException:
+        slot.release(form, call_id)
+        raise
+    if kept is not None:
+        slot.release(form, call_id)
+    return kept

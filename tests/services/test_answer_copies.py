@@ -1,0 +1,104 @@
+"""Copies of answers: of those that were kept, and of those that are being made."""
+
+import pytest
+
+from providers.protocol import Chunk, ProviderBroken, Usage
+from services.answer_copies import FollowedChunks, KeptChunks
+from services.response_cache import KeptAnswer, KeptPiece
+from streams.events import Event
+from tests.factories.chats import events_of, make_conversation, say
+from tests.factories.users import make_user
+
+USAGE = b'{"input_tokens":7,"output_tokens":5,"cached_tokens":3,"cost_usd":"1","estimated":true}'
+HELLO = [Event(0, "delta", b'{"text":"Hel"}'), Event(1, "delta", b'{"text":"lo"}')]
+DONE = Event(3, "done", b'{"message_id":"m","finish_reason":"stop"}', terminal=True)
+STOPPED = Event(3, "done", b'{"message_id":"m","finish_reason":"cancelled"}', terminal=True)
+FAILED = Event(3, "error", b'{"detail":"It went away."}', terminal=True)
+
+
+def _kept(*texts):
+    pieces = [KeptPiece(text=each) for each in texts]
+    return KeptAnswer(
+        call_id="a", created_s=0, kept_s=0.0, model_id="demo/echo", provider_id="demo",
+        is_streamed=True, is_estimated=True, usage=Usage(1, 2),
+        pieces=[*pieces, KeptPiece(finish_reason="stop", usage=True)],
+    )  # fmt: skip
+
+
+def test_a_kept_answer_comes_at_once_with_its_bounds():
+    """All of it is there: readers are woken once."""
+    chunks = list(KeptChunks(_kept("Hel", "lo")))
+
+    assert [each.text for each in chunks] == ["Hel", "lo", ""]
+    assert [each.is_followed for each in chunks] == [True, True, False]
+    assert (chunks[-1].usage, chunks[-1].finish_reason) == (Usage(1, 2), "stop")
+
+
+def test_a_followed_answer_comes_as_it_is_made():
+    """What came together is handed on together; heartbeats are nothing."""
+    followed = FollowedChunks([HELLO, [], [Event(2, "usage", USAGE), DONE]])
+
+    chunks = list(followed)
+
+    assert [each.text for each in chunks] == ["Hel", "lo", "", ""]
+    assert [each.is_followed for each in chunks[:2]] == [True, False]
+    assert chunks[2:] == [
+        Chunk(usage=Usage(7, 5, cached_tokens=3)),
+        Chunk(finish_reason="stop"),
+    ]
+    assert followed.is_estimated
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [([STOPPED], "stopped"), ([FAILED], "It went away"), ([], "no longer be followed")],
+)
+def test_a_followed_answer_that_ends_early_is_no_answer(last, words):
+    """Nobody takes half of one for the whole."""
+    followed = FollowedChunks([HELLO, last])
+
+    assert [next(followed).text for _ in HELLO] == ["Hel", "lo"]
+    with pytest.raises(ProviderBroken, match=words):
+        next(followed)
+
+
+def test_a_copy_that_is_left_reads_no_further():
+    """Whoever stops it does not wait for the other's provider."""
+    followed = FollowedChunks([HELLO, [DONE]])
+    next(followed)
+
+    followed.close()
+
+    assert list(followed) == []
+
+
+def test_a_copy_that_is_stopped_saves_nothing(alice, provided):
+    """The other's answer goes on; this one keeps what it had."""
+    chats = [make_conversation(alice, model="up/slow") for _ in range(2)]
+    path = "/api/conversations/{}/messages"
+    asked = {"content": " ".join(["word"] * 40), "cache": {}}
+    first = alice.post(path.format(chats[0]), json=asked)
+    copy = alice.post(path.format(chats[1]), json=asked)
+
+    alice.delete(f"/api/streams/{copy.headers['X-Larder-Stream-Id']}")
+
+    assert copy.headers["X-Larder-Cache"] == "coalesced"
+    assert events_of(copy.data)[-1][1]["finish_reason"] == "cancelled"
+    assert events_of(first.data)[-1][1]["finish_reason"] == "stop"
+    (record,) = alice.get("/api/costs/records").json["items"]
+    assert record["status"] == "ok"
+
+
+def test_a_copy_may_be_one_too_many_for_its_key(app, provided):
+    """It is an answer under way like any other."""
+    client = make_user(app, "Robot", max_concurrent_streams=1)
+    first, busy, again = [make_conversation(client, model="up/slow") for _ in range(3)]
+    path = "/api/conversations/{}/messages"
+    say(client, first, "hello", cache={})
+    running = client.post(path.format(busy), json={"content": "word " * 40})
+
+    refused = client.post(path.format(again), json={"content": "hello", "cache": {}})
+
+    assert running.status_code == 200
+    assert (refused.status_code, refused.json["code"]) == (429, "too_many_streams")
+    assert events_of(running.data)[-1][0] == "done"

@@ -1,0 +1,48 @@
+"""An answer as it is taken down: whole, with all that a client sends back, or not at all."""
+
+from typing import Any
+
+import pytest
+
+from providers.protocol import Chunk, ProviderBroken, Usage
+from services.response_recording import Recording
+from streams.outcome import Outcome
+
+
+@pytest.fixture
+def recording():
+    """One that is never kept."""
+    nowhere: Any = None
+    return Recording(nowhere, "form")
+
+
+def test_signatures_of_thoughts_are_kept(recording):
+    """A client sends them back with its tools' results: a hit without them would end its turn."""
+    signed = {"type": "reasoning.text", "text": "hm", "signature": "s"}
+    recording.add(Chunk(reasoning="hm", details=(signed,)))
+
+    (piece,) = recording.pieces(Outcome(finish_reason="stop")) or []
+
+    assert piece.chunk(Usage(1, 1)).details == (signed,)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(),
+        Outcome(finish_reason="cancelled"),
+        Outcome(finish_reason="stop", error=ProviderBroken("x")),
+    ],
+)
+def test_half_an_answer_is_none(recording, outcome):
+    """Whatever was said of it before it ended."""
+    recording.add(Chunk(text="Hello"))
+
+    assert recording.pieces(outcome) is None
+
+
+def test_an_answer_of_broken_letters_is_none(recording):
+    """It could not be given again as it was."""
+    recording.add(Chunk(text="x", raw=b"\xff"))
+
+    assert recording.pieces(Outcome(finish_reason="stop")) is None
