@@ -24,6 +24,7 @@ from blueprints.anthropic.errors import anthropic_error
 from blueprints.http.errors import register_errors
 from blueprints.http.requests import register_request_hooks
 from blueprints.openai.errors import openai_error
+from blueprints.openai.models import models_error
 from blueprints.pages import pages
 from cache.engine import CacheEngine
 from cache.extension import cache
@@ -254,7 +255,11 @@ def _register(app: Flask, settings: Settings) -> None:
     register_errors(
         app,
         (DBAPIError, PoolTimeout, GenerationsOutOfReach, LoaderTimeout),
-        shapes={"/v1/messages": anthropic_error, "/v1": openai_error},
+        shapes={
+            "/v1/messages": anthropic_error,
+            "/v1/models": models_error,
+            "/v1": openai_error,
+        },
     )
     for commands in COMMANDS:
         app.register_blueprint(commands)

@@ -1,32 +1,61 @@
-"""`GET /v1/models`: the catalogue in OpenAI's shape."""
+"""`GET /v1/models`: the catalogue in OpenAI's shape, or in Anthropic's to Anthropic's clients.
+
+Both have the same path; Anthropic's clients always name the version of their API.
+"""
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
+from blueprints.anthropic.errors import anthropic_error
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, json_response, returns
+from blueprints.http.bodies import Routes, json_response, query, returns
+from blueprints.openai.errors import openai_error
+from schemas.anthropic.models import ModelPageQuery, ModelPageQuerySchema, model, model_page
 from services import completions
 from services.principal import Principal
 
-__all__ = ["routes"]
+__all__ = ["models_error", "routes"]
 
-routes = Routes("openai_models", "/v1", "OpenAI-compatible model list.")
+routes = Routes(
+    "openai_models", "/v1", "The models, as OpenAI's and Anthropic's clients list them."
+)
+
+VERSION = "anthropic-version"
+
+
+def _is_anthropics() -> bool:
+    return VERSION in request.headers
+
+
+def models_error(status: int, detail: str, code: str, fault: Exception | None) -> Response:
+    """One error as the client that asks reads it; the arguments are those of either shape."""
+    shape = anthropic_error if _is_anthropics() else openai_error
+    return shape(status, detail, code, fault)
 
 
 @routes.get("/models")
 @require("models:read")
-@returns(description="All usable models.")
-def list_models(principal: Principal) -> Response:
+@query(ModelPageQuerySchema)
+@returns(description="All usable models; with the header `anthropic-version`, a page of them.")
+def list_models(principal: Principal, asked: ModelPageQuery) -> Response:
     """List the models that may be used."""
     del principal
-    return json_response(completions.list_models().value)
+    listed = completions.list_models().value
+    return _sent(model_page(listed["data"], asked) if _is_anthropics() else listed)
 
 
 @routes.get("/models/<path:model_id>")
 @require("models:read")
 @returns(description="One model.")
-def get_model(principal: Principal, model_id: str) -> dict[str, Any]:
+def get_model(principal: Principal, model_id: str) -> Response:
     """Read one model."""
     del principal
-    return completions.get_model(model_id)
+    found = completions.get_model(model_id)
+    return _sent(model(found) if _is_anthropics() else found)
+
+
+def _sent(document: dict[str, Any]) -> Response:
+    response = json_response(document)
+    response.headers["Vary"] = f"Authorization, X-Api-Key, {VERSION}"
+    return response

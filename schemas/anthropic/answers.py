@@ -1,4 +1,4 @@
-"""What Anthropic's clients read: messages, the events of a stream, errors, models.
+"""What Anthropic's clients read: messages, the events of a stream, errors.
 
 https://docs.anthropic.com/en/api/messages-streaming
 """
@@ -15,8 +15,6 @@ __all__ = [
     "event_json",
     "message",
     "message_json",
-    "model",
-    "model_list",
     "stop_reason",
     "thoughts",
     "usage",
@@ -141,19 +139,4 @@ def usage(input_tokens: int, output_tokens: int, *, cached: int, written: int) -
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": cached,
         "output_tokens": output_tokens,
-    }
-
-
-def model(row: Mapping[str, Any], created_at: str) -> dict[str, Any]:
-    """A model of OpenAI's list in Anthropic's shape."""
-    return {"type": "model", "id": row["id"], "display_name": row["id"], "created_at": created_at}
-
-
-def model_list(models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """All models, on one page."""
-    return {
-        "data": models,
-        "has_more": False,
-        "first_id": models[0]["id"] if models else None,
-        "last_id": models[-1]["id"] if models else None,
     }

@@ -87,11 +87,12 @@ class _Handler(BaseHTTPRequestHandler):
                 {"role": "assistant", "content": None, "tool_calls": [_TOOL]},
                 "tool_calls",
             )
-        choice = {"index": 0, "message": message, "finish_reason": reason}
+        choice = {"message": message, "finish_reason": reason, "logprobs": _logprobs(body, words)}
+        choices = [{"index": index, **choice} for index in range(body.get("n") or 1)]
         self._json(
             200,
             {"id": "cmpl-1", "object": "chat.completion", "created": 1, "model": model,
-             "choices": [choice], "usage": _usage(body, words)},
+             "choices": choices, "usage": _usage(body, words)},
         )  # fmt: skip
 
     def _embed(self, model: str, body: dict[str, Any]) -> None:
@@ -151,8 +152,18 @@ def _packed(vector: list[float]) -> str:
 def _words(body: dict[str, Any]) -> list[str]:
     said = [each for each in body["messages"] if each["role"] == "user"][-1]["content"]
     text = said if isinstance(said, str) else said[0]["text"]
+    if (body.get("response_format") or {}).get("type") == "json_schema":
+        return ['{"said"', f': "{text}"', "}"]
     count = 1000 if body["model"] == "long" else 0
     return ["You ", "said: ", *(f"{word} " for word in text.split()), *(["more "] * count)]
+
+
+def _logprobs(body: dict[str, Any], words: list[str]) -> dict[str, Any] | None:
+    """Half a chance for each word, where that is asked for."""
+    if not body.get("logprobs"):
+        return None
+    chance: dict[str, Any] = {"logprob": -0.69, "bytes": None, "top_logprobs": []}
+    return {"content": [{"token": each, **chance} for each in words], "refusal": None}
 
 
 def _usage(body: dict[str, Any], words: list[str]) -> dict[str, Any]:
@@ -167,7 +178,10 @@ def _usage(body: dict[str, Any], words: list[str]) -> dict[str, Any]:
 
 
 def _chunk(model: str, delta: dict[str, Any], **more: Any) -> bytes:
-    choice = {"index": 0, "delta": delta, "finish_reason": more.pop("finish_reason", None)}
+    reason, index = more.pop("finish_reason", None), more.pop("index", 0)
+    choice = {"index": index, "delta": delta, "finish_reason": reason}
+    if chances := more.pop("logprobs", None):
+        choice["logprobs"] = chances
     chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model,
              "choices": [choice], **more}  # fmt: skip
     return json.dumps(chunk).encode()
@@ -198,7 +212,9 @@ def _lines(model: str, body: dict[str, Any]) -> Any:  # noqa: C901 (one list of 
             if model == "error-object":
                 yield json.dumps({"error": {"message": "overloaded", "type": "server"}}).encode()
         more = {"usage": _usage(body, words)} if model == "usage-everywhere" else {}
-        yield _chunk(model, {"content": word}, **more)
+        for index in range(body.get("n") or 1):
+            chances = _logprobs(body, [word])
+            yield _chunk(model, {"content": word}, index=index, logprobs=chances, **more)
     yield _chunk(model, {}, finish_reason="stop")
     if model == "no-done":
         return

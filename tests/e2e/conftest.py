@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.doubles.anthropic_server import KEY as ANTHROPIC_KEY
 from tests.doubles.gunicorn_server import ROOT, GunicornServer
 from tests.doubles.openai_server import KEY
 
@@ -16,8 +18,21 @@ WORKER_CLASSES = ("gevent", "gthread")
 @pytest.fixture(scope="session")
 def provider_url() -> Iterator[str]:
     """An OpenAI-compatible server in another process."""
+    with _served("tests.doubles.openai_server") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def anthropic_url() -> Iterator[str]:
+    """A server of Anthropic's Messages API in another process."""
+    with _served("tests.doubles.anthropic_server") as url:
+        yield url
+
+
+@contextmanager
+def _served(module: str) -> Iterator[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.doubles.openai_server"],
+        [sys.executable, "-m", module],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -34,14 +49,17 @@ def larder(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     provider_url: str,
+    anthropic_url: str,
 ) -> Iterator[GunicornServer]:
-    """Larder with two workers of one class, and the provider in its environment."""
+    """Larder with two workers of one class, and both providers in its environment."""
     folder: Path = tmp_path_factory.mktemp(f"larder-{request.param}")
     server = GunicornServer(
         folder,
         LARDER_WORKER_CLASS=request.param,
         OPENAI_BASE_URL=provider_url,
         OPENAI_API_KEY=KEY,
+        ANTHROPIC_BASE_URL=anthropic_url,
+        ANTHROPIC_API_KEY=ANTHROPIC_KEY,
     ).start()
     yield server
     server.stop()

@@ -145,3 +145,40 @@ def test_a_stream_that_breaks_raises_in_the_client(client):
     """Breaking off is an error, not a silent end."""
     with pytest.raises(anthropic.APIError), _streamed(client, "openai/break") as stream:
         stream.get_final_message()
+
+
+def test_models_are_listed_page_by_page(client):
+    """The client's own pager walks them all."""
+    listed = [each.id for each in client.models.list(limit=7)]
+
+    assert {"openai/echo", "anthropic/thinking"} <= set(listed)
+    assert len(listed) == len(set(listed)) > 7
+    assert client.models.retrieve("openai/echo").type == "model"
+
+
+def test_over_anthropics_own_models_nothing_is_lost(client):
+    """Thoughts with their signatures, tools, what the prompt cache took."""
+    with _streamed(client, "anthropic/thinking") as stream:
+        thought = stream.get_final_message()
+    called = _said(client, "anthropic/tools", tools=[TOOL])
+    cached = _said(client, "anthropic/cached")
+
+    assert (thought.content[0].type, thought.content[0].signature) == ("thinking", "sig==")
+    uses = [each.input for each in called.content if each.type == "tool_use"]
+    assert uses == [{"city": "Oslo"}, {"city": "Rome"}]
+    assert cached.usage.cache_read_input_tokens == 1000
+    assert cached.usage.cache_creation_input_tokens == 300
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("status-400", anthropic.BadRequestError),
+        ("status-429", anthropic.RateLimitError),
+        ("status-529", anthropic.InternalServerError),
+    ],
+)
+def test_anthropics_own_refusals_raise_their_classes(client, model, error):
+    """Through Larder as without it."""
+    with pytest.raises(error):
+        _said(client, f"anthropic/{model}")

@@ -1,9 +1,12 @@
 """The official OpenAI client works by changing `base_url` and `api_key`."""
 
+import json
 from typing import Any
 
 import openai
 import pytest
+import urllib3
+from pydantic import BaseModel
 
 from tests.doubles.gunicorn_server import ADMIN_KEY, GunicornServer
 from tests.streams.scripts import wait_until
@@ -178,3 +181,68 @@ def test_a_stream_that_breaks_raises_in_the_client(client):
 
     with pytest.raises(openai.APIError):
         list(chunks)
+
+
+def test_several_choices_and_their_chances_come_through(client):
+    """`n` and `logprobs`, whole and streamed."""
+    done = client.chat.completions.create(
+        model="openai/echo", messages=ASKED, n=2, logprobs=True, top_logprobs=1
+    )
+    chunks = list(
+        client.chat.completions.create(
+            model="openai/echo", messages=ASKED, n=2, logprobs=True, stream=True
+        )
+    )
+
+    assert [each.index for each in done.choices] == [0, 1]
+    assert [each.token for each in done.choices[1].logprobs.content][:2] == ["You ", "said: "]
+    assert {each.choices[0].index for each in chunks} == {0, 1}
+    assert chunks[0].choices[0].logprobs.content[0].logprob == -0.69
+
+
+class Said(BaseModel):
+    """What the schema below is made of."""
+
+    said: str
+
+
+def test_an_answer_of_a_schema_is_parsed_by_the_client(client):
+    """The client makes the schema of a class, and the class of the answer."""
+    done = client.chat.completions.parse(model="openai/echo", messages=ASKED, response_format=Said)
+
+    assert done.choices[0].message.parsed == Said(said="hello there")
+
+
+def test_an_image_reaches_the_provider(larder, client, provider_url):
+    """As it was sent, beside its words."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    said: Any = [{"role": "user", "content": [{"type": "text", "text": "see this"}, image]}]
+    done = client.chat.completions.create(model="openai/echo", messages=said)
+
+    asked = json.loads(urllib3.request("GET", provider_url.removesuffix("/v1") + "/_requests").data)
+    assert done.choices[0].message.content == "You said: see this "
+    assert image in [part for each in asked for part in _parts(each)]
+
+
+def _parts(asked):
+    """The parts of the last thing said; other requests of this server have none."""
+    content = asked.get("messages", [{"content": ""}])[-1]["content"]
+    return content if isinstance(content, list) else []
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_anthropics_models_are_models_like_any_other(client, streamed):
+    """Parallel tools, reasoning and usage, in OpenAI's words."""
+    tool: Any = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    fields: Any = {"model": "anthropic/tools", "messages": ASKED, "tools": [tool]}
+    if streamed:
+        with client.chat.completions.stream(**fields) as stream:
+            done = stream.until_done().get_final_completion()
+    else:
+        done = client.chat.completions.create(**fields)
+
+    (choice,) = done.choices
+    arguments = [json.loads(each.function.arguments) for each in choice.message.tool_calls]
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.content == "You said: hello there "
+    assert arguments == [{"city": "Oslo"}, {"city": "Rome"}]

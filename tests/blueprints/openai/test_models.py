@@ -73,3 +73,31 @@ def test_an_unknown_model_is_said_in_openais_words(alice):
             "code": "model_not_found",
         }
     }
+
+
+ANTHROPICS = {"anthropic-version": "2023-06-01"}
+
+
+def test_anthropics_clients_get_their_own_shape(admin, alice):
+    """From the same path, a page at a time."""
+    admin.post("/api/models", json={"id": "demo/sea"})
+
+    listed = alice.get(f"{PATH}?limit=1", headers=ANTHROPICS)
+    found = alice.get(f"{PATH}/demo/sea", headers=ANTHROPICS)
+
+    assert [each["id"] for each in listed.json["data"]] == ["demo/echo"]
+    assert (listed.json["last_id"], listed.json["has_more"]) == ("demo/echo", True)
+    assert (found.json["type"], found.json["id"]) == ("model", "demo/sea")
+    assert "anthropic-version" in listed.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [(f"{PATH}/nothing", 404), (f"{PATH}?limit=many", 400)]
+)
+def test_either_client_can_read_its_errors(alice, path, status):
+    """The field or the model stands in the message."""
+    theirs, openais = alice.get(path, headers=ANTHROPICS), alice.get(path)
+
+    assert (theirs.status_code, openais.status_code) == (status, status)
+    assert set(theirs.json) == {"type", "error", "request_id"}
+    assert "param" in openais.json["error"]

@@ -77,15 +77,6 @@ def test_the_engines_problem_becomes_an_error_that_clients_raise():
     assert msgspec.json.decode(answers.error_data(problem))["error"]["message"] == "Lost."
 
 
-def test_a_list_is_one_page():
-    """What the client's pager needs."""
-    rows = [answers.model({"id": each}, "2026-01-01T00:00:00Z") for each in ("a", "b")]
-    page = answers.model_list(rows)
-
-    assert (page["first_id"], page["last_id"], page["has_more"]) == ("a", "b", False)
-    assert answers.model_list([])["first_id"] is None
-
-
 SIGNED = {"type": "reasoning.text", "text": "hm", "signature": "s"}
 
 
