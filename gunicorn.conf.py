@@ -13,6 +13,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -24,6 +26,8 @@ def _value(variable: str, default: str) -> str:
 STATISTICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 GRACE_S = float(_value("SHUTDOWN_GRACE", "25"))
 SETTLE_S = 5
+LAST_WAIT_S = 0.5
+"""For a request on a connection that comes when the end has begun."""
 
 bind = f"{_value('HOST', '0.0.0.0')}:{_value('PORT', '8000')}"  # noqa: S104
 workers = int(_value("WEB_CONCURRENCY", str(multiprocessing.cpu_count())))
@@ -65,9 +69,48 @@ def when_ready(server: Any) -> None:
     server.log.info("Larder serves on http://%s", bind.replace("0.0.0.0", "localhost"))  # noqa: S104
 
 
+class IdleConnections:
+    """Connections of a gevent worker that wait for a next request: an end does not wait for them.
+
+    gunicorn itself would wait the whole grace time for a proxy that keeps its connections open.
+    """
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+        self._usual = worker.timeout_ctx
+        self._waiting: dict[Any, Any] = {}
+
+    @contextmanager
+    def wait(self) -> Iterator[None]:
+        """In place of the worker's `timeout_ctx`, around the wait for a request."""
+        import gevent  # noqa: PLC0415 (patched by the worker, unknown to the master)
+
+        me = gevent.getcurrent()
+        with self._usual() if self._worker.alive else gevent.Timeout(LAST_WAIT_S, False) as limit:
+            self._waiting[me] = limit
+            try:
+                yield
+            finally:
+                del self._waiting[me]
+
+    def end(self) -> None:
+        """Have all of them time out now."""
+        import gevent  # noqa: PLC0415 (likewise)
+
+        for greenlet, limit in list(self._waiting.items()):
+            gevent.get_hub().loop.run_callback(self._time_out, greenlet, limit)
+
+    def _time_out(self, greenlet: Any, limit: Any) -> None:
+        if self._waiting.get(greenlet) is limit:  # a request may have come meanwhile
+            greenlet.throw(limit)
+
+
 def post_worker_init(worker: Any) -> None:
     """In each worker: warm what is asked for, and watch for the end."""
     app = worker.wsgi
+    if hasattr(worker, "timeout_ctx"):
+        worker.larder_idle = IdleConnections(worker)
+        worker.timeout_ctx = worker.larder_idle.wait
     app.extensions["larder_serving"]()
     watch = threading.Thread(target=_end_streams, args=(worker, app), daemon=True)
     worker.larder_watch = watch
@@ -78,6 +121,8 @@ def _end_streams(worker: Any, app: Any) -> None:
     """End the streams as soon as the worker is told to go, beside gunicorn's own draining."""
     while worker.alive:
         time.sleep(0.1)
+    if hasattr(worker, "larder_idle"):
+        worker.larder_idle.end()
     app.extensions["larder_shutdown"](GRACE_S)
 
 

@@ -6,10 +6,15 @@ import runpy
 import subprocess
 import sys
 import threading
+import time
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
+import gevent.event
 import pytest
 
 from config import Settings
@@ -197,3 +202,56 @@ def test_workers_share_their_counters_while_they_serve(tmp_path):
     assert 'method="GET",route="/api/me",status="200"} 20.0' in text
     assert (len(shared), status) == (1, 0)
     assert list(tmp_path.glob("larder-statistics-*")) == []
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_an_end_does_not_wait_for_idle_connections(tmp_path):
+    """A proxy keeps its connections open; each deployment would take the whole grace time."""
+    server = GunicornServer(tmp_path, SHUTDOWN_GRACE="60", WEB_CONCURRENCY="1").start()
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as idle:
+        idle.request("GET", "/healthz")
+        kept_open = idle.getresponse().read()
+        began_s = time.monotonic()
+
+        status = server.stop()
+        took_s = time.monotonic() - began_s
+
+    assert kept_open
+    assert status == 0
+    assert took_s < 25
+
+
+def test_only_connections_that_still_wait_are_ended(hooks):
+    """A request that came in the last moment is answered."""
+    worker = SimpleNamespace(alive=True, timeout_ctx=lambda: gevent.Timeout(60, False))
+    idle = hooks["IdleConnections"](worker)
+    seen = []
+
+    def connection(had_request: gevent.event.Event) -> None:
+        with idle.wait():
+            had_request.wait()
+            seen.append("request")
+        seen.append("over")
+
+    came, none = gevent.event.Event(), gevent.event.Event()
+    greenlets = [gevent.spawn(connection, each) for each in (came, none)]
+    gevent.sleep(0)
+    came.set()
+    idle.end()
+    gevent.joinall(greenlets, timeout=20)
+
+    assert sorted(seen) == ["over", "over", "request"]
+
+
+def test_a_connection_of_the_last_moment_is_waited_for_but_briefly(hooks):
+    """It comes while the listener is closed; the worker is not held up by it."""
+    worker = SimpleNamespace(alive=False, timeout_ctx=lambda: gevent.Timeout(60, False))
+    idle = hooks["IdleConnections"](worker)
+
+    def connection() -> str:
+        with idle.wait():
+            gevent.event.Event().wait()
+        return "over"
+
+    assert gevent.spawn(connection).get(timeout=20) == "over"

@@ -100,7 +100,6 @@ class GunicornServer:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it; its exit status."""
         assert self._process is not None
-        self._http.clear()  # gunicorn's gevent worker waits for idle connections
         self._process.send_signal(number)
         try:
             return self._process.wait(30)

@@ -5,7 +5,7 @@ were another's, and how many came.
 """
 
 # ruff: noqa: E402 (gevent patches what the rest imports)
-from gevent import monkey  # type: ignore[import-untyped, unused-ignore]
+from gevent import monkey
 
 monkey.patch_all()
 

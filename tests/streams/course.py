@@ -7,7 +7,7 @@
 import sys
 
 if sys.argv[1:2] == ["gevent"]:
-    from gevent import monkey  # type: ignore[import-untyped]
+    from gevent import monkey
 
     monkey.patch_all()
 
