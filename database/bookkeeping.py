@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, text
+from sqlalchemy import Connection, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,13 +18,15 @@ from database.session import Base
 __all__ = ["add_up", "hold_table", "insert_once"]
 
 
-def insert_once(session: Session, table: type[Base], key: str, values: Mapping[str, Any]) -> bool:
+def insert_once(
+    connection: Connection, table: type[Base], key: str, values: Mapping[str, Any]
+) -> bool:
     """Insert a row unless one with the same `key` stands there.
 
     A racing insert of the same key is waited for: after a `False` the other's row can be read.
 
     Args:
-        session: the writing session.
+        connection: the writing transaction's.
         table: where to.
         key: the column that has to be unique.
         values: the row, by attribute.
@@ -32,12 +34,12 @@ def insert_once(session: Session, table: type[Base], key: str, values: Mapping[s
     Returns:
         Whether this call inserted it.
     """
-    statement = _once(session.get_bind().dialect.name, table, key)
-    return session.execute(statement, dict(values)).first() is not None
+    statement = _once(connection.dialect.name, table, key)
+    return connection.execute(statement, dict(values)).first() is not None
 
 
 def add_up(
-    session: Session,
+    connection: Connection,
     table: type[Base],
     keys: Mapping[str, Any],
     amounts: Mapping[str, Any],
@@ -45,13 +47,13 @@ def add_up(
     """Add `amounts` to the row of `keys`, or begin it with them.
 
     Args:
-        session: the writing session.
+        connection: the writing transaction's.
         table: where to; `keys` are its primary key.
         keys: which row.
         amounts: what to add, by column.
     """
-    statement = _adding(session.get_bind().dialect.name, table, tuple(keys), tuple(amounts))
-    session.execute(statement, {**keys, **amounts})
+    statement = _adding(connection.dialect.name, table, tuple(keys), tuple(amounts))
+    connection.execute(statement, {**keys, **amounts})
 
 
 def hold_table(session: Session, table: type[Base]) -> None:

@@ -43,11 +43,12 @@ def begin_stream(work: UnitOfWork, principal: Principal, row: Mapping[str, Any])
         "worker": runtime().worker,
         "status": "running",
     }
-    work.session.execute(_BEGIN, {**whose, **row})
+    work.connection(Stream).execute(_BEGIN, {**whose, **row})
     work.invalidates(CONVERSATIONS.of(principal.user_id))
 
 
 def end_stream(work: UnitOfWork, principal: Principal, stream_id: str) -> None:
     """Note that a stream has ended, within `work`."""
-    work.session.execute(_END, {"stream_id": stream_id, "now": runtime().clock.now()})
+    ended = {"stream_id": stream_id, "now": runtime().clock.now()}
+    work.connection(Stream).execute(_END, ended)
     work.invalidates(CONVERSATIONS.of(principal.user_id))

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session
 
@@ -25,6 +25,8 @@ from services.runtime import runtime
 __all__ = ["ForgottenInvalidation", "UnitOfWork", "unit_of_work"]
 
 log = structlog.get_logger(__name__)
+WORK = "larder_unit_of_work"
+"""Where a session has the unit of work that its events report to."""
 
 
 class ForgottenInvalidation(RuntimeError):
@@ -44,6 +46,18 @@ class UnitOfWork:
         """Name scopes that this write changes; they are bumped in its transaction."""
         for scope in scopes:
             self._scopes[scope.name] = scope.stripes
+
+    def connection(self, *tables: type[Base]) -> Connection:
+        """The transaction's connection, for statements that the session need not know of.
+
+        Running one through the session takes as long again.
+
+        Args:
+            tables: what is written through it, since no event reports that.
+        """
+        for table in tables:
+            _note(self, table)
+        return self.session.connection()
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Run `callback` once the write is durable; its failure is logged and changes nothing."""
@@ -88,7 +102,7 @@ def unit_of_work() -> Iterator[UnitOfWork]:
     """
     with write_session() as session:
         work = UnitOfWork(session)
-        _watch(work)
+        session.info[WORK] = work  # once for all sessions, not anew for each: that costs a lot
         try:
             yield work
             work._finish()  # noqa: SLF001 (the two are one)
@@ -97,24 +111,27 @@ def unit_of_work() -> Iterator[UnitOfWork]:
     work._follow()  # noqa: SLF001
 
 
-def _watch(work: UnitOfWork) -> None:
-    """Have the session report every table it writes: by objects, and by bulk statements."""
-
-    def on_flush(session: Session, context: Any, instances: Any) -> None:
-        del context, instances
-        for row in (*session.new, *session.deleted):
+@event.listens_for(Session, "before_flush")
+def _on_flush(session: Session, context: Any, instances: Any) -> None:
+    """Note the tables that are written by objects."""
+    del context, instances
+    work = session.info.get(WORK)
+    if work is None:
+        return
+    for row in (*session.new, *session.deleted):
+        _note(work, type(row))
+    for row in session.dirty:
+        if session.is_modified(row):
             _note(work, type(row))
-        for row in session.dirty:
-            if session.is_modified(row):
-                _note(work, type(row))
 
-    def on_execute(state: ORMExecuteState) -> None:
-        if state.is_insert or state.is_update or state.is_delete:
-            for table in _written(state):
-                _note(work, table)
 
-    event.listen(work.session, "before_flush", on_flush)
-    event.listen(work.session, "do_orm_execute", on_execute)
+@event.listens_for(Session, "do_orm_execute")
+def _on_execute(state: ORMExecuteState) -> None:
+    """Note the tables that are written by bulk statements."""
+    work = state.session.info.get(WORK)
+    if work is not None and (state.is_insert or state.is_update or state.is_delete):
+        for table in _written(state):
+            _note(work, table)
 
 
 def _written(state: ORMExecuteState) -> Iterable[type]:
@@ -130,8 +147,13 @@ def _classes_of(table: object) -> Sequence[type]:
 
 
 def _note(work: UnitOfWork, table: type) -> None:
-    # Rows of other tables that belong to a row may be none.
-    scopes = [each for each in getattr(table, "cached_in", ()) if not each.table]
-    namespaces = tuple(dict.fromkeys(each.namespace for each in scopes))
+    namespaces = _namespaces_of(table)
     if namespaces:
         work.wrote(table.__name__, namespaces)
+
+
+@lru_cache
+def _namespaces_of(table: type) -> tuple[str, ...]:
+    # Rows of other tables that belong to a row may be none.
+    scopes = [each for each in getattr(table, "cached_in", ()) if not each.table]
+    return tuple(dict.fromkeys(each.namespace for each in scopes))

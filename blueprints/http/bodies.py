@@ -141,12 +141,17 @@ _DOCUMENT = Routes("document", "/")
 
 def body(schema: type[Schema] | Schema, *, required: bool = True) -> Callable[[View], View]:
     """Load the JSON body with `schema` and hand it to the view."""
-    return _taking("body", _DOCUMENT.arguments(schema, location="json", required=required))
+    return _taking("body", _DOCUMENT.arguments(_made(schema), location="json", required=required))
 
 
 def query(schema: type[Schema] | Schema) -> Callable[[View], View]:
     """Load the query string with `schema` and hand it to the view."""
-    return _taking("query", _DOCUMENT.arguments(schema, location="query"))
+    return _taking("query", _DOCUMENT.arguments(_made(schema), location="query"))
+
+
+def _made(schema: type[Schema] | Schema) -> Schema:
+    """One schema for all requests: of a class one would be made for each."""
+    return schema() if isinstance(schema, type) else schema
 
 
 def _taking(what: str, load: Callable[[View], View]) -> Callable[[View], View]:

@@ -88,9 +88,10 @@ def book(work: UnitOfWork, call: ProviderCall) -> LedgerRecord:
     usage, is_estimated = _counted(call)
     quote = price_at(call.model_id, call.called_at)
     row = _row(call, usage, quote) | {"is_estimated": is_estimated}
-    is_new = insert_once(work.session, LedgerRecord, "call_id", row)
+    connection = work.connection(LedgerRecord, UsageRollup)
+    is_new = insert_once(connection, LedgerRecord, "call_id", row)
     if is_new:
-        add_up(work.session, UsageRollup, _place(row), _amounts(row))
+        add_up(connection, UsageRollup, _place(row), _amounts(row))
     work.invalidates(ANALYTICS.of(UserId(call.user_id)), ANALYTICS.of(EVERYONE))
     if call.workspace_id:
         work.invalidates(ANALYTICS.of(WorkspaceId(call.workspace_id)))

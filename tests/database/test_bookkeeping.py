@@ -66,7 +66,7 @@ def test_figures_are_added_to_what_stands_there(app):
     amounts = dict.fromkeys(FIGURES, 1) | {"cost_usd": Decimal("0.000000000001")}
     with app.app_context(), write_session() as session:
         for _ in range(3):
-            add_up(session, UsageRollup, PLACE, amounts)
+            add_up(session.connection(), UsageRollup, PLACE, amounts)
         session.commit()
 
     row = _row(app)
@@ -81,7 +81,9 @@ def test_a_row_is_inserted_once(app):
         row = session.scalars(select(LedgerRecord)).one()
         values = {each.key: getattr(row, each.key) for each in LedgerRecord.__table__.columns}
 
-        is_new = insert_once(session, LedgerRecord, "call_id", values | {"id": "x", "user_id": "y"})
+        is_new = insert_once(
+            session.connection(), LedgerRecord, "call_id", values | {"id": "x", "user_id": "y"}
+        )
 
         assert not is_new
         assert session.scalars(select(LedgerRecord.user_id)).all() == ["u1"]
