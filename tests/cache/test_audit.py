@@ -14,11 +14,17 @@ UNDO = text("UPDATE cache_generations SET generation = :generation WHERE scope =
 
 
 def _rename_without_saying(app) -> None:
-    """A write whose invalidation is broken: what it has bumped is taken back with it."""
-    with app.app_context(), db.engine.execution_options(writes=True).begin() as connection:
-        before = [dict(row._mapping) for row in connection.execute(GENERATIONS)]  # noqa: SLF001
-        connection.execute(RENAME)
-        connection.execute(UNDO, before)
+    """A write whose invalidation is broken: what it has bumped is taken back.
+
+    After its commit, since PostgreSQL bumps then.
+    """
+    with app.app_context():
+        engine = db.engine.execution_options(writes=True)
+        with engine.begin() as connection:
+            before = [dict(row._mapping) for row in connection.execute(GENERATIONS)]  # noqa: SLF001
+            connection.execute(RENAME)
+        with engine.begin() as connection:
+            connection.execute(UNDO, before)
 
 
 def _found(app) -> list[str]:
