@@ -4,11 +4,13 @@ SQLite runs in WAL mode; a writing session takes the write lock when it begins, 
 transaction never fails half-way for having read first.
 """
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 BUSY_TIMEOUT_MS = 10_000
+_OPEN: WeakSet[Engine] = WeakSet()
 
 
 class Base(DeclarativeBase):
@@ -74,9 +77,20 @@ def init_database(app: Flask, url: str, *, pool_size: int) -> None:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
+    _OPEN.add(engine)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "checkout", _on_sqlite_checkout)
     event.listen(engine, "begin", _on_sqlite_begin)
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close what is open: the last to close a file brings all that was written into it.
+
+    Else a command's writes stand in the `-wal` file beside it, which a copy of the file lacks.
+    """
+    for engine in list(_OPEN):
+        engine.dispose()
 
 
 def _on_sqlite_connect(connection: Any, record: Any) -> None:

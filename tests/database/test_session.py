@@ -23,6 +23,7 @@ from database.session import (
 from database.tables.platform import CacheStatistics
 from database.tables.users import ApiKey
 from tests.doubles.fake_clock import FakeClock
+from tests.doubles.gunicorn_server import GunicornServer
 
 if TYPE_CHECKING:
     from sqlalchemy import QueuePool
@@ -221,3 +222,14 @@ def test_shutting_down_leaves_no_connection_open(settings, clock):
 
         assert pool.checkedin() == 0
         assert db.engine.pool is not pool
+
+
+@pytest.mark.slow
+def test_a_command_leaves_all_that_it_wrote_in_the_file(tmp_path):
+    """Whoever copies the file after an upgrade has the tables."""
+    server = GunicornServer(tmp_path)
+
+    server.flask("db", "upgrade")
+
+    left = sorted(each.name for each in server.instance_path.iterdir())
+    assert left == ["larder.sqlite3", "secret_key"]
