@@ -109,7 +109,7 @@ class Follower:
                 return replica
             if self._clock.monotonic() >= deadline:
                 raise StreamGone(stream_id, "expired")
-            threading.Event().wait(self._limits.follow_interval_s)
+            self._clock.wait(threading.Event(), self._limits.follow_interval_s)
 
     def _fetch_one(self, stream_id: str, after: int) -> Fetched:
         try:
