@@ -141,6 +141,7 @@ def test_a_demand_past_the_cache_goes_the_whole_way(alice, reached, demand):
     assert "; hit" not in answer.headers["Cache-Status"]
 
 
+@pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)
 def test_what_memory_has_lost_is_asked_for_the_whole_way(app, alice, reached):
     """What is remembered is which entry makes the answer, never the entry itself."""
     warmed(alice, PATH)

@@ -52,7 +52,13 @@ def admin_principal(tier) -> Principal:
 
 
 def _keys(name="conversations", **query):
-    return cache_admin.list_keys(name, KeyQuery(**query))["items"]
+    """All that are listed: Redis may give an empty page, and more on the next."""
+    page = cache_admin.list_keys(name, KeyQuery(**query))
+    found = page["items"]
+    while page["next_cursor"]:
+        page = cache_admin.list_keys(name, KeyQuery(**{**query, "cursor": page["next_cursor"]}))
+        found += page["items"]
+    return found
 
 
 def _key_of(owner):
