@@ -14,14 +14,22 @@ from cache.entries import Entry, EntryRefused
 __all__ = ["Claims"]
 
 SHAPE = "claim"
+SETTLE_S = 5.0
+"""How long Redis may take to say who holds a claim, for those who claim it in the same worker."""
 
 
 @dataclass(slots=True)
 class _Held:
-    """A claim of this worker's; `ready` once there is something to follow, or it is over."""
+    """A claim of this worker's.
+
+    `settled` once Redis has said who holds it (`holder`); `ready` once there is something to
+    follow, or it is over.
+    """
 
     value: str
     ends_s: float
+    holder: str
+    settled: threading.Event = field(default_factory=threading.Event)
     ready: threading.Event = field(default_factory=threading.Event)
 
 
@@ -46,13 +54,22 @@ class Claims:
         """
         now_s = self._engine.clock.now().timestamp()
         with self._guard:
-            held = self._held.get(name)
-            if held is not None and held.ends_s > now_s:
-                return held.value
-            self._held[name] = _Held(value, now_s + ttl_s)
-        other = self._claim_over_all(name, value, ttl_s)
-        if other is not None:
-            self._drop(name, value)
+            found = self._held.get(name)
+            is_free = found is None or found.ends_s <= now_s
+            if is_free:
+                found = self._held[name] = _Held(value, now_s + ttl_s, value)
+        assert found is not None  # noqa: S101 (made where there was none)
+        if not is_free:
+            found.settled.wait(SETTLE_S)
+            return found.holder
+        other = None
+        try:
+            other = self._claim_over_all(name, value, ttl_s)
+        finally:
+            if other is not None:
+                found.holder = other
+                self._drop(name, value)
+            found.settled.set()
         return other
 
     def announce(self, name: str) -> None:
