@@ -20,6 +20,7 @@ from cache.freshness import NO_LEEWAY, STRICT, Freshness, Leeway
 from cache.keys import KeyMaker
 from cache.results import CachedResult
 from cache.scopes import Scope
+from cache.transactions import check_not_writing
 
 __all__ = ["ENGINE", "ReadCall", "ReadSpec", "cached_read"]
 
@@ -59,11 +60,13 @@ def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> C
         loader: loads the value; its exceptions reach the caller and are not cached.
         owned: whether the first argument is the owner.
     """
+    resource = f"{spec.namespace}.{spec.resource}"
     keys = KeyMaker(spec.namespace, spec.resource, loader)
     typed: list[tuple[str, Callable[[bytes], Any]]] = []  # made at the first call: types resolve
 
     @wraps(loader)
     def read(*args: Any, **kwargs: Any) -> CachedResult[Any]:
+        check_not_writing(resource)
         if owned and not args:
             raise TypeError(f"{loader.__name__}: the owner comes first, by position")
         owner = args[0] if owned else ""

@@ -4,7 +4,7 @@ It is a stream of its own all the same, with its own events to read on from, its
 its own row in the ledger, which says what was saved.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -125,25 +125,21 @@ class AnswerCopy:
         Raises:
             RateLimited: its key has as many answers under way as it may.
         """
-        row = {
-            "id": self.call_id,
-            "conversation_id": self.conversation_id,
-            "message_id": self.message_id,
-            "model_id": self.model_id,
-            "endpoint": self.endpoint,
-            "input_estimate": 0,
-            "copy_of": self.copy_of,
-            "started_at": self.called_at,
-        }
-        begin_stream(work, self.principal, row)
+        begin_stream(work, self, copy_of=self.copy_of)
 
-    def close(self, work: UnitOfWork, outcome: Outcome) -> Bill:
-        """End the stream, within `work`; a whole answer is booked as saved."""
-        end_stream(work, self.principal, self.call_id)
+    def closing(self, outcome: Outcome) -> Callable[[UnitOfWork], Bill]:
+        """Price what is saved, if it is a whole answer; what is returned ends the stream."""
         usage = outcome.usage or Usage(0, 0)
-        if outcome.error is None and outcome.finish_reason != STOPPED:
-            ledger.book(work, self._saving(usage))
-        return Bill(usage, FREE, self.answer.is_estimated, "cached")
+        is_whole = outcome.error is None and outcome.finish_reason != STOPPED
+        saving = ledger.priced(self._saving(usage)) if is_whole else None
+
+        def close(work: UnitOfWork) -> Bill:
+            if saving is not None:
+                ledger.book(work, saving)
+            end_stream(work, self.principal, self.call_id)
+            return Bill(usage, FREE, self.answer.is_estimated, "cached")
+
+        return close
 
     def time_limits(self) -> TimeLimits:
         """Those of the call itself: its chunks come no faster."""

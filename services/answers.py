@@ -220,8 +220,9 @@ def _taken(chunk: Chunk, recording: Recording) -> list[Draft]:
 def _finish(plan: AnswerPlan, outcome: Outcome) -> list[Draft]:
     """Store answer, ledger row and stream's end together; the closing events."""
     call = plan.call
+    close = call.closing(outcome)
     with unit_of_work() as work:
-        bill = call.close(work, outcome)
+        bill = close(work)
         messages.finish_answer(
             work,
             call.message_id or "",

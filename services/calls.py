@@ -5,7 +5,7 @@ look; what they owe the ledger is the same and stands here. A call may take seve
 model or, where an alias was asked for, of several: each that was sent has its row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -112,9 +112,10 @@ class ModelCall:
         self._progress.spent_s += failed.lasted_s
         if not failed.fault.was_sent and next_place == failed.place:
             return
+        owed = ledger.priced(self._failed_call(failed)) if failed.fault.was_sent else None
         with unit_of_work() as work:
-            if failed.fault.was_sent:
-                ledger.book(work, self._failed_call(failed))
+            if owed is not None:
+                ledger.book(work, owed)
             self._progress.place = next_place
             stream = work.session.get(Stream, self.call_id)
             if stream is not None:  # so that a lost stream is booked as the model's that ran it
@@ -127,28 +128,24 @@ class ModelCall:
         Raises:
             RateLimited: its key has as many answers under way as it may.
         """
-        row = {
-            "id": self.call_id,
-            "conversation_id": self.conversation_id,
-            "message_id": self.message_id,
-            "model_id": self.model_id,
-            "endpoint": self.endpoint,
-            "input_estimate": self.input_estimate(),
-            "started_at": self.called_at,
-        }
         try:
-            begin_stream(work, self.principal, row)
+            begin_stream(work, self, input_estimate=self.input_estimate())
         except RateLimited:
             self._settle(0)
             raise
 
-    def close(self, work: UnitOfWork, outcome: Outcome) -> Bill:
-        """Book the call and end its stream, within `work`."""
+    def closing(self, outcome: Outcome) -> Callable[[UnitOfWork], Bill]:
+        """Price the call; what is returned books it and ends its stream, within a transaction."""
         usage, is_estimated = self._counted(outcome)
-        record = ledger.book(work, self._ledger_call(outcome, usage, is_estimated=is_estimated))
-        end_stream(work, self.principal, self.call_id)
-        work.after_commit(lambda: self._settle(usage.input_tokens + usage.output_tokens))
-        return Bill(usage, record.cost_usd, is_estimated, record.status)
+        owed = ledger.priced(self._ledger_call(outcome, usage, is_estimated=is_estimated))
+
+        def close(work: UnitOfWork) -> Bill:
+            record = ledger.book(work, owed)
+            end_stream(work, self.principal, self.call_id)
+            work.after_commit(lambda: self._settle(usage.input_tokens + usage.output_tokens))
+            return Bill(usage, record.cost_usd, is_estimated, record.status)
+
+        return close
 
     def time_limits(self) -> TimeLimits:
         """How long the call may take, by the settings; each model has its own first token."""

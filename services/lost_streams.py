@@ -51,6 +51,12 @@ class _Partial:
 def end_lost_stream(stream_id: str) -> bool:
     """End a stream whose producer is lost; returns whether it was still taken to be running."""
     partial = _partial(runtime().streams.logged(stream_id))
+    with read_session() as session:
+        lost = session.get(Stream, stream_id)
+    if lost is None or lost.status != "running":
+        return False
+    # A copy of another call's answer is no call of its own: nothing is owed for it.
+    call = None if lost.copy_of else ledger.priced(_call(lost, partial))
     with unit_of_work() as work:
         stream = work.session.get(Stream, stream_id, with_for_update=True)
         if stream is None or stream.status != "running":
@@ -58,8 +64,7 @@ def end_lost_stream(stream_id: str) -> bool:
         stream.status = "ended"
         stream.ended_at = runtime().clock.now()
         work.invalidates(CONVERSATIONS.of(UserId(stream.user_id)))
-        # A copy of another call's answer is no call of its own: nothing is owed for it.
-        owed = {} if stream.copy_of else _owed(ledger.book(work, _call(stream, partial)))
+        owed = {} if call is None else _owed(ledger.book(work, call))
         if stream.message_id is not None:
             written = {
                 "content": partial.outcome.text,

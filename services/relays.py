@@ -121,8 +121,9 @@ class Relay:
 
     def _finish(self, outcome: Outcome) -> list[Draft]:
         """Book the call; the closing lines."""
+        close = self.call.closing(outcome)
         with unit_of_work() as work:
-            self._bill = self.call.close(work, outcome)
+            self._bill = close(work)
         if self._recording is not None:
             self._recording.keep(self.call, outcome, self._bill)
         if outcome.error is not None:

@@ -157,25 +157,25 @@ class ResponseSlot:
     def book(self, kept: KeptAnswer, endpoint: str, *, is_streamed: bool) -> None:
         """Note in the ledger what this answer would have cost."""
         principal = self.principal
-        with unit_of_work() as work:
-            record = ledger.book(
-                work,
-                ProviderCall(
-                    call_id=new_id(),
-                    user_id=principal.user_id,
-                    key_id=principal.key_id,
-                    workspace_id=principal.workspace_id,
-                    provider_id=kept.provider_id,
-                    model_id=kept.model_id,
-                    endpoint=endpoint,
-                    status="cached",
-                    usage=Usage(0, 0),
-                    saved=kept.usage,
-                    is_streamed=is_streamed,
-                    duration_ms=0,
-                    called_at=runtime().clock.now(),
-                ),
+        saving = ledger.priced(
+            ProviderCall(
+                call_id=new_id(),
+                user_id=principal.user_id,
+                key_id=principal.key_id,
+                workspace_id=principal.workspace_id,
+                provider_id=kept.provider_id,
+                model_id=kept.model_id,
+                endpoint=endpoint,
+                status="cached",
+                usage=Usage(0, 0),
+                saved=kept.usage,
+                is_streamed=is_streamed,
+                duration_ms=0,
+                called_at=runtime().clock.now(),
             )
+        )
+        with unit_of_work() as work:
+            record = ledger.book(work, saving)
         runtime().requests.count_saving(float(record.saved_usd or 0))
 
 

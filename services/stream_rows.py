@@ -1,7 +1,7 @@
 """The row of a running stream: any worker knows by it whose it is, and may end it if it is lost."""
 
-from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import bindparam, insert, update
 
@@ -12,7 +12,7 @@ from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork
 
-__all__ = ["begin_stream", "end_stream"]
+__all__ = ["Streamed", "begin_stream", "end_stream"]
 
 _STREAMS = Stream.metadata.tables[Stream.__tablename__]
 # By table and with parameters: as objects they would cost every call a millisecond.
@@ -24,26 +24,77 @@ _END = (
 )
 
 
-def begin_stream(work: UnitOfWork, principal: Principal, row: Mapping[str, Any]) -> None:
+class Streamed(Protocol):
+    """What is about to be streamed: a call, or a copy of another's answer."""
+
+    @property
+    def call_id(self) -> str:
+        """Its id, and the stream's."""
+        ...
+
+    @property
+    def principal(self) -> Principal:
+        """Who asked."""
+        ...
+
+    @property
+    def conversation_id(self) -> str | None:
+        """Where it belongs, if it does."""
+        ...
+
+    @property
+    def message_id(self) -> str | None:
+        """What it fills, if anything."""
+        ...
+
+    @property
+    def model_id(self) -> str:
+        """Which model answers."""
+        ...
+
+    @property
+    def endpoint(self) -> str:
+        """The way it came, as the ledger has it."""
+        ...
+
+    @property
+    def called_at(self) -> datetime:
+        """When it was asked for, UTC."""
+        ...
+
+
+def begin_stream(
+    work: UnitOfWork, streamed: Streamed, *, input_estimate: int = 0, copy_of: str | None = None
+) -> None:
     """Note a running stream of this worker, within `work`.
 
     Args:
         work: the transaction.
-        principal: whose it is.
-        row: what the stream is, by column.
+        streamed: what the stream is of.
+        input_estimate: the prompt's tokens, for a stream that is lost before anybody counts them.
+        copy_of: the call whose answer it copies, if it is no call of its own.
 
     Raises:
         RateLimited: the key has as many answers under way as it may.
     """
+    principal = streamed.principal
     rate_limits.check_running(work, principal)
-    whose = {
+    row = {
+        "id": streamed.call_id,
         "user_id": principal.user_id,
         "key_id": principal.key_id,
         "workspace_id": principal.workspace_id,
+        "conversation_id": streamed.conversation_id,
+        "message_id": streamed.message_id,
+        "model_id": streamed.model_id,
+        "endpoint": streamed.endpoint,
         "worker": runtime().worker,
         "status": "running",
+        "input_estimate": input_estimate,
+        "copy_of": copy_of,
+        "started_at": streamed.called_at,
     }
-    work.connection(Stream).execute(_BEGIN, {**whose, **row})
+    work.connection(Stream).execute(_BEGIN, row)
     work.invalidates(CONVERSATIONS.of(principal.user_id))
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from cache.extension import cache
 from cache.scopes import Scope
+from cache.transactions import writing
 from database.generations import bump
 from database.session import Base, write_session
 from services.errors import Conflict
@@ -100,7 +101,7 @@ def unit_of_work() -> Iterator[UnitOfWork]:
         Conflict: the database's own constraints refuse the change.
         ForgottenInvalidation: a table was written without its namespace named.
     """
-    with write_session() as session:
+    with writing(), write_session() as session:
         work = UnitOfWork(session)
         session.info[WORK] = work  # once for all sessions, not anew for each: that costs a lot
         try:

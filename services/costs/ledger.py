@@ -22,7 +22,15 @@ from services.runtime import runtime
 from services.unit_of_work import UnitOfWork
 from telemetry.ids import new_id
 
-__all__ = ["MAX_TOKENS", "STATUSES", "ProviderCall", "book", "estimate_tokens"]
+__all__ = [
+    "MAX_TOKENS",
+    "STATUSES",
+    "PricedCall",
+    "ProviderCall",
+    "book",
+    "estimate_tokens",
+    "priced",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -67,27 +75,40 @@ class ProviderCall:
     called_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PricedCall:
+    """A call and the price of its model at that time; `None` if it has none."""
+
+    call: ProviderCall
+    quote: PriceQuote | None
+
+
 def estimate_tokens(text: str) -> int:
     """The tokens of a text whose provider never counts them: a quarter of its bytes, rounded up."""
     size_bytes = len(text.encode("utf-8", "surrogatepass"))
     return -(-size_bytes // BYTES_PER_TOKEN)
 
 
-def book(work: UnitOfWork, call: ProviderCall) -> LedgerRecord:
-    """Book `call` within `work`: its row, and what that adds to the day's rollup.
+def priced(call: ProviderCall) -> PricedCall:
+    """`call` with its price, which is read through the cache: before the transaction begins."""
+    return PricedCall(call, price_at(call.model_id, call.called_at))
+
+
+def book(work: UnitOfWork, priced_call: PricedCall) -> LedgerRecord:
+    """Book a call within `work`: its row, and what that adds to the day's rollup.
 
     Booking a call again changes nothing, whoever does it and however close behind.
 
     Args:
         work: the transaction; the row is there when it commits, and not before.
-        call: what was done.
+        priced_call: what was done, and at what price.
 
     Returns:
         The row that stands in the ledger for the call, with its cost.
     """
+    call = priced_call.call
     usage, is_estimated = _counted(call)
-    quote = price_at(call.model_id, call.called_at)
-    row = _row(call, usage, quote) | {"is_estimated": is_estimated}
+    row = _row(call, usage, priced_call.quote) | {"is_estimated": is_estimated}
     connection = work.connection(LedgerRecord, UsageRollup)
     is_new = insert_once(connection, LedgerRecord, "call_id", row)
     if is_new:
@@ -116,7 +137,7 @@ def _counted(call: ProviderCall) -> tuple[Usage, bool]:
 def _row(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> dict[str, Any]:
     """The row of a call, by column."""
     row = {each.name: getattr(call, each.name) for each in fields(call) if each.name not in USAGES}
-    priced = call.saved or usage
+    counted = call.saved or usage
     return {
         **row,
         **asdict(usage),
@@ -124,7 +145,7 @@ def _row(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> dict[str
         "cost_usd": _cost(call, usage, quote),
         "saved_usd": cost_of(call.saved, quote) if call.saved else None,
         "price_id": quote.price_id if quote else None,
-        "rates": quote.rates_for(priced).written() if quote else None,
+        "rates": quote.rates_for(counted).written() if quote else None,
         "booked_at": runtime().clock.now(),
     }
 

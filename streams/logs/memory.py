@@ -93,8 +93,8 @@ class MemoryLog:
             The events; none when nothing came in time; `None` when nothing will ever come.
         """
         start = after + 1
-        if not self._has(start):
-            self._wait(start, bell, timeout_s)
+        while not self._has(start) and self._wait(start, bell, timeout_s):
+            pass  # rung for events that this reader had seen before it left its bell
         # Asked before the events are looked at: a log that closes in between has more of them.
         closed = self._closed
         events = self._events[start : start + limit]
@@ -119,14 +119,17 @@ class MemoryLog:
     def _has(self, start: int) -> bool:
         return len(self._events) > start or self._closed
 
-    def _wait(self, start: int, bell: Bell, timeout_s: float) -> None:
+    def _wait(self, start: int, bell: Bell, timeout_s: float) -> bool:
+        """Whether the bell rang."""
         self._bells.append(bell)
         if not self._has(start) and bell.wait(timeout_s):
-            return
+            return True
         try:
             self._bells.remove(bell)
         except ValueError:
             bell.wait()  # it was taken just now: wait out the ring, so that it is silent next time
+            return True
+        return False
 
     def _ring(self) -> None:
         bells = self._bells

@@ -1,10 +1,12 @@
 """Claims: one makes it, the others learn who does."""
 
 import threading
+from functools import partial
 
 import fakeredis
 import pytest
 
+from cache.backends.redis import RedisTier
 from cache.claims import Claims
 from tests.doubles.fake_clock import FakeClock
 from tests.doubles.fake_generations import FakeGenerations
@@ -97,6 +99,33 @@ def test_what_stands_in_redis_is_believed_only_if_we_wrote_it(workers, server):
     fakeredis.FakeRedis(server=server).set("t:a", b"stream-of-somebody-else")
 
     assert workers[0].claim("a", "s1", TTL_S) is None
+
+
+def test_all_claimants_of_a_worker_learn_of_another_worker(workers, monkeypatch):
+    """Also the one that asks while Redis has not said yet who holds it."""
+    one, two = workers
+    one.claim("a", "s1", TTL_S)
+    is_asking, may_answer = threading.Event(), threading.Event()
+    add = RedisTier.add
+
+    def add_slowly(*args):
+        is_asking.set()
+        assert may_answer.wait(30)
+        return add(*args)
+
+    monkeypatch.setattr(RedisTier, "add", add_slowly)
+    told: list[str | None] = []
+    claim = partial(two.claim, "a", ttl_s=TTL_S)
+    first = threading.Thread(target=lambda: told.append(claim(value="s2")))
+    second = threading.Thread(target=lambda: told.append(claim(value="s3")))
+    first.start()
+    assert is_asking.wait(30)
+    second.start()
+    may_answer.set()
+    for each in (first, second):
+        each.join(30)
+
+    assert told == ["s1", "s1"]
 
 
 def test_who_waits_goes_on_when_there_is_something_to_follow():

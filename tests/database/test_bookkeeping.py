@@ -15,11 +15,9 @@ from config import Settings
 from database.bookkeeping import add_up, hold_table, insert_once
 from database.session import db, read_session, write_session
 from database.tables.costs import LedgerRecord, UsageRollup
-from services.costs.ledger import book
 from services.costs.reconcile import compare_day, rebuild_day
-from services.unit_of_work import unit_of_work
 from tests.doubles.fake_clock import FakeClock
-from tests.factories.costs import make_call, make_price, make_record
+from tests.factories.costs import book_alone, make_call, make_price, make_record
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PLACE = {
@@ -96,8 +94,8 @@ def test_racing_bookings_lose_nothing_and_double_nothing(app):
 
     def book_all(order: int) -> None:
         for call in calls[order * 3 :] + calls[: order * 3]:
-            with app.app_context(), unit_of_work() as work:
-                book(work, call)
+            with app.app_context():
+                book_alone(call)
 
     workers = [threading.Thread(target=book_all, args=(order,)) for order in range(4)]
     for worker in workers:

@@ -145,12 +145,12 @@ def test_a_stream_may_be_left_and_is_still_booked(larder, client):
     next(iter(stream))
     stream.close()
 
-    wait_until(lambda: _latest(larder)["model_id"] == "openai/slow")
+    wait_until(lambda: _latest(larder).get("model_id") == "openai/slow")
     assert (_latest(larder)["status"], _latest(larder)["output_tokens"]) == ("ok", 4)
 
 
 def _latest(larder):
-    return larder.get("/api/costs/records?limit=1").json()["items"][0]
+    return next(iter(larder.get("/api/costs/records?limit=1").json()["items"]), {})
 
 
 @pytest.mark.parametrize("stream", [True, False])

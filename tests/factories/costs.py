@@ -10,7 +10,7 @@ from cache.namespaces import MODELS, PROVIDERS
 from database.tables.costs import LedgerRecord, Price
 from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.protocol import Usage
-from services.costs.ledger import ProviderCall, book
+from services.costs.ledger import ProviderCall, book, priced
 from services.costs.price_book import EPOCH
 from services.costs.pricing import BOOK
 from services.costs.rates import Rates
@@ -18,7 +18,15 @@ from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from telemetry.ids import new_id
 
-__all__ = ["MODEL", "PROVIDER", "make_call", "make_model", "make_price", "make_record"]
+__all__ = [
+    "MODEL",
+    "PROVIDER",
+    "book_alone",
+    "make_call",
+    "make_model",
+    "make_price",
+    "make_record",
+]
 
 PROVIDER = "acme"
 MODEL = "acme/brain-1"
@@ -100,7 +108,13 @@ def make_record(
     app: Flask, user_id: str, called_at: datetime | None = None, **fields: Any
 ) -> Decimal | None:
     """A booked call; now, if not said. Gives its cost back."""
-    with app.app_context(), unit_of_work() as work:
+    with app.app_context():
         call = make_call(user_id, called_at or runtime().clock.now(), **fields)
-        row: LedgerRecord = book(work, call)
-        return row.cost_usd
+        return book_alone(call).cost_usd
+
+
+def book_alone(call: ProviderCall) -> LedgerRecord:
+    """The row of a call that is booked in a transaction of its own."""
+    owed = priced(call)
+    with unit_of_work() as work:
+        return book(work, owed)

@@ -54,8 +54,9 @@ def _opened(call):
 
 
 def _closed(call, outcome):
+    close = call.closing(outcome)
     with unit_of_work() as work:
-        return call.close(work, outcome)
+        return close(work)
 
 
 def _records():

@@ -1,23 +1,33 @@
 """The rows of running streams."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 import pytest
 
 from services import keys, streams
 from services.errors import RateLimited
+from services.principal import Principal
 from services.runtime import runtime
 from services.stream_rows import begin_stream, end_stream
 from services.unit_of_work import unit_of_work
 from tests.factories.users import make_user
 
 
-def _row(stream_id):
-    return {
-        "id": stream_id,
-        "model_id": "demo/echo",
-        "endpoint": "messages",
-        "input_estimate": 1,
-        "started_at": runtime().clock.now(),
-    }
+@dataclass(frozen=True)
+class _Streamed:
+    principal: Principal
+    call_id: str
+    called_at: datetime
+    model_id: str = "demo/echo"
+    endpoint: str = "messages"
+    conversation_id: str | None = None
+    message_id: str | None = None
+
+
+def _begin(principal, stream_id):
+    with unit_of_work() as work:
+        begin_stream(work, _Streamed(principal, stream_id, runtime().clock.now()))
 
 
 def _listed(principal):
@@ -29,8 +39,7 @@ def test_a_stream_is_listed_while_it_runs(app, alice):
     with app.app_context():
         principal = keys.authenticate(alice.key)
         before = _listed(principal)
-        with unit_of_work() as work:
-            begin_stream(work, principal, _row("a"))
+        _begin(principal, "a")
         during = _listed(principal)
         with unit_of_work() as work:
             end_stream(work, principal, "a")
@@ -43,9 +52,8 @@ def test_a_key_has_no_more_than_it_may(app):
     client = make_user(app, "Robot", max_concurrent_streams=1)
     with app.app_context():
         principal = keys.authenticate(client.key)
-        with unit_of_work() as work:
-            begin_stream(work, principal, _row("a"))
-        with pytest.raises(RateLimited), unit_of_work() as work:
-            begin_stream(work, principal, _row("b"))
+        _begin(principal, "a")
+        with pytest.raises(RateLimited):
+            _begin(principal, "b")
 
         assert _listed(principal) == ["a"]

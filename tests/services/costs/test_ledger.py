@@ -11,11 +11,11 @@ from sqlalchemy import delete, func, select, update
 from database.session import read_session
 from database.tables.costs import LedgerRecord, UsageRollup
 from providers.protocol import Usage
-from services.costs.ledger import MAX_TOKENS, book, estimate_tokens
+from services.costs.ledger import MAX_TOKENS, book, estimate_tokens, priced
 from services.costs.reconcile import compare_day
 from services.errors import Conflict
 from services.unit_of_work import unit_of_work
-from tests.factories.costs import make_call, make_price, make_record
+from tests.factories.costs import book_alone, make_call, make_price, make_record
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -29,8 +29,8 @@ def test_a_call_is_booked_with_its_cost_and_its_rates(app):
     """The row alone must tell why it costs what it costs."""
     make_price(app, cached_input="0.5")
     usage = Usage(1000, 10, cached_tokens=400)
-    with app.app_context(), unit_of_work() as work:
-        row = book(work, make_call("u1", NOW, usage=usage))
+    with app.app_context():
+        row = book_alone(make_call("u1", NOW, usage=usage))
 
     assert row.cost_usd == Decimal("0.0012") + Decimal("0.0002") + Decimal("0.0001")
     assert row.rates == {"input": "2", "output": "10", "cached_input": "0.5"}
@@ -61,8 +61,8 @@ def test_a_price_of_zero_is_priced(app):
 def test_a_providers_explicit_zero_stays_a_zero(app):
     """A zero taken for missing, and estimated over, bills what was never used."""
     make_price(app)
-    with app.app_context(), unit_of_work() as work:
-        row = book(work, make_call("u1", NOW, usage=Usage(0, 0)))
+    with app.app_context():
+        row = book_alone(make_call("u1", NOW, usage=Usage(0, 0)))
 
     assert (row.input_tokens, row.output_tokens) == (0, 0)
     assert row.cost_usd == 0
@@ -72,8 +72,8 @@ def test_a_providers_explicit_zero_stays_a_zero(app):
 def test_a_call_that_nobody_counted_is_unpriced_and_marked(app):
     """No count is no proof that nothing was used."""
     make_price(app)
-    with app.app_context(), unit_of_work() as work:
-        row = book(work, make_call("u1", NOW, usage=None))
+    with app.app_context():
+        row = book_alone(make_call("u1", NOW, usage=None))
 
     assert row.cost_usd is None
     assert row.is_estimated
@@ -94,8 +94,8 @@ def test_a_call_refused_before_its_first_token_costs_nothing(app):
 def test_counts_beyond_belief_are_cut_and_not_lost(app):
     """A provider's nonsense must neither break the booking nor turn the sums negative."""
     make_price(app)
-    with app.app_context(), unit_of_work() as work:
-        row = book(work, make_call("u1", NOW, usage=Usage(-5, 10**30)))
+    with app.app_context():
+        row = book_alone(make_call("u1", NOW, usage=Usage(-5, 10**30)))
 
     assert (row.input_tokens, row.output_tokens) == (0, MAX_TOKENS)
 
@@ -105,10 +105,8 @@ def test_booking_a_call_again_gives_the_first_row_and_adds_nothing(app):
     make_price(app)
     call = make_call("u1", NOW)
     with app.app_context():
-        with unit_of_work() as work:
-            first = book(work, call)
-        with unit_of_work() as work:
-            again = book(work, make_call("u1", NOW, call_id=call.call_id, usage=Usage(9, 9)))
+        first = book_alone(call)
+        again = book_alone(make_call("u1", NOW, call_id=call.call_id, usage=Usage(9, 9)))
 
         assert again.id == first.id
         assert again.cost_usd == first.cost_usd
@@ -121,8 +119,8 @@ def test_racing_bookings_of_one_call_leave_one_row(app):
     call = make_call("u1", NOW)
 
     def try_booking() -> None:
-        with app.app_context(), unit_of_work() as work:
-            book(work, call)
+        with app.app_context():
+            book_alone(call)
 
     _together([try_booking] * 8)
 
@@ -151,8 +149,9 @@ def test_a_transaction_that_fails_books_nothing(app):
     make_price(app)
 
     def book_and_fail() -> None:
+        owed = priced(make_call("u1", NOW))
         with unit_of_work() as work:
-            book(work, make_call("u1", NOW))
+            book(work, owed)
             raise ZeroDivisionError
 
     with app.app_context():

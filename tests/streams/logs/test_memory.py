@@ -84,6 +84,39 @@ def test_a_waiting_reader_is_woken_by_the_next_event():
     assert [e.data for e in got] == [b"a"]
 
 
+class _WatchedBell(Bell):
+    """Says when somebody waits at it."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_waited_at = threading.Event()
+
+    def wait(self, timeout_s=-1):
+        self.is_waited_at.set()
+        return super().wait(timeout_s)
+
+
+def test_a_ring_for_nothing_new_is_no_silence():
+    """A reader may have seen the events that it is rung for: it waits on."""
+    log, bell = MemoryLog("s"), _WatchedBell()
+    seen: list[Event] = []
+
+    def read() -> None:
+        seen.extend(log.read(-1, timeout_s=60, bell=bell) or ())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert bell.is_waited_at.wait(30)
+
+    bell.is_waited_at.clear()
+    log.append([])
+    assert bell.is_waited_at.wait(30)
+    log.append(drafts("a"))
+    reader.join(30)
+
+    assert [e.data for e in seen] == [b"a"]
+
+
 def test_the_size_counts_events_as_well_as_bytes():
     """A million empty events are not nothing."""
     log = MemoryLog("s")
