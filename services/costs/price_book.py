@@ -17,11 +17,10 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from services.costs.rates import RateHours, Rates, RateSet, RateTier
+from services.costs.rates import EPOCH, RateHours, Rates, RateSet, RateTier
 
-__all__ = ["EPOCH", "find_prices"]
+__all__ = ["find_prices"]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PRICE_KEYS = {
     "input_mtok": "input",
     "output_mtok": "output",

@@ -13,7 +13,7 @@ import msgspec
 
 from providers.protocol import Usage
 
-__all__ = ["KINDS", "RateHours", "RateSet", "RateTier", "Rates", "cost_of_usage"]
+__all__ = ["EPOCH", "KINDS", "RateHours", "RateSet", "RateTier", "Rates", "cost_of_usage"]
 
 KINDS = (
     "input",
@@ -26,6 +26,8 @@ KINDS = (
     "output_audio",
     "per_request",
 )
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""From when rates without a date hold."""
 MILLION = Decimal(1_000_000)
 PICODOLLAR = Decimal("1E-12")
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)

@@ -55,6 +55,12 @@ class GunicornServer:
 
     def start(self) -> "GunicornServer":
         """Migrate and serve; returns once it answers."""
+        self.begin()
+        self.wait_ready()
+        return self
+
+    def begin(self) -> None:
+        """Migrate, and begin to serve."""
         self._migrate()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -62,8 +68,10 @@ class GunicornServer:
                  *self._application],
                 cwd=ROOT, env=self._environ, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
+
+    def wait_ready(self) -> None:
+        """Until it answers."""
         wait_until(self._answers, within_s=START_S)
-        return self
 
     def flask(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command of Larder's own in the same environment."""

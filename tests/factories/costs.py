@@ -11,9 +11,8 @@ from database.tables.costs import LedgerRecord, Price
 from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.protocol import Usage
 from services.costs.ledger import ProviderCall, book, priced
-from services.costs.price_book import EPOCH
 from services.costs.pricing import BOOK
-from services.costs.rates import Rates
+from services.costs.rates import EPOCH, Rates
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from telemetry.ids import new_id

@@ -46,7 +46,9 @@ class Installation:
         """Migrate and serve."""
         for each in self.servers:
             each.folder.mkdir()
-            each.start()
+            each.begin()
+        for each in self.servers:
+            each.wait_ready()
         return self
 
     def stop(self) -> list[dict[str, Any]]:

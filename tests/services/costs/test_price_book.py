@@ -10,8 +10,8 @@ from genai_prices import data_snapshot
 from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, Provider
 
 from providers.protocol import Usage
-from services.costs.price_book import EPOCH, find_prices
-from services.costs.rates import Rates, cost_of_usage
+from services.costs.price_book import find_prices
+from services.costs.rates import EPOCH, Rates, cost_of_usage
 
 PRICED_BY_TOKEN = {
     "input_mtok",
