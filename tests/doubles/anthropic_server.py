@@ -79,7 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int, words: str = "") -> None:
         error = {"type": ERRORS[status], "message": words or f"status {status} for {KEY}"}
-        later = {"Retry-After": "7"} if status in {429, 529} else {}
+        # Longer than Larder waits by default, so that no test does.
+        later = {"Retry-After": "11"} if status in {429, 529} else {}
         self._json(status, {"type": "error", "error": error, "request_id": "req_1"}, later)
 
     def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:

@@ -60,7 +60,6 @@ def larder(
         OPENAI_API_KEY=KEY,
         ANTHROPIC_BASE_URL=anthropic_url,
         ANTHROPIC_API_KEY=ANTHROPIC_KEY,
-        PROVIDER_RETRIES="0",  # else each refusal is waited out
     ).start()
     yield server
     server.stop()

@@ -177,7 +177,7 @@ def test_a_refusal_is_of_its_kind(provider, model, kind, status):
         _asked(provider, model)
 
     assert caught.value.status == status
-    assert caught.value.retry_after_s == (7.0 if status in {429, 529} else None)
+    assert caught.value.retry_after_s == (11.0 if status in {429, 529} else None)
     assert KEY not in caught.value.message
 
 
