@@ -107,7 +107,7 @@ def _write(owner: str, scopes: Mapping[str, int], count: int) -> float:
         began = time.perf_counter()
         with write_session() as session:
             session.execute(insert(Folder), [_folder(owner)])
-            bump(session, scopes, SYSTEM_CLOCK)
+            bump(session.connection(), scopes, SYSTEM_CLOCK)
             session.commit()
         taken.append(time.perf_counter() - began)
     return statistics.quantiles(taken, n=10)[0]

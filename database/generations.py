@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import psycopg
 from sqlalchemy import (
     BigInteger,
+    Connection,
     Engine,
     String,
     delete,
@@ -25,7 +26,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from database.freshness.postgres import PostgresFreshness
 from database.freshness.sqlite import SqliteFreshness
-from database.session import BUSY_TIMEOUT_MS, Base, db, sqlite_file, write_session
+from database.session import BUSY_TIMEOUT_MS, Base, db, sqlite_file, write_transaction
 from database.triggers import postgres, sqlite
 from database.triggers.declared import come_with
 from telemetry.clock import Clock
@@ -90,9 +91,9 @@ class SqlGenerations:
 
     def bump(self, scopes: Sequence[str]) -> None:
         """Raise these rows in a transaction of its own."""
-        with write_session() as session:
-            bump(session, dict.fromkeys(scopes, 1), self._clock)
-            session.commit()
+        with write_transaction() as (connection, transaction):
+            bump(connection, dict.fromkeys(scopes, 1), self._clock)
+            transaction.commit()
 
     def _of(self, engine: Engine) -> _Freshness:
         def tell(statement: str) -> None:
@@ -113,11 +114,11 @@ class SqlGenerations:
         return freshness
 
 
-def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:
-    """Raise the generation of each scope, in `session`'s transaction, in sorted order.
+def bump(connection: Connection, scopes: Mapping[str, int], clock: Clock) -> None:
+    """Raise the generation of each scope, in `connection`'s transaction, in sorted order.
 
     Args:
-        session: the writing session; these are to be its last statements.
+        connection: the writing one; these are to be its last statements.
         scopes: names with their number of stripes; of a striped scope one row is raised.
         clock: gives the floor of the new generations, in microseconds.
     """
@@ -129,7 +130,6 @@ def bump(session: Session, scopes: Mapping[str, int], clock: Clock) -> None:
         for name, stripes in scopes.items()
     )
     # The driver's own statements: composing and compiling them would take longer than they do.
-    connection = session.connection()
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(postgres.BUMP, (names, now_us))
     else:

@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, MetaData, event, text
+from sqlalchemy import Connection, Engine, MetaData, RootTransaction, event, text
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -29,6 +29,7 @@ __all__ = [
     "read_session",
     "sqlite_file",
     "write_session",
+    "write_transaction",
 ]
 
 BUSY_TIMEOUT_MS = 10_000
@@ -137,8 +138,16 @@ def read_session() -> Iterator[Session]:
 
 
 @contextmanager
+def write_transaction() -> Iterator[tuple[Connection, RootTransaction]]:
+    """A connection and its one transaction; only the unit of work opens and commits it."""
+    with db.engine.connect() as connection:
+        connection.execution_options(writes=True)
+        yield connection, connection.begin()
+
+
+@contextmanager
 def write_session() -> Iterator[Session]:
-    """A session for one transaction; only the unit of work opens it, and only it commits."""
+    """A session that may write, for what stands beside the services: benchmarks and tests."""
     engine = db.engine.execution_options(writes=True)
     with Session(engine, expire_on_commit=False) as session:
         yield session

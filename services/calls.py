@@ -143,7 +143,7 @@ class ModelCall:
             record = ledger.book(work, owed)
             end_stream(work, self.principal, self.call_id)
             work.after_commit(lambda: self._settle(usage.input_tokens + usage.output_tokens))
-            return Bill(usage, record.cost_usd, is_estimated, record.status)
+            return Bill(usage, record["cost_usd"], is_estimated, record["status"])
 
         return close
 

@@ -67,7 +67,7 @@ def ensure_admin() -> str | None:
 def _make_admin(given: str) -> str | None:
     with unit_of_work() as work:
         # One start at a time: the row is held until the commit, so the next one sees the owner.
-        bump(work.session, {USERS.of(EVERYONE).name: 1}, runtime().clock)
+        bump(work.connection(), {USERS.of(EVERYONE).name: 1}, runtime().clock)
         owner = work.session.scalar(
             select(User).where(User.role == "owner").order_by(User.created_at).limit(1)
         )

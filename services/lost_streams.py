@@ -19,7 +19,6 @@ from cache.namespaces import CONVERSATIONS
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Stream
-from database.tables.costs import LedgerRecord
 from providers.protocol import Chunk, Usage
 from services.answer_events import chunk_of
 from services.conversations import messages
@@ -110,14 +109,14 @@ def _is_lost(stream_id: str, worker: str) -> bool:
     return worker == runtime().worker  # this very process would know it
 
 
-def _owed(record: LedgerRecord) -> dict[str, Any]:
+def _owed(record: Mapping[str, Any]) -> dict[str, Any]:
     """What a message says of the tokens and the cost of its call."""
     return {
-        "input_tokens": record.input_tokens,
-        "output_tokens": record.output_tokens,
-        "cached_tokens": record.cached_tokens,
-        "cost_usd": record.cost_usd,
-        "is_estimated": record.is_estimated,
+        "input_tokens": record["input_tokens"],
+        "output_tokens": record["output_tokens"],
+        "cached_tokens": record["cached_tokens"],
+        "cost_usd": record["cost_usd"],
+        "is_estimated": record["is_estimated"],
     }
 
 

@@ -176,7 +176,7 @@ class ResponseSlot:
         )
         with unit_of_work() as work:
             record = ledger.book(work, saving)
-        runtime().requests.count_saving(float(record.saved_usd or 0))
+        runtime().requests.count_saving(float(record["saved_usd"] or 0))
 
 
 def slot_for(

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, RootTransaction, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session
 
@@ -19,7 +19,7 @@ from cache.extension import cache
 from cache.scopes import Scope
 from cache.transactions import writing
 from database.generations import bump
-from database.session import Base, write_session
+from database.session import Base, write_transaction
 from services.errors import Conflict
 from services.runtime import runtime
 
@@ -37,11 +37,21 @@ class ForgottenInvalidation(RuntimeError):
 class UnitOfWork:
     """What a service holds while it writes."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, connection: Connection, transaction: RootTransaction) -> None:
+        self._connection = connection
+        self._transaction = transaction
+        self._session: Session | None = None
         self._scopes: dict[str, int] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._written: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def session(self) -> Session:
+        """The transaction's session; made when it is wanted, since it costs as much as a write."""
+        if self._session is None:
+            self._session = Session(self._connection, expire_on_commit=False)
+            self._session.info[WORK] = self  # once for all sessions, not anew for each
+        return self._session
 
     def invalidates(self, *scopes: Scope) -> None:
         """Name scopes that this write changes; they are bumped in its transaction."""
@@ -49,16 +59,16 @@ class UnitOfWork:
             self._scopes[scope.name] = scope.stripes
 
     def connection(self, *tables: type[Base]) -> Connection:
-        """The transaction's connection, for statements that the session need not know of.
+        """The transaction's connection, for statements that need no session.
 
-        Running one through the session takes as long again.
+        Running one through a session takes as long again.
 
         Args:
             tables: what is written through it, since no event reports that.
         """
         for table in tables:
             _note(self, table)
-        return self.session.connection()
+        return self._connection
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Run `callback` once the write is durable; its failure is logged and changes nothing."""
@@ -77,10 +87,17 @@ class UnitOfWork:
                 raise ForgottenInvalidation(f"{table} was written, {missing} not invalidated")
 
     def _finish(self) -> None:
-        self.session.flush()  # so that every written table is known before the check
+        if self._session is not None:
+            self._session.flush()  # so that every written table is known before the check
         self._check()
-        bump(self.session, self._scopes, runtime().clock)
-        self.session.commit()
+        bump(self._connection, self._scopes, runtime().clock)
+        self._transaction.commit()
+
+    def _close(self) -> None:
+        """Let go of the rows; what was not committed is rolled back."""
+        if self._session is not None:
+            self._session.close()
+        self._transaction.close()
 
     def _follow(self) -> None:
         cache.forget_generations()
@@ -101,14 +118,15 @@ def unit_of_work() -> Iterator[UnitOfWork]:
         Conflict: the database's own constraints refuse the change.
         ForgottenInvalidation: a table was written without its namespace named.
     """
-    with writing(), write_session() as session:
-        work = UnitOfWork(session)
-        session.info[WORK] = work  # once for all sessions, not anew for each: that costs a lot
+    with writing(), write_transaction() as opened:
+        work = UnitOfWork(*opened)
         try:
             yield work
             work._finish()  # noqa: SLF001 (the two are one)
         except IntegrityError as fault:
             raise Conflict("The change contradicts what is stored.") from fault
+        finally:
+            work._close()  # noqa: SLF001 (likewise)
     work._follow()  # noqa: SLF001
 
 

@@ -4,6 +4,7 @@ The row is never changed. It keeps the rates it was priced by, so that later pri
 history. The rollup that usage is read from is raised in the same transaction, by adding.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -40,6 +41,7 @@ but one that the response cache saved."""
 BYTES_PER_TOKEN = 4
 FREE = ("error", "cached")
 USAGES = ("usage", "saved")
+_RECORDS = LedgerRecord.metadata.tables[LedgerRecord.__tablename__]
 MAX_TOKENS = 100_000_000
 """Ten times the largest context there is; a count beyond it is a provider's mistake."""
 
@@ -94,7 +96,7 @@ def priced(call: ProviderCall) -> PricedCall:
     return PricedCall(call, price_at(call.model_id, call.called_at))
 
 
-def book(work: UnitOfWork, priced_call: PricedCall) -> LedgerRecord:
+def book(work: UnitOfWork, priced_call: PricedCall) -> Mapping[str, Any]:
     """Book a call within `work`: its row, and what that adds to the day's rollup.
 
     Booking a call again changes nothing, whoever does it and however close behind.
@@ -104,7 +106,7 @@ def book(work: UnitOfWork, priced_call: PricedCall) -> LedgerRecord:
         priced_call: what was done, and at what price.
 
     Returns:
-        The row that stands in the ledger for the call, with its cost.
+        The row that stands in the ledger for the call, by column, with its cost.
     """
     call = priced_call.call
     usage, is_estimated = _counted(call)
@@ -117,10 +119,9 @@ def book(work: UnitOfWork, priced_call: PricedCall) -> LedgerRecord:
     if call.workspace_id:
         work.invalidates(ANALYTICS.of(WorkspaceId(call.workspace_id)))
     if is_new:
-        return LedgerRecord(**row)
-    return work.session.scalars(
-        select(LedgerRecord).where(LedgerRecord.call_id == call.call_id)
-    ).one()
+        return row
+    standing = select(_RECORDS).where(_RECORDS.c.call_id == call.call_id)
+    return {**connection.execute(standing).mappings().one()}
 
 
 def _counted(call: ProviderCall) -> tuple[Usage, bool]:

@@ -76,7 +76,7 @@ def test_a_lost_table_begins_above_all_that_was(either, clock):
 def test_a_write_that_is_rolled_back_raises_nothing(either, clock):
     """The rows and their generation go together or not at all."""
     with write_session() as session:
-        bump(session, {"a": 1}, clock)
+        bump(session.connection(), {"a": 1}, clock)
         session.rollback()
 
     assert SqlGenerations(clock).current(["a"]) == {"a": 0}
@@ -86,7 +86,7 @@ def test_others_see_a_generation_with_its_commit_and_not_before(either, clock):
     """A hit may be served until then, and from then on not."""
     generations = SqlGenerations(clock)
     with write_session() as session:
-        bump(session, {"a": 1}, clock)
+        bump(session.connection(), {"a": 1}, clock)
         during = generations.current(["a"])["a"]
         session.commit()
 
@@ -106,7 +106,7 @@ def test_an_open_read_does_not_freeze_what_is_current(either, clock):
 def test_of_a_striped_scope_one_row_is_raised(either, clock):
     """Writers of a busy scope do not wait for each other on one row."""
     with write_session() as session:
-        bump(session, {"analytics:everyone": 4}, clock)
+        bump(session.connection(), {"analytics:everyone": 4}, clock)
         session.commit()
 
     (raised,) = _rows()
@@ -116,7 +116,7 @@ def test_of_a_striped_scope_one_row_is_raised(either, clock):
 def test_a_write_that_changes_no_scope_leaves_no_row(either, clock):
     """Statistics are written without touching what is cached."""
     with write_session() as session:
-        bump(session, {}, clock)
+        bump(session.connection(), {}, clock)
         session.commit()
 
     assert _rows() == {}

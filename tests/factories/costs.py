@@ -1,5 +1,6 @@
 """Prices and booked calls."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from flask import Flask
 
 from cache.namespaces import MODELS, PROVIDERS
-from database.tables.costs import LedgerRecord, Price
+from database.tables.costs import Price
 from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.protocol import Usage
 from services.costs.ledger import ProviderCall, book, priced
@@ -109,10 +110,11 @@ def make_record(
     """A booked call; now, if not said. Gives its cost back."""
     with app.app_context():
         call = make_call(user_id, called_at or runtime().clock.now(), **fields)
-        return book_alone(call).cost_usd
+        cost_usd: Decimal | None = book_alone(call)["cost_usd"]
+        return cost_usd
 
 
-def book_alone(call: ProviderCall) -> LedgerRecord:
+def book_alone(call: ProviderCall) -> Mapping[str, Any]:
     """The row of a call that is booked in a transaction of its own."""
     owed = priced(call)
     with unit_of_work() as work:

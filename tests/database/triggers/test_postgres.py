@@ -117,7 +117,7 @@ def test_a_unit_of_work_raises_each_scope_once(postgres_written, clock):
     before = postgres_written.generations()
     with Session(postgres_written.engine) as session:
         session.execute(text(TOUCH.format("alice")))
-        bump(session, {"conversations:alice": 1, "users:bob": 1}, clock)
+        bump(session.connection(), {"conversations:alice": 1, "users:bob": 1}, clock)
         session.commit()
 
     after = postgres_written.generations()
@@ -130,7 +130,7 @@ def test_what_is_written_after_a_bump_is_raised_too(postgres_written, clock):
     with postgres_written.raised() as raised, Session(postgres_written.engine) as session:
         session.execute(text(TOUCH.format("alice")))
         savepoint = session.begin_nested()
-        bump(session, {"conversations:alice": 1}, clock)
+        bump(session.connection(), {"conversations:alice": 1}, clock)
         savepoint.rollback()
         session.execute(text(FOLDER.format("new", "bob", "NULL")))
         session.commit()
@@ -147,7 +147,7 @@ def test_one_stripe_is_raised_whoever_names_it(postgres_written, clock):
                 f" VALUES (gen_random_uuid()::text, 'a', 'k', 's', '{{}}', {AT})"
             )
         )
-        bump(session, {"audit_logs:everyone": 4}, clock)
+        bump(session.connection(), {"audit_logs:everyone": 4}, clock)
         session.commit()
 
     assert len(raised) == 1
@@ -183,7 +183,7 @@ def _write(written, orders, clock, number):
                 session.execute(text(own))
             # A unit of work names some, a hand at the shell none; the rest is found by triggers.
             named = [{}, {"conversations:alice": 1}, {"users:bob": 1, "conversations:bob": 1}]
-            bump(session, named[(turn + number) % 3], clock)
+            bump(session.connection(), named[(turn + number) % 3], clock)
             session.commit()
     return 20
 
