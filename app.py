@@ -6,7 +6,6 @@ Importing anything opens nothing; `create_app` puts the parts together, in one p
 import os
 import random
 import socket
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -42,6 +41,7 @@ from database.session import close_connections, db, init_database
 from providers.circuit import CircuitPolicy
 from providers.registry import ProviderRegistry
 from services import runtime as services_runtime
+from services.background import BackgroundWork
 from services.cache_statistics import publish_statistics, tick
 from services.generations import purge_generations
 from services.installation import master_secret
@@ -83,6 +83,7 @@ EXPOSED = (
 )
 SWEEP_LOST_STREAMS_S = 30.0
 PURGE_GENERATIONS_S = 6 * 3600.0
+BACKGROUND_ENDS_S = 5.0
 OUTAGES = (OperationalError, InterfaceError, PoolTimeout, GenerationsOutOfReach, LoaderTimeout)
 """The database is out of reach; the cache may have something for it."""
 
@@ -160,9 +161,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         with app.app_context():
             work()
 
-    def in_background(work: Callable[[], None]) -> None:
-        threading.Thread(target=in_context, args=(work,), daemon=True).start()
-
+    background = BackgroundWork(in_context)
     engine = cache.engine_of(app)
     streams = StreamEngine(
         logs=_stream_logs(engine, settings.cache_key_prefix),
@@ -175,6 +174,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
 
     def shut_down(grace_s: float) -> None:
         streams.shutdown(grace_s)
+        background.wait(BACKGROUND_ENDS_S)
         try:
             in_context(publish_statistics)
         except DBAPIError as fault:
@@ -187,7 +187,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         for loop in loops:
             loop.wake()
         if settings.cache_warm_at_start:
-            in_background(partial(warm_at_start, settings.cache_warm_at_start))
+            background.start(partial(warm_at_start, settings.cache_warm_at_start))
 
     loops = (
         _repeated(partial(in_context, sweep_lost_streams), lambda: SWEEP_LOST_STREAMS_S),
@@ -213,7 +213,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         worker=worker,
         instance=shared_counters() or f"{worker}:{new_id()}"[-100:],
         requests=RequestMetrics(),
-        in_background=in_background,
+        background=background,
     )
     services_runtime.bind(lambda: current_app.extensions[EXTENSION])
 

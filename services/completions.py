@@ -216,7 +216,7 @@ def _followed(
     turn: Turn, slot: ResponseSlot, batches: Iterable[Sequence[Event]]
 ) -> Iterator[Sequence[Line]]:
     """The events of another's call, which costs this caller nothing."""
-    in_background = runtime().in_background
+    background = runtime().background
 
     def book() -> None:
         kept = slot.find()
@@ -227,7 +227,7 @@ def _followed(
         for batch in batches:
             yield [Draft(each.name, turn.style.unpaid(each.name, each.data)) for each in batch]
             if batch and batch[-1].terminal and batch[-1].name != "error":
-                in_background(book)
+                background.start(book)
 
     return follow()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from config import Settings
+from services.background import BackgroundWork
 from services.secrets import SecretBox
 from telemetry.clock import Clock
 from telemetry.metrics import RequestMetrics
@@ -22,7 +23,7 @@ class Runtime:
 
     `worker` names this process, for records of what ran where; `instance` the server start whose
     workers share their counters; `requests` counts HTTP requests.
-    `in_background` runs work beside the request.
+    `background` runs work beside the requests.
     """
 
     settings: Settings
@@ -33,7 +34,7 @@ class Runtime:
     worker: str
     instance: str
     requests: RequestMetrics
-    in_background: Callable[[Callable[[], None]], None]
+    background: BackgroundWork
 
 
 _locate: list[Callable[[], Runtime]] = []

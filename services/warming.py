@@ -132,7 +132,7 @@ def start_job(names: Sequence[str] | None) -> dict[str, Any]:
             work.session.add(
                 WarmRun(job_id=job_id, strategy=name, status="waiting", started_at=now)
             )
-    runtime().in_background(partial(warm, wanted, job_id=job_id))
+    runtime().background.start(partial(warm, wanted, job_id=job_id))
     return get_job(job_id)
 
 
