@@ -5,7 +5,7 @@ the response cache, and handed on.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain
@@ -29,6 +29,7 @@ from services.response_cache import KeptAnswer, ResponseSlot
 from services.response_sharing import claim_or_share
 from services.runtime import runtime
 from services.standing import Standing
+from services.stream_rows import model_of
 from streams.events import Draft, Event
 from streams.reading import Reader
 from telemetry.ids import new_id
@@ -206,6 +207,7 @@ def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
     following = _followed(turn, slot, chain([first], batches))
     return Reply(
         batches=lambda: following,
+        model=model_of(reader.stream_id),
         stream_id=reader.stream_id,
         cache="coalesced",
         cost_usd=NOTHING,
@@ -213,21 +215,23 @@ def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
 
 
 def _followed(
-    turn: Turn, slot: ResponseSlot, batches: Iterable[Sequence[Event]]
+    turn: Turn, slot: ResponseSlot, batches: Iterator[Sequence[Event]]
 ) -> Iterator[Sequence[Line]]:
     """The events of another's call, which costs this caller nothing."""
     background = runtime().background
 
     def book() -> None:
+        deque(batches, maxlen=0)  # this caller may have left before its end
         kept = slot.find()
         if kept is not None:
             slot.book(kept, turn.style.endpoint, is_streamed=True)
 
     def follow() -> Iterator[Sequence[Line]]:
-        for batch in batches:
-            yield [Draft(each.name, turn.style.unpaid(each.name, each.data)) for each in batch]
-            if batch and batch[-1].terminal and batch[-1].name != "error":
-                background.start(book)
+        try:
+            for batch in batches:
+                yield [Draft(each.name, turn.style.unpaid(each.name, each.data)) for each in batch]
+        finally:
+            background.start(book)
 
     return follow()
 

@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, insert, select, update
 
 from cache.namespaces import CONVERSATIONS
+from database.session import read_session
 from database.tables.conversations import Stream
 from services import rate_limits
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork
 
-__all__ = ["Streamed", "begin_stream", "end_stream"]
+__all__ = ["Streamed", "begin_stream", "end_stream", "model_of"]
 
 _STREAMS = Stream.metadata.tables[Stream.__tablename__]
 # By table and with parameters: as objects they would cost every call a millisecond.
@@ -103,3 +104,9 @@ def end_stream(work: UnitOfWork, principal: Principal, stream_id: str) -> None:
     ended = {"stream_id": stream_id, "now": runtime().clock.now()}
     work.connection(Stream).execute(_END, ended)
     work.invalidates(CONVERSATIONS.of(principal.user_id))
+
+
+def model_of(stream_id: str) -> str | None:
+    """The model that a stream is of; from its first event on this is settled."""
+    with read_session() as session:
+        return session.scalar(select(Stream.model_id).where(Stream.id == stream_id))

@@ -8,6 +8,7 @@ import pytest
 
 from tests.doubles.together import together
 from tests.factories.users import make_user
+from tests.streams.scripts import wait_until
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
@@ -265,6 +266,21 @@ def test_the_same_request_in_flight_is_one_call(alice, provided, stream):
     assert set(how) <= {"miss", "coalesced", "hit"}
     assert "coalesced" in how
     assert len({each.data.replace(b'"cost_usd":"0"', b'"cost_usd":null') for each in answers}) == 1
+
+
+def test_who_shares_a_call_is_told_its_model_and_may_leave(alice, provided):
+    """What was saved is booked all the same: the call itself would have cost as much."""
+    words = [{"role": "user", "content": "word " * 20}]
+    body = {"model": "up/slow", "messages": words, "stream": True, **ON}
+    first, copy = [alice.post(CHAT, json=body) for _ in range(2)]
+
+    next(copy.iter_encoded())
+    copy.close()
+
+    assert [each.headers["X-Larder-Model"] for each in (first, copy)] == ["up/slow"] * 2
+    assert copy.headers["X-Larder-Cache"] == "coalesced"
+    assert b"[DONE]" in first.data
+    wait_until(lambda: {each["status"] for each in _records(alice)} == {"ok", "cached"})
 
 
 def test_a_call_in_flight_that_fails_fails_nobody_else(alice, provided):
