@@ -174,7 +174,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
 
     def shut_down(grace_s: float) -> None:
         streams.shutdown(grace_s)
-        background.wait(BACKGROUND_ENDS_S)
+        background.stop(BACKGROUND_ENDS_S)
         try:
             in_context(publish_statistics)
         except DBAPIError as fault:

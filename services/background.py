@@ -27,9 +27,10 @@ class BackgroundWork:
         self._clock = clock
         self._lock = threading.Lock()
         self._running: set[threading.Thread] = set()
+        self._is_stopped = False
 
     def start(self, work: Callable[[], None]) -> None:
-        """Have `work` done; what it raises is logged."""
+        """Have `work` done; what it raises is logged. After the end nothing more is begun."""
 
         def run() -> None:
             try:
@@ -42,11 +43,24 @@ class BackgroundWork:
 
         thread = threading.Thread(target=run, name="larder-work", daemon=True)
         with self._lock:
-            thread.start()
-            self._running.add(thread)
+            is_stopped = self._is_stopped
+            if not is_stopped:
+                thread.start()
+                self._running.add(thread)
+        if is_stopped:
+            log.warning("background_work_refused")
 
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for what is under way, `timeout_s` seconds at most; whether all of it has ended."""
+    def stop(self, timeout_s: float) -> bool:
+        """Begin nothing more, and wait for what is under way.
+
+        Args:
+            timeout_s: how long at most, seconds.
+
+        Returns:
+            Whether all of it has ended.
+        """
+        with self._lock:
+            self._is_stopped = True
         deadline = self._clock.monotonic() + timeout_s
         for thread in self._under_way():
             thread.join(max(0.0, deadline - self._clock.monotonic()))

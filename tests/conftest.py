@@ -88,7 +88,7 @@ def app(
     with app.app_context():
         # The application's own end writes its sums as well, which costs as much as most tests.
         runtime().streams.shutdown(0.0)
-        runtime().background.wait(30)
+        runtime().background.stop(30)
         runtime().providers.close()
         cache.engine_of(app).shutdown()
         db.engine.dispose()
