@@ -85,8 +85,10 @@ def app(
     inconsistent: list[str] = []
     cache.engine_of(app).auditor.on_inconsistent = inconsistent.append
     yield app
+    if not settings.sqlalchemy_url.startswith("sqlite"):
+        app.extensions["larder_shutdown"](0.0)
     with app.app_context():
-        # The application's own end writes its sums as well, which costs as much as most tests.
+        # An end that writes its sums as well costs as much as most tests.
         runtime().streams.shutdown(0.0)
         runtime().background.stop(30)
         runtime().providers.close()
