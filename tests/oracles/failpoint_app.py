@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy import RootTransaction
 
 from app import create_app
 from cache.extension import cache
@@ -50,8 +49,8 @@ class _Places:
 def _make() -> Flask:
     made = create_app()
     places = _Places(Path(made.instance_path) / FOLDER)
-    event.listen(Session, "before_commit", lambda _: places.reach("before commit"))
-    event.listen(Session, "after_commit", lambda _: places.reach("after commit"))
+    transaction: Any = RootTransaction
+    transaction.commit = places.around("commit", transaction.commit)
     engine: Any = cache.engine_of(made)
     engine.tiers.store = places.around("store", engine.tiers.store)
     leases = engine._leases  # noqa: SLF001 (a place of its own)
