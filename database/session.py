@@ -139,7 +139,10 @@ def read_session() -> Iterator[Session]:
 
 @contextmanager
 def write_transaction() -> Iterator[tuple[Connection, RootTransaction]]:
-    """A connection and its one transaction; only the unit of work opens and commits it."""
+    """A connection and its one transaction, for whoever opens it to commit.
+
+    Services write through the unit of work alone; beside it only the generations' store does.
+    """
     with db.engine.connect() as connection:
         connection.execution_options(writes=True)
         yield connection, connection.begin()
