@@ -106,7 +106,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     configure_logs(level=settings.log_level, style=settings.log_format)
-    settings.instance_path.mkdir(parents=True, exist_ok=True)
+    settings.instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     init_database(app, settings.sqlalchemy_url, pool_size=settings.database_pool_size)
     Migrate(app, db, directory=str(settings.root / "migrations"), render_as_batch=True)
     secrets = SecretBox(master_secret(settings), settings.secret_key_before)

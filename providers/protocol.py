@@ -20,6 +20,7 @@ __all__ = [
     "ProviderCircuitOpen",
     "ProviderConfig",
     "ProviderError",
+    "ProviderLost",
     "ProviderMalformed",
     "ProviderRateLimited",
     "ProviderRejected",
@@ -160,11 +161,13 @@ class ProviderError(Exception):
 
     `code` is a stable word for clients, `status` the upstream's HTTP status where there was one,
     `retryable` says whether the same call may succeed later, `retry_after_s` when. What was never
-    sent (`was_sent` is false) cannot have cost anything.
+    sent (`was_sent` is false) or was refused cannot have cost anything; where the provider's end
+    of it was never seen (`is_unanswered`) it may have.
 
     ProviderError
     ├── ProviderUnavailable   refused, unreachable, 5xx
-    │   └── ProviderCircuitOpen  it failed so often lately that it is not asked for a while
+    │   ├── ProviderCircuitOpen  it failed so often lately that it is not asked for a while
+    │   └── ProviderLost      the connection ended before an answer began
     ├── ProviderTimeout       no connection, no first token, or a pause beyond its limit
     ├── ProviderRateLimited   429
     ├── ProviderAuthFailed    401, 403: Larder's own key is wrong
@@ -175,6 +178,7 @@ class ProviderError(Exception):
 
     code = "provider_error"
     retryable = False
+    is_unanswered = False
 
     def __init__(
         self,
@@ -194,6 +198,11 @@ class ProviderError(Exception):
         self.upstream_code = upstream_code
         self.was_sent = was_sent
 
+    @property
+    def may_have_cost(self) -> bool:
+        """Whether the provider may have worked on the call, and so charge for its prompt."""
+        return self.was_sent and self.is_unanswered
+
 
 class ProviderUnavailable(ProviderError):
     """Refused, unreachable, or a 5xx."""
@@ -208,11 +217,18 @@ class ProviderCircuitOpen(ProviderUnavailable):
     code = "provider_circuit_open"
 
 
+class ProviderLost(ProviderUnavailable):
+    """The connection ended after the request, or part of it, was sent, and before an answer."""
+
+    is_unanswered = True
+
+
 class ProviderTimeout(ProviderError):
     """A time limit ran out."""
 
     code = "provider_timeout"
     retryable = True
+    is_unanswered = True
 
 
 class ProviderRateLimited(ProviderError):
@@ -239,6 +255,7 @@ class ProviderMalformed(ProviderError):
 
     code = "provider_malformed"
     retryable = True
+    is_unanswered = True
 
 
 class ProviderBroken(ProviderError):
@@ -246,3 +263,4 @@ class ProviderBroken(ProviderError):
 
     code = "provider_broken"
     retryable = True
+    is_unanswered = True

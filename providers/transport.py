@@ -30,6 +30,7 @@ from providers.protocol import (
     ProviderAuthFailed,
     ProviderBroken,
     ProviderConfig,
+    ProviderLost,
     ProviderMalformed,
     ProviderRateLimited,
     ProviderRejected,
@@ -225,7 +226,7 @@ class Transport:
         except (SSLError, ProxyError) as fault:
             raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
         except (HTTPError, OSError) as fault:  # lost on the way: it may have arrived
-            raise ProviderUnavailable(UNREACHABLE) from fault
+            raise ProviderLost(UNREACHABLE) from fault
         if response.status != 200:  # noqa: PLR2004 (accepted means 200 and nothing else)
             self._refuse(response)
         return Reply(response, config)

@@ -183,8 +183,15 @@ class ModelCall:
         if outcome.usage is not None:
             return outcome.usage, False
         if _nothing_came(outcome) and outcome.error is not None:
-            return self._progress.usage or Usage(0, 0), False
+            return self._counted_failure(outcome.error, self._progress.usage)
         return self._estimated(outcome), True
+
+    def _counted_failure(self, fault: ProviderError, said: Usage | None) -> tuple[Usage, bool]:
+        """The tokens of a try without an answer: what its provider said, else what it may take."""
+        if said is not None:
+            return said, False
+        is_estimated = fault.may_have_cost
+        return Usage(self.input_estimate() if is_estimated else 0, 0), is_estimated
 
     def _estimated(self, outcome: Outcome) -> Usage:
         written = outcome.text + outcome.reasoning + _text_of(outcome.tool_calls)
@@ -216,6 +223,7 @@ class ModelCall:
 
     def _failed_call(self, failed: FailedTry) -> ProviderCall:
         route = self.routes[failed.place]
+        usage, is_estimated = self._counted_failure(failed.fault, failed.usage)
         return ProviderCall(
             call_id=new_id(),
             user_id=self.principal.user_id,
@@ -230,7 +238,8 @@ class ModelCall:
             message_id=self.message_id,
             status="error",
             error_code=failed.fault.code,
-            usage=failed.usage or Usage(0, 0),
+            usage=usage,
+            is_estimated=is_estimated,
             is_streamed=self.request.stream,
             duration_ms=round(failed.lasted_s * 1000),
             called_at=runtime().clock.now() - timedelta(seconds=failed.lasted_s),

@@ -31,7 +31,7 @@ def master_secret(settings: Settings) -> str:
     if settings.secret_key:
         return settings.secret_key
     path: Path = settings.instance_path / SECRET_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         made = path.with_name(f"{SECRET_FILE}.{secrets.token_hex(8)}")
         made.touch(mode=0o600)

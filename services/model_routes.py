@@ -101,7 +101,8 @@ def routes_for(model_id: str, body: Mapping[str, Any]) -> tuple[str | None, Sequ
     """
     found = find_routing(model_id).value
     if found is None:
-        raise NotFound(f"There is no model “{model_id[:80]}”.", code="model_not_found")
+        detail = f"There is no model “{model_id[:80]}” that is switched on."
+        raise NotFound(detail, code="model_not_found")
     if found.alias_id is None:
         return None, [each.route for each in found.targets]
     if not found.targets:

@@ -12,9 +12,11 @@ from database.tables.conversations import Stream
 from database.tables.costs import LedgerRecord
 from providers.protocol import (
     ProviderBroken,
+    ProviderLost,
     ProviderRateLimited,
     ProviderRejected,
     ProviderTimeout,
+    ProviderUnavailable,
     Usage,
 )
 from services import calls, keys
@@ -162,8 +164,12 @@ def test_an_open_call_is_a_running_stream_of_its_owner(call, alice, app):
         # Stopped: what came is paid for.
         (_began(text="x" * 4, finish_reason="cancelled"), "cancelled", (3, 1), True,
          "0.000016"),
-        # Failed: before the first token it cost nothing, after it what came.
-        (Outcome(error=ProviderTimeout("t")), "error", (0, 0), False, "0"),
+        # Refused, or never sent: it cost nothing.
+        (Outcome(error=ProviderUnavailable("u", status=500)), "error", (0, 0), False, "0"),
+        (Outcome(error=ProviderTimeout("t", was_sent=False)), "error", (0, 0), False, "0"),
+        # Sent, and its end never seen: the prompt may be charged for, and so may what came.
+        (Outcome(error=ProviderTimeout("t")), "error", (3, 0), True, "0.000006"),
+        (Outcome(error=ProviderLost("l")), "error", (3, 0), True, "0.000006"),
         (_began(text="x" * 4, error=ProviderBroken("b")), "broken", (3, 1), True,
          "0.000016"),
         (Outcome(error=ProviderBroken("b"), usage=Usage(5, 0)), "error", (5, 0), False, "0.00001"),

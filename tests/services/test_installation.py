@@ -137,6 +137,7 @@ def test_the_installations_secret_is_made_once_and_for_its_owner_only(settings):
     assert master_secret(ours) == made
     assert len(made) == 64
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [each.name for each in settings.instance_path.iterdir()] == ["secret_key"]
 
 

@@ -87,6 +87,19 @@ def test_a_hiccup_is_not_the_callers(alice, two, clock):
     assert final["alias_id"] is None
 
 
+def test_a_try_whose_end_was_never_seen_is_booked_with_its_prompt(alice, two, clock):
+    """The connection was lost: whoever had the request may charge for it."""
+    two["one"].replies([b"", b""], _answer("at last"))
+
+    _complete(alice, "one/m")
+
+    lost, final = _rows(alice)
+    assert (lost["status"], lost["error_code"]) == ("error", "provider_unavailable")
+    assert (lost["input_tokens"], lost["output_tokens"], lost["is_estimated"]) == (3, 0, True)
+    assert lost["cost_usd"] == "0.000006"
+    assert (final["status"], final["is_estimated"]) == ("ok", False)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_alias_falls_to_its_next_and_names_who_answered(alice, two, stream):
     """In the headers, and in the ledger, where the failed tries stand as the first one's."""
