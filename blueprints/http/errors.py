@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, current_app, g, request
 from msgspec import json
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from blueprints.http.limits import show_standing
 from services import errors
@@ -106,7 +106,10 @@ def _on_http_error(fault: HTTPException) -> Response | HTTPException:
     if fault.code is None or fault.code < 400:  # noqa: PLR2004 (redirects go on as they are)
         return fault
     code = fault.name.lower().replace(" ", "_")
-    response = problem(fault.code, fault.name, fault.description or fault.name, code)
+    detail = fault.description or fault.name
+    if isinstance(fault, RequestEntityTooLarge) and request.max_content_length is not None:
+        detail = f"The body can have {request.max_content_length} bytes at most."
+    response = problem(fault.code, fault.name, detail, code)
     for name, value in fault.get_headers():
         if name.lower() in {"allow", "retry-after"}:
             response.headers[name] = value

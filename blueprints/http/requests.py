@@ -1,6 +1,7 @@
 """What happens around every request: its id, and headers that keep browsers careful."""
 
 import time
+from contextlib import suppress
 
 import structlog
 from flask import Flask, Response, g, request
@@ -12,6 +13,8 @@ from telemetry.ids import new_id, request_id
 
 __all__ = ["register_request_hooks"]
 
+MOST_DISCARDED = 64 * 2**20
+PIECE = 64 * 1024
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -34,11 +37,27 @@ def _end(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     write_standings(response)
+    if response.status_code >= 400:  # noqa: PLR2004 (an error may come before the body is read)
+        _discard_body()
     if "began_s" in g:
         route = request.url_rule.rule if request.url_rule else "none"
         took_s = time.perf_counter() - g.pop("began_s")
         metrics.count_request(request.method, route, response.status_code, took_s)
     return response
+
+
+def _discard_body() -> None:
+    """Read on to the end of a body that nobody wants, within a limit.
+
+    A connection that is closed over unread bytes is reset, and with it goes the answer that says
+    what was wrong with them.
+    """
+    if not request.environ.get("wsgi.input_terminated"):
+        return
+    left, body = MOST_DISCARDED, request.environ["wsgi.input"]
+    with suppress(Exception):  # the client is gone, or its body broken: the answer stands
+        while left > 0 and (piece := body.read(PIECE)):
+            left -= len(piece)
 
 
 def register_request_hooks(app: Flask) -> None:
