@@ -25,7 +25,7 @@ from cache.entries import EntryCodec
 from cache.front import Front
 from cache.gates import Gates
 from cache.generations import Generations, GenerationStore
-from cache.health import Health, health_of
+from cache.health import Health, health_of, latency_ms
 from cache.leases import LoadLocks
 from cache.namespaces import NAMESPACES, Namespace
 from cache.reads import ENGINE
@@ -166,9 +166,8 @@ class LarderCache(Cache):
             self.engine.statistics.count("invalidations", name)
 
     def backend_in_use(self) -> str:
-        """What serves now: `redis` or `memory`."""
-        redis = self.engine.redis
-        return "redis" if redis is not None and redis.is_up else "memory"
+        """What serves now, `redis` or `memory`: Redis is asked, for hits in memory do not."""
+        return "memory" if latency_ms(self.engine.redis) is None else "redis"
 
     def health(self) -> Health:
         """How the cache stands, for people and alarms."""

@@ -11,7 +11,7 @@ from cache.engine import CacheEngine
 from cache.judgement import Evictions, judge
 from cache.redis_faults import FAULTS
 
-__all__ = ["Health", "Outages", "health_of"]
+__all__ = ["Health", "Outages", "health_of", "latency_ms"]
 
 FULL = 0.9
 _looks: WeakKeyDictionary[CacheEngine, tuple[float, int]] = WeakKeyDictionary()
@@ -60,13 +60,13 @@ class Health:
 def health_of(engine: CacheEngine) -> Health:
     """Look at everything once; costs Redis two commands while it is up."""
     redis = engine.redis
-    latency_ms = _latency_ms(redis) if redis is not None and redis.is_up else None
-    info = redis.info("default") if redis is not None and latency_ms is not None else {}
+    answered_ms = latency_ms(redis)
+    info = redis.info("default") if redis is not None and answered_ms is not None else {}
     return Health(
-        backend="memory" if latency_ms is None else "redis",
+        backend="memory" if answered_ms is None else "redis",
         configured=engine.settings.backend,
-        redis_reachable=latency_ms is not None,
-        redis_latency_ms=latency_ms,
+        redis_reachable=answered_ms is not None,
+        redis_latency_ms=answered_ms,
         circuit=redis.circuit.state if redis is not None else "closed",
         fallbacks=redis.circuit.opened_count if redis is not None else 0,
         outages=_outages(redis),
@@ -82,13 +82,14 @@ def health_of(engine: CacheEngine) -> Health:
         redis_evictions=info.get("evicted_keys"),
         redis_fragmentation=info.get("mem_fragmentation_ratio"),
         redis_clients=info.get("connected_clients"),
-        warnings=tuple(_warnings(engine, latency_ms, info)),
+        warnings=tuple(_warnings(engine, answered_ms, info)),
     )
 
 
-def _latency_ms(redis: RedisTier) -> float | None:
-    client = redis.client()
-    if client is None:
+def latency_ms(redis: RedisTier | None) -> float | None:
+    """How long Redis takes to answer, milliseconds; `None` where it is not asked or is silent."""
+    client = None if redis is None else redis.client()
+    if redis is None or client is None:
         return None
     began_s = time.perf_counter()
     try:
