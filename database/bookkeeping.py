@@ -1,8 +1,7 @@
 """Statements that a ledger needs and that each database words in its own way.
 
 A row is inserted once whoever races for it; figures are added to a row in one statement, so that
-no reader's old sum can be written back over a newer one. The statements are built once and run with
-parameters: building one costs more than running it.
+no reader's old sum can be written back over a newer one.
 """
 
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from database.prepared import Prepared
 from database.session import Base
 
 __all__ = ["add_up", "hold_table", "insert_once"]
@@ -34,8 +34,7 @@ def insert_once(
     Returns:
         Whether this call inserted it.
     """
-    statement = _once(connection.dialect.name, table, key)
-    return connection.execute(statement, dict(values)).first() is not None
+    return _once(table, key, tuple(values)).run(connection, values).first() is not None
 
 
 def add_up(
@@ -52,8 +51,7 @@ def add_up(
         keys: which row.
         amounts: what to add, by column.
     """
-    statement = _adding(connection.dialect.name, table, tuple(keys), tuple(amounts))
-    connection.execute(statement, {**keys, **amounts})
+    _adding(table, tuple(keys), tuple(amounts)).run(connection, {**keys, **amounts})
 
 
 def hold_table(session: Session, table: type[Base]) -> None:
@@ -67,20 +65,26 @@ def hold_table(session: Session, table: type[Base]) -> None:
 
 
 @lru_cache
-def _once(dialect: str, table: type[Base], key: str) -> Any:
+def _once(table: type[Base], key: str, names: tuple[str, ...]) -> Prepared:
     found = _table(table)
-    statement = _insert(dialect)(found).on_conflict_do_nothing(index_elements=[key])
-    return statement.returning(found.c[key])
+
+    def word(dialect: str) -> Any:
+        statement = _insert(dialect)(found).on_conflict_do_nothing(index_elements=[key])
+        return statement.returning(found.c[key])
+
+    return Prepared(word, names)
 
 
 @lru_cache
-def _adding(
-    dialect: str, table: type[Base], keys: tuple[str, ...], amounts: tuple[str, ...]
-) -> Any:
+def _adding(table: type[Base], keys: tuple[str, ...], amounts: tuple[str, ...]) -> Prepared:
     found = _table(table)
-    statement = _insert(dialect)(found)
-    raised = {name: found.c[name] + statement.excluded[name] for name in amounts}
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=raised)
+
+    def word(dialect: str) -> Any:
+        statement = _insert(dialect)(found)
+        raised = {name: found.c[name] + statement.excluded[name] for name in amounts}
+        return statement.on_conflict_do_update(index_elements=list(keys), set_=raised)
+
+    return Prepared(word, (*keys, *amounts))
 
 
 def _insert(dialect: str) -> Any:

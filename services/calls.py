@@ -17,7 +17,8 @@ from providers.attempts import FailedTry
 from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
 from services import model_routes
 from services.costs import budgets, ledger
-from services.costs.ledger import ProviderCall, estimate_tokens
+from services.costs.ledger import PricedCall, ProviderCall, estimate_tokens
+from services.costs.pricing import PriceQuote, price_at
 from services.errors import RateLimited, UpstreamFailed
 from services.model_routes import ModelRoute
 from services.principal import Principal
@@ -59,6 +60,7 @@ class ModelCall:
     """A call about to be made: who asks which model for what. `call_id` is the stream's id too.
 
     `routes` are the models to be tried in turn; of an alias, `alias_id`, there may be several.
+    `quote` is the price of the first.
     """
 
     call_id: str
@@ -67,6 +69,7 @@ class ModelCall:
     request: ChatRequest
     endpoint: str
     called_at: datetime
+    quote: PriceQuote | None
     alias_id: str | None = None
     conversation_id: str | None = None
     message_id: str | None = None
@@ -137,7 +140,7 @@ class ModelCall:
     def closing(self, outcome: Outcome) -> Callable[[UnitOfWork], Bill]:
         """Price the call; what is returned books it and ends its stream, within a transaction."""
         usage, is_estimated = self._counted(outcome)
-        owed = ledger.priced(self._ledger_call(outcome, usage, is_estimated=is_estimated))
+        owed = self._priced(self._ledger_call(outcome, usage, is_estimated=is_estimated))
 
         def close(work: UnitOfWork) -> Bill:
             record = ledger.book(work, owed)
@@ -197,6 +200,11 @@ class ModelCall:
         written = outcome.text + outcome.reasoning + _text_of(outcome.tool_calls)
         counted = outcome.prompt_usage or Usage(self.input_estimate(), 0)
         return replace(counted, output_tokens=estimate_tokens(written))
+
+    def _priced(self, call: ProviderCall) -> PricedCall:
+        """The call with its price, which most often was looked up when it was planned."""
+        is_first = self._progress.place == 0
+        return PricedCall(call, self.quote) if is_first else ledger.priced(call)
 
     def _ledger_call(self, outcome: Outcome, usage: Usage, *, is_estimated: bool) -> ProviderCall:
         first_s, spent_s = outcome.first_token_s, self._progress.spent_s
@@ -273,13 +281,15 @@ def plan_call(
     """
     alias_id, routes = model_routes.routes_for(model_id, body)
     budgets.check_budget(principal)
+    called_at = runtime().clock.now()
     call = ModelCall(
         call_id=new_id(),
         principal=principal,
         routes=routes,
         request=ChatRequest(model=routes[0].name, body=body, stream=stream),
         endpoint=endpoint,
-        called_at=runtime().clock.now(),
+        called_at=called_at,
+        quote=price_at(routes[0].model_id, called_at),
         alias_id=alias_id,
         plain=plain,
     )

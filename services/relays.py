@@ -96,6 +96,7 @@ class Relay:
             encode=self._encode,
             finish=self._finish,
             time_limits=self.call.time_limits(),
+            is_kept=self._turn.asked.stream,
         )
         try:
             streams = runtime().streams

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 __all__ = ["SecretBox", "SecretUnreadable", "new_api_key"]
 
 API_KEY_PREFIX = "lk-"
+OPENED = 256
 
 
 class SecretUnreadable(Exception):
@@ -40,6 +42,8 @@ class SecretBox:
         self._fernet = MultiFernet(
             [Fernet(urlsafe_b64encode(_derived(each, "provider-secrets"))) for each in masters]
         )
+        # Each call to a provider asks anew, and the adapters hold the same secrets in the clear.
+        self._opened = lru_cache(maxsize=OPENED)(self._open)
         self._peppers = tuple(_derived(each, "api-keys") for each in masters)
         self._ticket_keys = tuple(_derived(each, "stream-tickets") for each in masters)
         self._cache_keys = tuple(_derived(each, "cache-entries") for each in masters)
@@ -59,6 +63,9 @@ class SecretBox:
         Raises:
             SecretUnreadable: it was written under another key.
         """
+        return self._opened(token)
+
+    def _open(self, token: str) -> str:
         try:
             return self._fernet.decrypt(token.encode()).decode()
         except InvalidToken as fault:

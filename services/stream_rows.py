@@ -6,6 +6,7 @@ from typing import Protocol
 from sqlalchemy import bindparam, insert, select, update
 
 from cache.namespaces import CONVERSATIONS
+from database.prepared import Prepared
 from database.session import read_session
 from database.tables.conversations import Stream
 from services import rate_limits
@@ -16,12 +17,33 @@ from services.unit_of_work import UnitOfWork
 __all__ = ["Streamed", "begin_stream", "end_stream", "model_of"]
 
 _STREAMS = Stream.metadata.tables[Stream.__tablename__]
-# By table and with parameters: as objects they would cost every call a millisecond.
-_BEGIN = insert(_STREAMS)
-_END = (
-    update(_STREAMS)
-    .where(_STREAMS.c.id == bindparam("stream_id"))
-    .values(status="ended", ended_at=bindparam("now"))
+_ROW = (
+    "id",
+    "user_id",
+    "key_id",
+    "workspace_id",
+    "conversation_id",
+    "message_id",
+    "model_id",
+    "endpoint",
+    "worker",
+    "input_estimate",
+    "copy_of",
+    "started_at",
+)
+_BEGIN = Prepared(
+    lambda _: insert(_STREAMS).values(
+        {name: bindparam(name) for name in _ROW} | {"status": "running", "is_stop_requested": False}
+    ),
+    _ROW,
+)
+_END = Prepared(
+    lambda _: (
+        update(_STREAMS)
+        .where(_STREAMS.c.id == bindparam("stream_id"))
+        .values(status="ended", ended_at=bindparam("now"))
+    ),
+    ("stream_id", "now"),
 )
 
 
@@ -90,19 +112,18 @@ def begin_stream(
         "model_id": streamed.model_id,
         "endpoint": streamed.endpoint,
         "worker": runtime().worker,
-        "status": "running",
         "input_estimate": input_estimate,
         "copy_of": copy_of,
         "started_at": streamed.called_at,
     }
-    work.connection(Stream).execute(_BEGIN, row)
+    _BEGIN.run(work.connection(Stream), row)
     work.invalidates(CONVERSATIONS.of(principal.user_id))
 
 
 def end_stream(work: UnitOfWork, principal: Principal, stream_id: str) -> None:
     """Note that a stream has ended, within `work`."""
     ended = {"stream_id": stream_id, "now": runtime().clock.now()}
-    work.connection(Stream).execute(_END, ended)
+    _END.run(work.connection(Stream), ended)
     work.invalidates(CONVERSATIONS.of(principal.user_id))
 
 

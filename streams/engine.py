@@ -238,7 +238,7 @@ class StreamEngine:
             return production
         self.counters.add("started")
         if self._mirror is not None:
-            self._mirror.track(production.log, worker_id=self._own_id())
+            self._mirror.track(production.log, worker_id=self._own_id(), is_kept=plan.is_kept)
         self._watch.wake()
         return production
 

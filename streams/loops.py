@@ -16,8 +16,9 @@ log = structlog.get_logger(__name__)
 class BackgroundLoop:
     """Calls `step` over and over while it returns true, in one daemon thread.
 
-    `step` paces itself with `pause`. When it returns false the thread waits a moment for more work
-    and ends; the next `wake` begins a new one. Under gevent's patches the thread is a greenlet.
+    `step` paces itself with `pause` and `rest`. When it returns false the thread waits a moment for
+    more work and ends; the next `wake` begins a new one. Under gevent's patches the thread is a
+    greenlet.
     """
 
     def __init__(self, name: str, step: Callable[[], bool], *, linger_s: float = LINGER_S) -> None:
@@ -26,6 +27,7 @@ class BackgroundLoop:
         self._linger_s = linger_s
         self._lock = threading.Lock()
         self._nudge = threading.Event()
+        self._never = threading.Event()
         self._wanted = False
         self._thread: threading.Thread | None = None
 
@@ -49,6 +51,10 @@ class BackgroundLoop:
         """Rest for `seconds`, or until somebody wakes the loop."""
         self._nudge.wait(seconds)
         self._nudge.clear()
+
+    def rest(self, seconds: float) -> None:
+        """Rest for `seconds`, whoever wakes the loop: each round costs, and this work can wait."""
+        self._never.wait(seconds)
 
     def _run(self) -> None:
         while True:

@@ -24,6 +24,7 @@ class StreamPlan:
             Called exactly once, whatever happens, in the engine's context. If it raises, or returns
             nothing, the engine closes the stream with `internal_error`.
         time_limits: how long the provider may take.
+        is_kept: whether its log is worth reading after its end, by whoever missed some of it.
     """
 
     stream_id: str
@@ -32,6 +33,7 @@ class StreamPlan:
     encode: Callable[[Chunk], Sequence[Draft]]
     finish: Callable[[Outcome], Sequence[Draft]]
     time_limits: TimeLimits = field(default_factory=TimeLimits)
+    is_kept: bool = True
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Watch:
         if self._ticks * TICK_S >= self._limits.stop_poll_s:
             self._ticks = 0
             self._stop_requested(running)
-        self._loop.pause(TICK_S)
+        self._loop.rest(TICK_S)
         return True
 
     def _hold_to_limits(self, production: Production, now: float) -> None:

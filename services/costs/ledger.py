@@ -5,7 +5,7 @@ history. The rollup that usage is read from is raised in the same transaction, b
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -77,6 +77,10 @@ class ProviderCall:
     called_at: datetime
 
 
+_CALL = tuple(each.name for each in fields(ProviderCall) if each.name not in USAGES)
+_COUNTS = tuple(each.name for each in fields(Usage))
+
+
 @dataclass(frozen=True, slots=True)
 class PricedCall:
     """A call and the price of its model at that time; `None` if it has none."""
@@ -128,20 +132,26 @@ def _counted(call: ProviderCall) -> tuple[Usage, bool]:
     """The call's tokens within what can be true, and whether they are estimated."""
     if call.usage is None:
         return Usage(0, 0), True
-    counts = {each.name: getattr(call.usage, each.name) for each in fields(Usage)}
+    counts = _counts(call.usage)
     sane = {name: min(max(0, count), MAX_TOKENS) for name, count in counts.items()}
-    if sane != counts:
-        log.error("usage_beyond_belief", call_id=call.call_id, model_id=call.model_id, **counts)
+    if sane == counts:
+        return call.usage, call.is_estimated
+    log.error("usage_beyond_belief", call_id=call.call_id, model_id=call.model_id, **counts)
     return replace(call.usage, **sane), call.is_estimated
+
+
+def _counts(usage: Usage) -> dict[str, int]:
+    """The counts by name; `asdict` takes ten times as long."""
+    return {name: getattr(usage, name) for name in _COUNTS}
 
 
 def _row(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> dict[str, Any]:
     """The row of a call, by column."""
-    row = {each.name: getattr(call, each.name) for each in fields(call) if each.name not in USAGES}
+    row = {name: getattr(call, name) for name in _CALL}
     counted = call.saved or usage
     return {
         **row,
-        **asdict(usage),
+        **_counts(usage),
         "id": new_id(),
         "cost_usd": _cost(call, usage, quote),
         "saved_usd": cost_of(call.saved, quote) if call.saved else None,
@@ -156,7 +166,7 @@ def _cost(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> Decimal
 
     One that was refused or saved cost nothing, whether its model has a price or not.
     """
-    if call.status in FREE and not any(asdict(usage).values()):
+    if call.status in FREE and not any(_counts(usage).values()):
         return Decimal(0)
     return None if call.usage is None else cost_of(usage, quote)
 

@@ -22,6 +22,8 @@ from telemetry.clock import Clock
 
 __all__ = ["Mirror", "MirrorSignals"]
 
+SHORTEST_PAUSE_S = 0.02
+"""However many streams begin: what comes together goes in one round."""
 ENTRY_BYTES = 256 * 1024
 ROUND_BYTES = 2**20
 SHORTEST_BACKOFF_S = 0.1
@@ -41,12 +43,18 @@ class MirrorSignals:
 @dataclass(slots=True)
 class _Mirrored:
     log: MemoryLog
+    is_kept: bool
     position: int = -1
     entries: int = 0
     afresh: bool = False
     refreshed_at: float | None = None
     retry_at: float = 0.0
     ended_at: float | None = None
+
+    @property
+    def was_never_sent(self) -> bool:
+        """Whether Redis has heard nothing of this log."""
+        return not self.afresh and self.refreshed_at is None and self.position < 0
 
     def doubt(self) -> None:
         """What Redis holds of this log is not certain any more."""
@@ -83,11 +91,18 @@ class Mirror:
         """Whether the mirror's thread lives."""
         return self._loop.is_running
 
-    def track(self, log: MemoryLog, *, worker_id: str) -> None:
-        """Mirror `log` from now on until its end has arrived."""
+    def track(self, log: MemoryLog, *, worker_id: str, is_kept: bool = True) -> None:
+        """Mirror `log` from now on until its end has arrived.
+
+        Args:
+            log: where the events are.
+            worker_id: of this worker, whose sign of life goes with them.
+            is_kept: whether it is to be read after its end. One that is not, and ends before
+                anything of it was sent, is not sent at all.
+        """
         with self._lock:
             self._worker_id = worker_id
-            self._tracked[log.stream_id] = _Mirrored(log)
+            self._tracked[log.stream_id] = _Mirrored(log, is_kept)
             self._quiet.clear()
         self._loop.wake()
 
@@ -109,7 +124,9 @@ class Mirror:
             self._lose_touch(tracked, fault)
         else:
             self._backoff_s = 0.0
-            self._loop.pause(self._limits.mirror_interval_s)
+            shortest_s = min(SHORTEST_PAUSE_S, self._limits.mirror_interval_s)
+            self._loop.rest(shortest_s)
+            self._loop.pause(self._limits.mirror_interval_s - shortest_s)
         return True
 
     def _lose_touch(self, tracked: Sequence[_Mirrored], fault: OutOfReach) -> None:
@@ -158,6 +175,9 @@ class Mirror:
             return None
         # Whether the log is closed is asked first: what it then gains nobody has to wait for.
         closed = mirrored.log.is_closed
+        if closed and not mirrored.is_kept and mirrored.was_never_sent:
+            self._forget(mirrored)
+            return None
         events = mirrored.log.after(mirrored.position, limit_bytes=limit_bytes)
         closes = closed and (not events or events[-1].id == mirrored.log.last_id)
         refresh = not closes and (

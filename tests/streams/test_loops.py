@@ -76,3 +76,21 @@ def test_waking_ends_a_pause():
     loop.wake()
 
     assert done.wait(5)
+
+
+def test_waking_does_not_end_a_rest():
+    """A hundred streams that begin at once are a hundred wakes, and one round."""
+    rounds = []
+
+    def step() -> bool:
+        rounds.append(len(rounds))
+        loop.rest(0.05)
+        return len(rounds) < 3
+
+    loop = BackgroundLoop("test-loop", step, linger_s=0.01)
+
+    for _ in range(100):
+        loop.wake()
+
+    wait_until(lambda: not loop.is_running)
+    assert len(rounds) < 10

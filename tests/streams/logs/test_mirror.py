@@ -36,9 +36,9 @@ class Mirroring:
         )
         self.log = MemoryLog("s")
 
-    def track(self) -> None:
+    def track(self, *, is_kept: bool = True) -> None:
         """Begin with the one log."""
-        self.mirror.track(self.log, worker_id="w")
+        self.mirror.track(self.log, worker_id="w", is_kept=is_kept)
 
     def say(self, *lines: str) -> None:
         """The stream goes on."""
@@ -199,3 +199,29 @@ def test_an_ended_stream_is_given_up_after_its_time():
     mirror.track(mirroring.log, worker_id="w")
 
     assert mirror.drain(5)
+
+
+def test_a_log_that_nobody_reads_later_is_not_sent_once_it_has_ended():
+    """A plain completion that was quick costs Redis nothing; a kept one is there to be read."""
+    quick, kept = Mirroring(), Mirroring()
+    for each in (quick, kept):
+        each.finish()
+
+    quick.track(is_kept=False)
+    kept.track()
+
+    assert quick.mirror.drain(5)
+    assert kept.mirror.drain(5)
+    assert (quick.mirrored(), kept.mirrored()) == ([], [b"{}"])
+
+
+def test_a_log_that_nobody_reads_later_shows_that_it_lives_and_that_it_ended():
+    """While it runs any worker may ask whether it does."""
+    mirroring = Mirroring()
+    mirroring.track(is_kept=False)
+    wait_until(lambda: mirroring.shared.fetch([("s", -1)])[0].owner is not None)
+
+    mirroring.finish()
+
+    assert mirroring.mirror.drain(5)
+    assert mirroring.shared.fetch([("s", -1)])[0].owner is None

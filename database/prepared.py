@@ -1,0 +1,89 @@
+"""Statements of the hot way: compiled once for each database, then run as the driver's own.
+
+SQLAlchemy words them, and its types write the values; what is left out is looking each statement up
+again, which takes as long as running it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Dialect
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+
+__all__ = ["Prepared"]
+
+Write = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """One dialect's wording, and what makes each parameter its driver's value.
+
+    `order` names the parameters of a driver that counts them, and is `None` for one that names
+    them.
+    """
+
+    sql: str
+    writes: Mapping[str, Write | None]
+    fixed: Mapping[str, Any]
+    order: Sequence[str] | None
+
+
+class Prepared:
+    """One statement with parameters, whatever the database.
+
+    Args:
+        word: gives the statement for a dialect's name.
+        names: the parameters that each run gives; whatever else the statement has is fixed.
+    """
+
+    def __init__(self, word: Callable[[str], Executable], names: Sequence[str]) -> None:
+        self._word = word
+        self._names = tuple(names)
+        self._compiled: dict[str, _Compiled] = {}
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+        """Run it in `connection`'s transaction.
+
+        Args:
+            connection: the writing one.
+            values: one for each parameter, as its column's type takes it. What a result gives is
+                the driver's own value.
+
+        Raises:
+            KeyError: a parameter has no value.
+        """
+        found = self._compiled.get(connection.dialect.name)
+        if found is None:
+            found = self._compile(connection.dialect)
+            self._compiled[connection.dialect.name] = found
+        written = {
+            name: values[name] if write is None else write(values[name])
+            for name, write in found.writes.items()
+        }
+        written.update(found.fixed)
+        if found.order is None:
+            return connection.exec_driver_sql(found.sql, written)
+        return connection.exec_driver_sql(found.sql, tuple([written[each] for each in found.order]))
+
+    def _compile(self, dialect: Dialect) -> _Compiled:
+        statement: Any = self._word(dialect.name)
+        compiled = statement.compile(dialect=dialect, column_keys=list(self._names))
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101 (DDL has no parameters)
+        writes = {
+            name: parameter.type.dialect_impl(dialect).bind_processor(dialect)
+            for parameter, name in compiled.bind_names.items()
+        }
+        fixed = {
+            name: compiled.params[name] if write is None else write(compiled.params[name])
+            for name, write in writes.items()
+            if name not in self._names
+        }
+        return _Compiled(
+            sql=str(compiled),
+            writes={name: write for name, write in writes.items() if name not in fixed},
+            fixed=fixed,
+            order=compiled.positiontup,
+        )
