@@ -80,7 +80,7 @@ def test_waking_ends_a_pause():
 
 def test_waking_does_not_end_a_rest():
     """A hundred streams that begin at once are a hundred wakes, and one round."""
-    rounds = []
+    rounds: list[int] = []
 
     def step() -> bool:
         rounds.append(len(rounds))
