@@ -24,6 +24,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from urllib3.util import parse_url
 
 from providers.chunked import ChunkedBody
 from providers.protocol import (
@@ -173,9 +174,8 @@ class Transport:
 
     def __init__(self, config: ProviderConfig) -> None:
         self._config = config
-        self._pool = urllib3.PoolManager(
-            num_pools=2, maxsize=POOL_CONNECTIONS, block=False, retries=False
-        )
+        self._manager = urllib3.PoolManager(num_pools=2, maxsize=POOL_CONNECTIONS, block=False)
+        self._pool: tuple[urllib3.HTTPConnectionPool, str] | None = None
 
     def send(
         self,
@@ -201,15 +201,17 @@ class Transport:
             connect=config.connect_timeout_s, read=config.first_token_timeout_s
         )
         try:
-            response = self._pool.request(
+            pool, base_path = self._pool or self._connected()
+            response = pool.urlopen(
                 method,
-                config.base_url.rstrip("/") + path,
+                base_path + path,
                 body=None if body is None else msgspec.json.encode(body),
                 headers={**headers, **dict(config.headers)},
                 timeout=limits,
                 preload_content=False,
                 redirect=False,
                 retries=False,
+                assert_same_host=False,
             )
         except NewConnectionError as fault:  # refused, no such host: a time-out only by its base
             raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
@@ -233,7 +235,19 @@ class Transport:
 
     def close(self) -> None:
         """Close the pooled connections that are idle."""
-        self._pool.clear()
+        self._pool = None  # who still sends through it may do so; then it is collected
+        self._manager.clear()
+
+    def _connected(self) -> tuple[urllib3.HTTPConnectionPool, str]:
+        """The pool of the one host, and the path of the base URL: found once, not for each call.
+
+        Raises:
+            LocationValueError: it is no address.
+        """
+        base_url = self._config.base_url
+        pool = self._manager.connection_from_url(base_url)
+        self._pool = pool, (parse_url(base_url).path or "").rstrip("/")
+        return self._pool
 
     def _refuse(self, response: urllib3.BaseHTTPResponse) -> NoReturn:
         """Turn a refusal into the error of its kind."""

@@ -1,5 +1,6 @@
 """How gunicorn is told to serve: its values, and what is done when workers begin and end."""
 
+import gc
 import json
 import os
 import runpy
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -61,9 +63,12 @@ class _App:
 
 
 @pytest.fixture
-def hooks() -> dict[str, Any]:
-    """The functions that gunicorn calls."""
-    return runpy.run_path(str(FILE))
+def hooks() -> Iterator[dict[str, Any]]:
+    """The functions that gunicorn calls; what they tell the collector is taken back."""
+    thresholds = gc.get_threshold()
+    yield runpy.run_path(str(FILE))
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 def _worker(app: _App) -> Any:
@@ -128,6 +133,18 @@ def test_a_worker_begins_its_background_work_when_it_serves(hooks):
     hooks["post_worker_init"](worker)
 
     assert app.asked == [("serving", None)]
+    worker.alive = False
+
+
+def test_a_workers_garbage_collector_leaves_its_start_alone(hooks):
+    """It would look through all that was loaded again and again, at the cost of requests."""
+    worker = _worker(_App())
+
+    hooks["post_worker_init"](worker)
+
+    assert gc.get_freeze_count() > 1000
+    assert gc.get_threshold() == hooks["COLLECTOR"]
+    assert gc.isenabled()
     worker.alive = False
 
 
