@@ -8,7 +8,7 @@ from blueprints.http.auth import bearer_key, public
 from blueprints.http.bodies import Routes, json_response, returns
 from blueprints.http.caching import uncached
 from blueprints.http.openapi import describe
-from services import keys, metrics, readiness
+from services import authentication, metrics, readiness
 
 __all__ = ["routes"]
 
@@ -38,7 +38,7 @@ def readyz() -> Response:
 def show_metrics() -> Response:
     """Show the figures of all workers of this machine."""
     if not metrics.is_public():
-        keys.authenticate(bearer_key()).must("cache:read")
+        authentication.authenticate(bearer_key()).must("cache:read")
     return Response(metrics.expose(), content_type=metrics.MEDIA_TYPE)
 
 

@@ -25,8 +25,8 @@ from providers.protocol import (
     ProviderUnavailable,
     Usage,
 )
+from providers.refusals import words_to_show
 from providers.sse import ServerEvent
-from providers.transport import words_to_show
 
 __all__ = ["WholeCharacters", "streamed_chunk", "whole_chunk"]
 

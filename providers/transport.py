@@ -9,9 +9,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 import urllib3
@@ -28,26 +27,20 @@ from urllib3.util import parse_url
 
 from providers.chunked import ChunkedBody
 from providers.protocol import (
-    ProviderAuthFailed,
     ProviderBroken,
     ProviderConfig,
     ProviderLost,
     ProviderMalformed,
-    ProviderRateLimited,
-    ProviderRejected,
     ProviderTimeout,
     ProviderUnavailable,
 )
-from telemetry.clock import SYSTEM_CLOCK
+from providers.refusals import raise_refused
 
-__all__ = ["Reply", "Transport", "words_to_show"]
+__all__ = ["Reply", "Transport"]
 
-MAX_ERROR_BYTES = 64 * 1024
 MAX_BODY_BYTES = 32 * 2**20
 READ_BYTES = 64 * 1024
 POOL_CONNECTIONS = 100
-MAX_RETRY_AFTER_S = 3600
-MAX_WORDS = 500
 GOODBYE_S = 0.05
 UNREACHABLE = "The provider could not be reached."
 TOO_LONG = "The provider's answer took too long."
@@ -230,7 +223,7 @@ class Transport:
         except (HTTPError, OSError) as fault:  # lost on the way: it may have arrived
             raise ProviderLost(UNREACHABLE) from fault
         if response.status != 200:  # noqa: PLR2004 (accepted means 200 and nothing else)
-            self._refuse(response)
+            raise_refused(response, config.api_key)
         return Reply(response, config)
 
     def close(self) -> None:
@@ -248,76 +241,3 @@ class Transport:
         pool = self._manager.connection_from_url(base_url)
         self._pool = pool, (parse_url(base_url).path or "").rstrip("/")
         return self._pool
-
-    def _refuse(self, response: urllib3.BaseHTTPResponse) -> NoReturn:
-        """Turn a refusal into the error of its kind."""
-        status = response.status
-        words = _ErrorWords(_read_some(response), self._config.api_key)
-        after_s = _retry_after_s(response.headers.get("Retry-After"))
-        if status in {401, 403}:
-            raise ProviderAuthFailed("The provider refused Larder's credentials.", status=status)
-        if status == 429:  # noqa: PLR2004 (a status)
-            raise ProviderRateLimited(
-                "The provider is rate limiting.",
-                status=status,
-                retry_after_s=after_s,
-                upstream_code=words.code,
-            )
-        if 400 <= status < 500:  # noqa: PLR2004 (the class of statuses)
-            raise ProviderRejected(
-                words.message or f"The provider rejected the request ({status}).",
-                status=status,
-                param=words.param,
-                upstream_code=words.code,
-            )
-        raise ProviderUnavailable(
-            f"The provider failed ({status}).", status=status, retry_after_s=after_s
-        )
-
-
-class _ErrorWords:
-    """What an error body says, in the shapes that providers use, without our key."""
-
-    def __init__(self, raw: bytes, secret: str) -> None:
-        self.message, self.param, self.code = "", None, None
-        try:
-            found = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return
-        error = found.get("error", found) if isinstance(found, dict) else None
-        if isinstance(error, str):
-            error = {"message": error}
-        if not isinstance(error, dict):
-            return
-        self.message = words_to_show(error.get("message") or error.get("detail"), secret) or ""
-        self.param = words_to_show(error.get("param"), secret)
-        self.code = words_to_show(error.get("code"), secret)
-
-
-def words_to_show(words: object, secret: str) -> str | None:
-    """A provider's own words, bounded and without our key, which some quote; `None` for no text."""
-    if not isinstance(words, str) or not words:
-        return None
-    return (words.replace(secret, "***") if secret else words)[:MAX_WORDS]
-
-
-def _read_some(response: urllib3.BaseHTTPResponse) -> bytes:
-    try:
-        return response.read(MAX_ERROR_BYTES, decode_content=True)
-    except (HTTPError, OSError, ValueError):
-        return b""
-    finally:
-        response.close()
-
-
-def _retry_after_s(header: str | None) -> float | None:
-    """Seconds in `Retry-After`, which is a number or a date (RFC 9110, 10.2.3)."""
-    if not header:
-        return None
-    if header.isascii() and header.strip().isdigit():
-        return min(float(header), MAX_RETRY_AFTER_S)
-    try:
-        left_s = parsedate_to_datetime(header).timestamp() - SYSTEM_CLOCK.now().timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(0.0, left_s), MAX_RETRY_AFTER_S)

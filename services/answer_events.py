@@ -7,7 +7,8 @@ import msgspec
 
 from providers.protocol import Chunk, ProviderError, Usage
 from schemas.fields import money_text
-from services.calls import Bill, problem_of
+from services.calls import Bill
+from services.upstream_failures import problem_of
 from streams.events import Draft
 from streams.outcome import Outcome
 

@@ -12,7 +12,7 @@ from cache.scopes import UserId
 from providers.protocol import Chunk, ChunkStream, ProviderError
 from schemas.answers import Question, Regenerate
 from schemas.response_cache import CacheControls
-from services import answer_events, attachments, calls
+from services import answer_events, attachments, upstream_failures
 from services.answer_copies import AnswerCopy
 from services.answer_plans import AnswerPlan, plan_answer
 from services.calls import ModelCall
@@ -109,7 +109,7 @@ def finished_message(answer: Answer) -> dict[str, Any]:
     """
     outcome = answer.stream.wait()
     if outcome.error is not None:
-        calls.raise_upstream(outcome.error)
+        upstream_failures.raise_upstream(outcome.error)
     return messages.get_message(answer.owner, answer.conversation_id, answer.message_id).value
 
 
@@ -187,7 +187,7 @@ def _start(plan: AnswerPlan) -> Answer:
         with plan.claimed():
             stream = runtime().streams.start(stream_plan)
     except ProviderError as fault:
-        calls.raise_upstream(fault)
+        upstream_failures.raise_upstream(fault)
     return Answer(
         stream=stream,
         owner=call.principal.user_id,

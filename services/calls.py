@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 from cache.namespaces import CONVERSATIONS
 from database.tables.conversations import Stream
@@ -19,7 +19,8 @@ from services import model_routes
 from services.costs import budgets, ledger
 from services.costs.ledger import PricedCall, ProviderCall, estimate_tokens
 from services.costs.pricing import PriceQuote, price_at
-from services.errors import RateLimited, UpstreamFailed
+from services.errors import RateLimited
+from services.estimates import estimate_prompt, text_of
 from services.model_routes import ModelRoute
 from services.principal import Principal
 from services.rate_limits import Reservation, reserve_tokens
@@ -35,10 +36,7 @@ __all__ = [
     "EMBEDDINGS",
     "Bill",
     "ModelCall",
-    "estimate_prompt",
     "plan_call",
-    "problem_of",
-    "raise_upstream",
 ]
 
 EMBEDDINGS = "embeddings"
@@ -197,7 +195,7 @@ class ModelCall:
         return Usage(self.input_estimate() if is_estimated else 0, 0), is_estimated
 
     def _estimated(self, outcome: Outcome) -> Usage:
-        written = outcome.text + outcome.reasoning + _text_of(outcome.tool_calls)
+        written = outcome.text + outcome.reasoning + text_of(outcome.tool_calls)
         counted = outcome.prompt_usage or Usage(self.input_estimate(), 0)
         return replace(counted, output_tokens=estimate_tokens(written))
 
@@ -298,39 +296,6 @@ def plan_call(
     return replace(call, reservation=reserve_tokens(principal, call.input_estimate(), body))
 
 
-def estimate_prompt(body: Mapping[str, Any]) -> int:
-    """The tokens of a request's messages, or of what it wants embedded, by their size."""
-    asked = body.get("messages") or body.get("input")
-    return estimate_tokens(_text_of(asked)) + _tokens_in(asked)
-
-
-def problem_of(fault: ProviderError) -> dict[str, Any]:
-    """A failure in mid-stream as the problem object of the `error` event."""
-    return {
-        "type": f"urn:larder:problem:{fault.code}",
-        "title": "The model's provider failed",
-        "detail": fault.message,
-        "code": fault.code,
-        "retryable": fault.retryable,
-    }
-
-
-def raise_upstream(fault: ProviderError) -> NoReturn:
-    """A provider's failure as the error that clients see.
-
-    Raises:
-        UpstreamFailed: always.
-    """
-    raise UpstreamFailed(
-        fault.message,
-        code=fault.code,
-        retryable=fault.retryable,
-        status=fault.status,
-        retry_after_s=fault.retry_after_s,
-        param=fault.param,
-    ) from fault
-
-
 def _nothing_came(outcome: Outcome) -> bool:
     return outcome.first_token_s is None
 
@@ -339,21 +304,3 @@ def _status(outcome: Outcome) -> str:
     if outcome.error is not None:
         return "error" if _nothing_came(outcome) else "broken"
     return "cancelled" if outcome.finish_reason == "cancelled" else "ok"
-
-
-def _tokens_in(value: object) -> int:
-    """How many tokens stand in a list of them, or in a list of such lists."""
-    if isinstance(value, list):
-        return sum(_tokens_in(each) for each in value)
-    return int(type(value) is int)
-
-
-def _text_of(value: object) -> str:
-    """All the text in a message list, however it is nested; images and the like count nothing."""
-    if isinstance(value, str):
-        return "" if value.startswith("data:") else value
-    if isinstance(value, Mapping):
-        return "".join(_text_of(each) for each in value.values())
-    if isinstance(value, list | tuple):
-        return "".join(_text_of(each) for each in value)
-    return ""

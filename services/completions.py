@@ -18,7 +18,7 @@ from cache.namespaces import MODELS
 from database.session import read_session
 from database.tables.models import CatalogueModel, CatalogueProvider, ModelAlias
 from schemas.openai import ChatCall
-from services import calls, model_routes, response_cache
+from services import calls, estimates, model_routes, response_cache, upstream_failures
 from services.calls import Bill
 from services.costs.ledger import estimate_tokens
 from services.dialects.protocol import Head
@@ -125,7 +125,7 @@ def estimate_input(asked: ChatCall) -> int:
     body = asked.plain or asked.body
     model_routes.routes_for(asked.model, body)
     tools = msgspec.json.encode(body.get("tools") or []).decode()
-    return calls.estimate_prompt(body) + (estimate_tokens(tools) if body.get("tools") else 0)
+    return estimates.estimate_prompt(body) + (estimate_tokens(tools) if body.get("tools") else 0)
 
 
 def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:
@@ -174,7 +174,7 @@ def _asked(turn: Turn, call_id: str) -> Reply:
         return replace(reply, model=model, batches=lambda: stream.events().batches())
     outcome = stream.wait()
     if outcome.error is not None:
-        calls.raise_upstream(outcome.error)
+        upstream_failures.raise_upstream(outcome.error)
     body, model = relay.body(outcome), call.route.model_id
     return replace(reply, model=model, body=body, cost_usd=relay.cost_usd)
 

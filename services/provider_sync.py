@@ -10,12 +10,12 @@ from database.session import read_session
 from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.protocol import ModelListing, ProviderError
 from services import audit_logs, model_routes
-from services.calls import raise_upstream
 from services.costs import pricing
 from services.principal import Principal
 from services.providers import find_row
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
+from services.upstream_failures import raise_upstream
 
 __all__ = ["check_provider", "sync_provider"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from providers.protocol import Chunk, ChunkStream, ProviderError
 from schemas.fields import money_text
 from schemas.openai import ChatCall
-from services import calls
+from services import calls, upstream_failures
 from services.calls import Bill, ModelCall
 from services.dialects.anthropic import AnthropicDialect, anthropic_unpaid
 from services.dialects.embeddings import EmbeddingsDialect, embeddings_unpaid
@@ -102,7 +102,7 @@ class Relay:
             streams = runtime().streams
             return streams.start(plan) if self._turn.asked.stream else streams.run(plan)
         except ProviderError as fault:
-            calls.raise_upstream(fault)
+            upstream_failures.raise_upstream(fault)
 
     def body(self, outcome: Outcome) -> bytes:
         """The whole answer."""

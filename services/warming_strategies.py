@@ -19,11 +19,11 @@ from database.tables.users import ApiKey
 from schemas.conversations import ConversationQuery
 from schemas.models import ModelQuery
 from services import completions, model_routes, models, providers
+from services.authentication import find_principal
 from services.conversations import folders, threads
 from services.costs import pricing
 from services.costs.budgets import load_limits
 from services.errors import Invalid
-from services.keys import find_principal
 from services.runtime import runtime
 
 __all__ = ["STRATEGIES", "Read", "Strategy", "chosen"]

@@ -14,10 +14,10 @@ import structlog
 from streams.counters import StreamCounters
 from streams.errors import InternalFailure, ProducerLost, ServerShutdown, StreamGone
 from streams.events import Event
+from streams.finding import StreamFinder
 from streams.limits import StreamLimits, TimeLimits
 from streams.logs.both import StreamLogs
 from streams.logs.following import Follower
-from streams.logs.memory import MemoryLog
 from streams.logs.mirror import Mirror, MirrorSignals
 from streams.logs.protocol import OutOfReach
 from streams.logs.shelf import LogShelf
@@ -38,10 +38,6 @@ __all__ = [
     "StreamPlan",
     "TimeLimits",
 ]
-
-# How long a join waits for a stream that nobody knows yet: it may have begun a moment ago.
-PATIENCE_S = 0.25
-PATIENCE_IF_EXPECTED_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -85,19 +81,23 @@ class StreamEngine:
         )
         self._shared = logs.shared(limits)
         self._mirror: Mirror | None = None
-        self._follower: Follower | None = None
+        follower: Follower | None = None
         if self._shared is not None:
             signals = MirrorSignals(on_stop=self._stop_here, on_declared_lost=self._declared_lost)
             self._mirror = Mirror(
                 self._shared, clock=clock, limits=limits, signals=signals, counters=self.counters
             )
-            self._follower = Follower(
+            follower = Follower(
                 self._shared,
                 clock=clock,
                 limits=limits,
                 on_lost=self._found_lost,
                 counters=self.counters,
             )
+
+        self._finder = StreamFinder(
+            self._shelf, shared=self._shared, follower=follower, heartbeat_s=limits.heartbeat_s
+        )
 
     def bind(self, hooks: StreamHooks) -> None:
         """Set what the service is told and asked."""
@@ -114,7 +114,7 @@ class StreamEngine:
         production = self._begin(plan)
         if not production.has_ended.is_set():
             self._in_thread(production)
-        stream = RunningStream(production, self._reader)
+        stream = RunningStream(production, self._finder.reader)
         stream.wait_begun()
         return stream
 
@@ -130,7 +130,7 @@ class StreamEngine:
         production = self._begin(plan)
         if not production.has_ended.is_set():
             self._produce(production)
-        stream = RunningStream(production, self._reader)
+        stream = RunningStream(production, self._finder.reader)
         stream.wait_begun()
         return stream
 
@@ -138,7 +138,7 @@ class StreamEngine:
         """The stream, when this worker is producing it."""
         with self._lock:
             production = self._running.get(stream_id)
-        return RunningStream(production, self._reader) if production else None
+        return RunningStream(production, self._finder.reader) if production else None
 
     def join(self, stream_id: str, *, after: int = -1, is_expected: bool = False) -> Reader:
         """Read a stream, wherever it is produced.
@@ -151,15 +151,7 @@ class StreamEngine:
         Raises:
             StreamGone: there is nothing to read; its `reason` says why.
         """
-        found = self._shelf.find(stream_id)
-        if found is None:
-            if self._follower is None:
-                raise StreamGone(stream_id, "unreachable")
-            patience_s = PATIENCE_IF_EXPECTED_S if is_expected else PATIENCE_S
-            found = self._follower.follow(stream_id, patience_s=patience_s)
-        if found.has_shown_end(after):
-            raise StreamGone(stream_id, "ended")
-        return self._reader(found, after)
+        return self._finder.join(stream_id, after=after, is_expected=is_expected)
 
     def stop(self, stream_id: str) -> bool:
         """End a stream; what was generated is kept and booked.
@@ -192,13 +184,7 @@ class StreamEngine:
 
     def logged(self, stream_id: str) -> Sequence[Event]:
         """All events of a stream that can be had by now; none when it is out of reach."""
-        found = self._shelf.find(stream_id)
-        if found is None and self._follower is not None:
-            try:
-                found = self._follower.follow(stream_id, patience_s=0)
-            except StreamGone:
-                return ()
-        return found.after(-1) if found else ()
+        return self._finder.logged(stream_id)
 
     def running(self) -> Sequence[str]:
         """The streams that this worker is producing."""
@@ -316,21 +302,6 @@ class StreamEngine:
         if hook is not None:
             self._guarded(lambda: requested.extend(hook(stream_ids)))
         return requested
-
-    def _reader(self, found: MemoryLog, after: int) -> Reader:
-        return Reader(
-            found,
-            after=after,
-            heartbeat_s=self._limits.heartbeat_s,
-            on_end_of_lost=self._mark_end,
-        )
-
-    def _mark_end(self, stream_id: str, event_id: int) -> None:
-        if self._shared is not None:
-            try:
-                self._shared.mark_end(stream_id, event_id)
-            except OutOfReach:
-                log.warning("stream_end_not_marked", stream_id=stream_id)
 
 
 def _call(hook: Callable[[str], object], stream_id: str) -> None:

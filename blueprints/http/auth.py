@@ -12,7 +12,7 @@ from flask import g, request
 
 from blueprints.http.limits import show_standing
 from blueprints.http.unknown_fields import refuse_unknown
-from services import keys, rate_limits
+from services import authentication, rate_limits
 from services.errors import Unauthenticated
 from services.principal import Principal, UserId
 
@@ -47,7 +47,7 @@ def require(permission: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            principal: Principal = keys.authenticate(bearer_key())
+            principal: Principal = authentication.authenticate(bearer_key())
             show_standing(rate_limits.check_requests(principal))
             principal.must(permission)
             g.principal = principal

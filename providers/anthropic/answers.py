@@ -22,8 +22,9 @@ from providers.protocol import (
     ProviderRejected,
     ProviderUnavailable,
 )
+from providers.refusals import words_to_show
 from providers.sse import SseReader
-from providers.transport import Reply, words_to_show
+from providers.transport import Reply
 
 __all__ = ["AnthropicStream"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.response_cache import CacheControls
-from services import keys
+from services import authentication
 from services.answer_plans import ENDPOINT, plan_answer
 from services.errors import BudgetExceeded
 from tests.doubles.together import together
@@ -157,7 +157,7 @@ def test_a_call_that_may_not_be_made_is_not_waited_for(app, admin, alice, provid
               "hard_limit_usd": "0.000001"}  # fmt: skip
     admin.post("/api/costs/budgets", json=budget)
     with app.app_context():
-        principal = keys.authenticate(alice.key)
+        principal = authentication.authenticate(alice.key)
         body = {"messages": [{"role": "user", "content": "anew"}]}
         with pytest.raises(BudgetExceeded):
             plan_answer(principal, "up/echo", body, None)
@@ -169,7 +169,7 @@ def test_a_call_that_may_not_be_made_is_not_waited_for(app, admin, alice, provid
 def test_a_plan_that_comes_to_nothing_gives_up_its_claim(app, alice, provided):
     """Else whoever asks next would look for it in vain."""
     with app.app_context():
-        principal = keys.authenticate(alice.key)
+        principal = authentication.authenticate(alice.key)
         body = {"messages": [{"role": "user", "content": "hello"}]}
         controls = CacheControls()
         plan = plan_answer(principal, "up/echo", body, controls)

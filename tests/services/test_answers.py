@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from schemas.answers import Question, Regenerate
-from services import answers, keys
+from services import answers, authentication
 from services.errors import Conflict, Invalid, NotFound, UpstreamFailed
 from tests.doubles.wire_server import head
 from tests.factories.chats import events_of, make_conversation, say
@@ -18,7 +18,7 @@ ON_EACH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
 def principal(app, alice):
     """Alice, within the application's context."""
     with app.app_context():
-        yield keys.authenticate(alice.key)
+        yield authentication.authenticate(alice.key)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_somebody_elses_conversation_is_not_there(app, bob, alice, chat):
     """Neither to ask in nor to answer again."""
     message = say(alice, chat, "hello", stream=False).json
     with app.app_context():
-        stranger = keys.authenticate(bob.key)
+        stranger = authentication.authenticate(bob.key)
         with pytest.raises(NotFound):
             answers.ask(stranger, chat, Question("x"))
         with pytest.raises(NotFound):

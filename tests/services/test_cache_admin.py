@@ -16,9 +16,9 @@ from database.session import db, read_session
 from database.tables.platform import AuditLog
 from schemas.cache_admin import EntryWrite, KeyQuery
 from services import cache_admin
+from services.authentication import authenticate, find_principal
 from services.conversations import folders
 from services.errors import Invalid, NotFound
-from services.keys import authenticate, find_principal
 from services.principal import Principal
 from services.startup import prepare
 from tests.conftest import ADMIN_KEY

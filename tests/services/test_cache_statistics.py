@@ -12,8 +12,8 @@ from cache.scopes import UserId
 from database.session import db, read_session, write_session
 from database.tables.platform import CacheStatistics
 from services import cache_statistics
+from services.authentication import authenticate
 from services.conversations import folders
-from services.keys import authenticate
 from tests.conftest import ADMIN_KEY
 
 pytestmark = pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)

@@ -10,8 +10,8 @@ from cache.results import Outcome
 from database.session import read_session
 from database.tables.platform import CacheWindow
 from services import cache_statistics
+from services.authentication import authenticate
 from services.cache_windows import WINDOWS
-from services.keys import authenticate
 from tests.conftest import ADMIN_KEY
 from tests.streams.scripts import wait_until
 

@@ -1,6 +1,5 @@
 """One call to a provider: refused before it costs, opened, and booked once with what it came to."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -13,14 +12,12 @@ from database.tables.costs import LedgerRecord
 from providers.protocol import (
     ProviderBroken,
     ProviderLost,
-    ProviderRateLimited,
-    ProviderRejected,
     ProviderTimeout,
     ProviderUnavailable,
     Usage,
 )
-from services import calls, keys
-from services.errors import BudgetExceeded, NotFound, RateLimited, UpstreamFailed
+from services import authentication, calls
+from services.errors import BudgetExceeded, NotFound, RateLimited
 from services.unit_of_work import unit_of_work
 from streams.outcome import Outcome
 from tests.factories.costs import make_model, make_price
@@ -32,7 +29,7 @@ BODY = {"messages": [{"role": "user", "content": "12345678"}], "temperature": 0}
 def principal(app, alice):
     """Alice, within the application's context."""
     with app.app_context():
-        yield keys.authenticate(alice.key)
+        yield authentication.authenticate(alice.key)
 
 
 @pytest.fixture
@@ -208,28 +205,6 @@ def test_closing_ends_the_stream_and_closing_again_books_nothing(call, clock):
     assert (_stream(call).status, _stream(call).ended_at) == ("ended", clock.now())
 
 
-@pytest.mark.parametrize(
-    ("messages", "tokens"),
-    [
-        ([], 0),
-        (None, 0),
-        ("text", 1),
-        ([{"role": "user", "content": "ä" * 10}], 6),
-        (
-            [{"content": [{"text": "abcd"}, {"image_url": {"url": "data:image/png;base64,AAAA"}}]}],
-            1,
-        ),
-        ([{"content": "data:is a plain word here as well"}], 0),
-        ([{"content": 5}, None, True], 0),
-    ],
-)
-def test_a_prompt_is_estimated_by_its_text(call, messages, tokens):
-    """In bytes, so that no script is cheaper; an image's bytes are no words."""
-    asked = replace(call, request=replace(call.request, body={"messages": messages}))
-
-    assert asked.input_estimate() == tokens
-
-
 def test_time_limits_are_the_settings(call, settings):
     """Three of them, for the engine's watch."""
     limits = call.time_limits()
@@ -237,30 +212,3 @@ def test_time_limits_are_the_settings(call, settings):
     assert limits.first_chunk_s == settings.provider_first_token_timeout_s
     assert limits.between_chunks_s == settings.provider_between_tokens_timeout_s
     assert limits.total_s == settings.provider_total_timeout_s
-
-
-def test_a_failure_in_mid_stream_is_a_problem_object():
-    """What the `error` event holds."""
-    assert calls.problem_of(ProviderBroken("It broke off.")) == {
-        "type": "urn:larder:problem:provider_broken",
-        "title": "The model's provider failed",
-        "detail": "It broke off.",
-        "code": "provider_broken",
-        "retryable": True,
-    }
-
-
-def test_a_failure_before_it_keeps_what_the_caller_needs():
-    """Nothing of the provider's error is lost on the way to the edge."""
-    fault = ProviderRejected("Too hot.", status=400, param="temperature")
-
-    with pytest.raises(UpstreamFailed) as raised:
-        calls.raise_upstream(fault)
-
-    assert (raised.value.detail, raised.value.code) == ("Too hot.", "provider_rejected")
-    assert (raised.value.status, raised.value.param) == (400, "temperature")
-    assert raised.value.retryable is False
-    assert raised.value.__cause__ is fault
-    with pytest.raises(UpstreamFailed) as raised:
-        calls.raise_upstream(ProviderRateLimited("Slow.", retry_after_s=7.0))
-    assert (raised.value.retry_after_s, raised.value.retryable) == (7.0, True)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from schemas.openai import ChatCall
-from services import completions, keys
+from services import authentication, completions
 from services.errors import NotFound, UpstreamFailed
 from services.relays import CHAT
 from tests.doubles.wire_server import head, whole
@@ -17,7 +17,7 @@ HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 def principal(app, alice):
     """Alice, within the application's context."""
     with app.app_context():
-        yield keys.authenticate(alice.key)
+        yield authentication.authenticate(alice.key)
 
 
 @pytest.fixture

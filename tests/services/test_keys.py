@@ -1,11 +1,8 @@
 """API keys as services see them."""
 
-import pytest
 from sqlalchemy import inspect, text
 
 from database.session import db
-from services import keys
-from services.errors import Unauthenticated
 from services.runtime import runtime
 from services.secrets import SecretBox
 
@@ -31,21 +28,3 @@ def test_no_secret_is_kept(app, alice):
 def test_a_hash_depends_on_the_installations_secret():
     """A table of hashes is of no use elsewhere."""
     assert SecretBox("one").hash_api_key("lk-x") != SecretBox("two").hash_api_key("lk-x")
-
-
-@pytest.mark.parametrize("wrong", ["lk-nobody", "", "lk-" + "x" * 190])
-def test_a_wrong_key_is_nobodys(app, wrong):
-    """It is refused without a hint of what is wrong."""
-    with app.app_context(), pytest.raises(Unauthenticated) as refused:
-        keys.authenticate(wrong)
-
-    assert refused.value.code == "invalid_api_key"
-
-
-def test_what_a_key_may_do_is_written_in_order(app, admin):
-    """A set is in another order in every process, and an audit compares the bytes of two."""
-    with app.app_context():
-        permissions = keys.authenticate(admin.key).permissions
-
-    assert list(permissions) == sorted(permissions)
-    assert permissions

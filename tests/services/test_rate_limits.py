@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from services import calls, keys
+from services import authentication, calls
 from services.errors import RateLimited
 from services.unit_of_work import unit_of_work
 from tests.doubles.together import together
@@ -15,7 +15,7 @@ ASKED = {
 
 
 def _planned(client, **fields):
-    principal = keys.authenticate(client.key)
+    principal = authentication.authenticate(client.key)
     body = {**ASKED, **fields}
     return calls.plan_call(principal, body.pop("model"), body, endpoint="x", stream=True)
 

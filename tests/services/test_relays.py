@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.openai import ChatCall
-from services import calls, keys
+from services import authentication, calls
 from services.relays import CHAT, MESSAGES, Relay, Turn
 from services.response_cache import KeptAnswer, ResponseSlot
 
@@ -39,7 +39,7 @@ def test_an_answer_that_cannot_be_kept_is_given_all_the_same(app, alice, logged)
     """The cache is a favour."""
     nothing: Any = None
     with app.app_context():
-        principal = keys.authenticate(alice.key)
+        principal = authentication.authenticate(alice.key)
         slot = FullSlot(principal, nothing, "", None, None)
         call = calls.plan_call(principal, "demo/echo", HELLO, endpoint="x", stream=False)
         relay = Relay(call, Turn(principal, _call(), CHAT, slot))

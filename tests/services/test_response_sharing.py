@@ -4,7 +4,7 @@ import pytest
 
 from providers.protocol import Usage
 from schemas.response_cache import CacheControls
-from services import keys, model_routes, response_cache
+from services import authentication, model_routes, response_cache
 from services.response_recording import Recording
 from services.response_sharing import MOST_TRIES, claim_or_share
 
@@ -15,7 +15,7 @@ BODY = {"messages": [{"role": "user", "content": "hello"}]}
 def slot(app, alice):
     """The place of an answer."""
     with app.app_context():
-        principal = keys.authenticate(alice.key)
+        principal = authentication.authenticate(alice.key)
         _, routes = model_routes.routes_for("demo/echo", BODY)
         yield response_cache.slot_for(principal, BODY, CacheControls(), routes)
 

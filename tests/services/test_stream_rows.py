@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from services import keys, streams
+from services import authentication, streams
 from services.errors import RateLimited
 from services.principal import Principal
 from services.runtime import runtime
@@ -37,7 +37,7 @@ def _listed(principal):
 def test_a_stream_is_listed_while_it_runs(app, alice):
     """And no cached list is left that says otherwise."""
     with app.app_context():
-        principal = keys.authenticate(alice.key)
+        principal = authentication.authenticate(alice.key)
         before = _listed(principal)
         _begin(principal, "a")
         during = _listed(principal)
@@ -51,7 +51,7 @@ def test_a_key_has_no_more_than_it_may(app):
     """The one too many leaves no row."""
     client = make_user(app, "Robot", max_concurrent_streams=1)
     with app.app_context():
-        principal = keys.authenticate(client.key)
+        principal = authentication.authenticate(client.key)
         _begin(principal, "a")
         with pytest.raises(RateLimited):
             _begin(principal, "b")

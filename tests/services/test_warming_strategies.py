@@ -8,9 +8,9 @@ from cache.namespaces import NAMESPACES
 from cache.results import Outcome
 from cache.scopes import KeyHash, UserId
 from services import model_routes
+from services.authentication import find_principal
 from services.costs.budgets import load_limits
 from services.costs.pricing import load_price_list
-from services.keys import find_principal
 from services.runtime import runtime
 from services.warming_strategies import STRATEGIES, chosen
 from tests.factories.chats import make_conversation, say

@@ -6,10 +6,9 @@ import time
 import pytest
 
 from providers.protocol import Chunk, ProviderBroken, ProviderUnavailable
-from streams.engine import StreamGone, StreamHooks, StreamLimits
+from streams.engine import StreamHooks, StreamLimits
 from streams.errors import ServerShutdown
-from streams.events import HEARTBEAT, Event
-from tests.doubles.fake_clock import FakeClock
+from streams.events import Event
 from tests.streams.scripts import (
     Answer,
     Script,
@@ -239,68 +238,6 @@ def test_a_stop_through_the_database_arrives():
     wanted.append("s")
 
     assert stream.wait(1).finish_reason == "cancelled"
-
-
-def test_a_reader_may_begin_anywhere():
-    """What Last-Event-ID asks for."""
-    engine = make_engine()
-    engine.start(Answer(script=Script().say("a", "b", "c").finish()).plan()).wait(5)
-
-    assert [e.id for e in events_of(engine, after=2)] == [3, 4, 5]
-
-
-def test_a_reader_that_has_had_everything_is_sent_away():
-    """Else an EventSource reconnects for ever."""
-    engine = make_engine()
-    engine.start(Answer(script=Script().say("a").finish()).plan()).wait(5)
-
-    with pytest.raises(StreamGone) as gone:
-        engine.join("s", after=3)
-
-    assert gone.value.reason == "ended"
-
-
-def test_an_expired_log_is_gone():
-    """Memory is not kept for streams that nobody will come back to."""
-    clock = FakeClock()
-    engine = make_engine(clock=clock, limits=StreamLimits(log_ttl_s=60))
-    engine.start(Answer(script=Script().say("a").finish()).plan()).wait(5)
-    clock.advance(61)
-
-    with pytest.raises(StreamGone):
-        engine.join("s")
-
-
-def test_a_silent_stream_gives_heartbeats():
-    """A comment goes out at least every so often, which also finds out clients that went away."""
-    engine = make_engine(limits=StreamLimits(heartbeat_s=0.05))
-    script = Script().say("a")
-    reader = iter(engine.start(Answer(script=script).plan()).events(after=1))
-
-    assert next(reader) is HEARTBEAT
-    script.finish()
-    assert [e for e in reader if isinstance(e, Event)][-1].name == "done"
-
-
-def test_many_readers_get_the_same_from_one_call():
-    """Sharing a stream costs one provider call."""
-    engine = make_engine()
-    script = Script().say("0")
-    answer = Answer(script=script)
-    engine.start(answer.plan())
-    seen: list[str] = []
-    readers = [
-        threading.Thread(target=lambda: seen.append(text_of(events_of(engine)))) for _ in range(8)
-    ]
-    for reader in readers:
-        reader.start()
-
-    script.say(*"123456789").finish()
-    for reader in readers:
-        reader.join(5)
-
-    assert seen == ["0123456789"] * 8
-    assert len(answer.booked) == 1
 
 
 def test_an_answer_beyond_the_limit_is_ended_and_booked():

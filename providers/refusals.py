@@ -1,0 +1,104 @@
+"""An answer that is none: a provider's refusal as the error of its kind, in its own words."""
+
+from email.utils import parsedate_to_datetime
+from typing import NoReturn
+
+import msgspec
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from providers.protocol import (
+    ProviderAuthFailed,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnavailable,
+)
+from telemetry.clock import SYSTEM_CLOCK
+
+__all__ = ["raise_refused", "words_to_show"]
+
+MAX_ERROR_BYTES = 64 * 1024
+MAX_RETRY_AFTER_S = 3600
+MAX_WORDS = 500
+
+
+def raise_refused(response: urllib3.BaseHTTPResponse, secret: str) -> NoReturn:
+    """Turn a refusal into the error of its kind.
+
+    Args:
+        response: of any status but 200; it is read, within a limit, and closed.
+        secret: the key that was sent, which some providers quote.
+
+    Raises:
+        ProviderError: always.
+    """
+    status = response.status
+    words = _ErrorWords(_read_some(response), secret)
+    after_s = _retry_after_s(response.headers.get("Retry-After"))
+    if status in {401, 403}:
+        raise ProviderAuthFailed("The provider refused Larder's credentials.", status=status)
+    if status == 429:  # noqa: PLR2004 (a status)
+        raise ProviderRateLimited(
+            "The provider is rate limiting.",
+            status=status,
+            retry_after_s=after_s,
+            upstream_code=words.code,
+        )
+    if 400 <= status < 500:  # noqa: PLR2004 (the class of statuses)
+        raise ProviderRejected(
+            words.message or f"The provider rejected the request ({status}).",
+            status=status,
+            param=words.param,
+            upstream_code=words.code,
+        )
+    raise ProviderUnavailable(
+        f"The provider failed ({status}).", status=status, retry_after_s=after_s
+    )
+
+
+class _ErrorWords:
+    """What an error body says, in the shapes that providers use, without our key."""
+
+    def __init__(self, raw: bytes, secret: str) -> None:
+        self.message, self.param, self.code = "", None, None
+        try:
+            found = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        error = found.get("error", found) if isinstance(found, dict) else None
+        if isinstance(error, str):
+            error = {"message": error}
+        if not isinstance(error, dict):
+            return
+        self.message = words_to_show(error.get("message") or error.get("detail"), secret) or ""
+        self.param = words_to_show(error.get("param"), secret)
+        self.code = words_to_show(error.get("code"), secret)
+
+
+def words_to_show(words: object, secret: str) -> str | None:
+    """A provider's own words, bounded and without our key, which some quote; `None` for no text."""
+    if not isinstance(words, str) or not words:
+        return None
+    return (words.replace(secret, "***") if secret else words)[:MAX_WORDS]
+
+
+def _read_some(response: urllib3.BaseHTTPResponse) -> bytes:
+    try:
+        return response.read(MAX_ERROR_BYTES, decode_content=True)
+    except (HTTPError, OSError, ValueError):
+        return b""
+    finally:
+        response.close()
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    """Seconds in `Retry-After`, which is a number or a date (RFC 9110, 10.2.3)."""
+    if not header:
+        return None
+    if header.isascii() and header.strip().isdigit():
+        return min(float(header), MAX_RETRY_AFTER_S)
+    try:
+        left_s = parsedate_to_datetime(header).timestamp() - SYSTEM_CLOCK.now().timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(0.0, left_s), MAX_RETRY_AFTER_S)

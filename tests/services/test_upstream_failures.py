@@ -1,0 +1,34 @@
+"""What clients see of a provider's failure."""
+
+import pytest
+
+from providers.protocol import ProviderBroken, ProviderRateLimited, ProviderRejected
+from services import upstream_failures
+from services.errors import UpstreamFailed
+
+
+def test_a_failure_in_mid_stream_is_a_problem_object():
+    """What the `error` event holds."""
+    assert upstream_failures.problem_of(ProviderBroken("It broke off.")) == {
+        "type": "urn:larder:problem:provider_broken",
+        "title": "The model's provider failed",
+        "detail": "It broke off.",
+        "code": "provider_broken",
+        "retryable": True,
+    }
+
+
+def test_a_failure_before_it_keeps_what_the_caller_needs():
+    """Nothing of the provider's error is lost on the way to the edge."""
+    fault = ProviderRejected("Too hot.", status=400, param="temperature")
+
+    with pytest.raises(UpstreamFailed) as raised:
+        upstream_failures.raise_upstream(fault)
+
+    assert (raised.value.detail, raised.value.code) == ("Too hot.", "provider_rejected")
+    assert (raised.value.status, raised.value.param) == (400, "temperature")
+    assert raised.value.retryable is False
+    assert raised.value.__cause__ is fault
+    with pytest.raises(UpstreamFailed) as raised:
+        upstream_failures.raise_upstream(ProviderRateLimited("Slow.", retry_after_s=7.0))
+    assert (raised.value.retry_after_s, raised.value.retryable) == (7.0, True)
