@@ -170,7 +170,7 @@ class Attempts:
         try:
             for chunk in chunks:
                 self._held.append(chunk)
-                if _says_something(chunk) or len(self._held) == MOST_HELD:
+                if chunk.says_something or len(self._held) == MOST_HELD:
                     break
         except ProviderError:
             with suppress(Exception):  # whatever closing does, the next try is made
@@ -202,7 +202,3 @@ class Attempts:
 
 def _stopped() -> ProviderBroken:
     return ProviderBroken("The call was stopped.", was_sent=False)
-
-
-def _says_something(chunk: Chunk) -> bool:
-    return bool(chunk.text or chunk.reasoning or chunk.tool_calls or chunk.finish_reason)

@@ -21,7 +21,7 @@ from providers.protocol import (
 )
 from providers.transport import Reply
 
-__all__ = ["EmbeddingsOf", "EmbeddingsStream"]
+__all__ = ["EmbeddingsOf", "embeddings"]
 
 FINISHED = "stop"
 
@@ -34,32 +34,20 @@ class _Answer(msgspec.Struct):
 _answer = msgspec.json.Decoder(_Answer)
 
 
-class EmbeddingsStream:
-    """The one chunk of an embeddings call in OpenAI's format."""
+def embeddings(reply: Reply) -> Iterator[Chunk]:
+    """The one chunk of an embeddings call in OpenAI's format.
 
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
-        self._chunks = self._single()
-
-    def __iter__(self) -> Iterator[Chunk]:
-        return self._chunks
-
-    def __next__(self) -> Chunk:
-        return next(self._chunks)
-
-    def close(self) -> None:
-        """End the call; nothing more comes."""
-        self._reply.close()
-
-    def _single(self) -> Iterator[Chunk]:
-        raw = self._reply.whole()
-        try:
-            answer = _answer.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
-            raise ProviderMalformed("The provider's answer is not of its format.") from fault
-        if not answer.data:
-            raise ProviderMalformed("The provider's answer has no embeddings.")
-        yield Chunk(raw=raw, usage=_usage(answer.usage), finish_reason=FINISHED)
+    Raises (when read):
+        ProviderMalformed: the answer is none.
+    """
+    raw = reply.whole()
+    try:
+        answer = _answer.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        raise ProviderMalformed("The provider's answer is not of its format.") from fault
+    if not answer.data:
+        raise ProviderMalformed("The provider's answer has no embeddings.")
+    yield Chunk(raw=raw, usage=_usage(answer.usage), finish_reason=FINISHED)
 
 
 class EmbeddingsOf:

@@ -6,24 +6,22 @@ What the dialects do differently within a chunk is read in `providers.chat_chunk
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
+from providers.answer import END, Answer, streamed
 from providers.chat_chunks import WholeCharacters, streamed_chunk, whole_chunk
-from providers.embeddings import EmbeddingsStream
+from providers.embeddings import embeddings
 from providers.numbers import token_count
 from providers.protocol import (
     ChatRequest,
     Chunk,
     ModelListing,
-    ProviderBroken,
     ProviderConfig,
-    ProviderError,
     ProviderMalformed,
 )
-from providers.sse import SseReader
+from providers.sse import ServerEvent
 from providers.transport import Reply, Transport
 
 __all__ = ["OpenAIProvider"]
@@ -40,7 +38,7 @@ class OpenAIProvider:
         self._config = config
         self._transport = Transport(config)
 
-    def stream(self, request: ChatRequest) -> "OpenAIStream":
+    def stream(self, request: ChatRequest) -> Answer:
         """Ask for a completion; returns once the provider accepted.
 
         Raises:
@@ -57,9 +55,10 @@ class OpenAIProvider:
             body=body,
             headers=self._headers(request.stream),
         )
-        return OpenAIStream(reply, self._config.api_key, is_streamed=request.stream)
+        chunks = _streamed if request.stream else _single
+        return Answer(reply, chunks(reply, self._config.api_key))
 
-    def embed(self, request: ChatRequest) -> EmbeddingsStream:
+    def embed(self, request: ChatRequest) -> Answer:
         """Ask for embeddings; returns once the provider accepted.
 
         Raises:
@@ -67,9 +66,8 @@ class OpenAIProvider:
         """
         body: dict[str, Any] = {**request.body, "model": request.model}
         headers = self._headers(False)
-        return EmbeddingsStream(
-            self._transport.send("POST", "/embeddings", body=body, headers=headers)
-        )
+        reply = self._transport.send("POST", "/embeddings", body=body, headers=headers)
+        return Answer(reply, embeddings(reply))
 
     def list_models(self) -> Sequence[ModelListing]:
         """The provider's own list.
@@ -112,57 +110,17 @@ class OpenAIProvider:
         return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-class OpenAIStream:
-    """The chunks of one answer."""
+def _single(reply: Reply, secret: str) -> Iterator[Chunk]:
+    yield whole_chunk(reply.whole(), secret)
 
-    def __init__(self, reply: Reply, secret: str, *, is_streamed: bool) -> None:
-        self._reply = reply
-        self._secret = secret
-        self._chunks = self._streamed() if is_streamed else self._single()
 
-    def __iter__(self) -> Iterator[Chunk]:
-        return self._chunks
+def _streamed(reply: Reply, secret: str) -> Iterator[Chunk]:
+    characters = WholeCharacters()
 
-    def __next__(self) -> Chunk:
-        return next(self._chunks)
+    def chunk_of(event: ServerEvent) -> Chunk:
+        return END if event.data == DONE else characters.joined(streamed_chunk(event, secret))
 
-    def close(self) -> None:
-        """End the call; nothing more comes."""
-        self._reply.close()
-
-    def _single(self) -> Iterator[Chunk]:
-        yield whole_chunk(self._reply.whole(), self._secret)
-
-    def _streamed(self) -> Iterator[Chunk]:
-        reader, characters = SseReader(), WholeCharacters()
-        is_finished = False
-        pieces = self._reply.pieces()
-        try:
-            for piece in pieces:
-                events = list(reader.feed(piece))
-                for place, event in enumerate(events, start=1):
-                    if event.data == DONE:
-                        self._say_goodbye(pieces)
-                        return
-                    told = streamed_chunk(event, self._secret)
-                    chunk = characters.joined(told)
-                    chunk.is_followed = place < len(events)
-                    is_finished = is_finished or chunk.finish_reason is not None
-                    yield chunk
-        except ProviderBroken:
-            if is_finished:  # all was said; only the goodbye is missing
-                return
-            raise
-        finally:
-            self._reply.close()
-        if not is_finished:
-            raise ProviderBroken("The provider's answer ended before its end.")
-
-    def _say_goodbye(self, pieces: Iterator[bytes]) -> None:
-        """Read the end of the body if it is there: then the connection serves the next call too."""
-        self._reply.hurry()
-        with suppress(ProviderError):
-            next(pieces, None)
+    return streamed(reply, chunk_of)
 
 
 def _listing(row: Any) -> ModelListing | None:

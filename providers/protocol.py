@@ -108,6 +108,11 @@ class Chunk:
     raw: bytes | None = None
     is_followed: bool = field(default=False, compare=False)
 
+    @property
+    def says_something(self) -> bool:
+        """Whether the answer itself has begun: a role, a ping or a count is no part of it."""
+        return bool(self.text or self.reasoning or self.tool_calls or self.finish_reason)
+
 
 class ChunkStream(Protocol):
     """Chunks as they come; `close` ends the provider's connection at once, from any thread."""

@@ -43,6 +43,7 @@ READ_BYTES = 64 * 1024
 POOL_CONNECTIONS = 100
 GOODBYE_S = 0.05
 UNREACHABLE = "The provider could not be reached."
+TOO_LATE = "The provider did not answer in time."
 TOO_LONG = "The provider's answer took too long."
 
 
@@ -51,11 +52,19 @@ class Reply:
 
     `close` ends the connection at once and may be called from any thread; a connection whose body
     was not read to its end never goes back to the pool.
+
+    Args:
+        response: what was accepted.
+        config: the provider's, with its limits.
+        asked_s: when it was asked, by the monotonic clock.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, config: ProviderConfig) -> None:
+    def __init__(
+        self, response: urllib3.BaseHTTPResponse, config: ProviderConfig, asked_s: float
+    ) -> None:
         self._response = response
         self._ends_s = time.monotonic() + config.total_timeout_s
+        self._begins_s: float | None = asked_s + config.first_token_timeout_s
         self._pause_s = config.between_tokens_timeout_s
         self._limit_s: float | None = None
         self._is_closed = threading.Event()
@@ -68,17 +77,16 @@ class Reply:
             ProviderBroken: the connection ended before the body did.
         """
         try:
+            if self._begins_s is not None:
+                self._set_limit()
             for piece in self._received():
                 yield piece
-                self._set_pause_limit()
+                self._set_limit()
             if self._is_closed.is_set():  # our own hanging up looks like a regular end
                 raise ProviderBroken("The provider's answer was stopped.")
             self._response.release_conn()
         except (ReadTimeoutError, TimeoutError) as fault:
-            is_over = time.monotonic() >= self._ends_s
-            raise ProviderTimeout(
-                TOO_LONG if is_over else "The provider stopped sending."
-            ) from fault
+            raise ProviderTimeout(self._what_ran_out()) from fault
         except (HTTPError, OSError, ValueError, AttributeError) as fault:
             # A socket closed under the reader shows as any of these.
             raise ProviderBroken("The provider's answer broke off.") from fault
@@ -92,6 +100,7 @@ class Reply:
             ProviderTimeout, ProviderBroken: as `pieces`.
             ProviderMalformed: it is over the limit.
         """
+        self.has_begun()
         body = bytearray()
         for piece in self.pieces():
             body += piece
@@ -100,9 +109,13 @@ class Reply:
                 raise ProviderMalformed("The provider's answer is too large.")
         return bytes(body)
 
+    def has_begun(self) -> None:
+        """The first token is there; until then pings do not lengthen the wait for it."""
+        self._begins_s = None
+
     def hurry(self) -> None:
         """Wait no more: what is not there at once will not be missed."""
-        self._pause_s = GOODBYE_S
+        self._begins_s, self._pause_s = None, GOODBYE_S
 
     def close(self) -> None:
         """End the connection, if the body was not read to its end."""
@@ -115,6 +128,13 @@ class Reply:
                 sock.shutdown(socket.SHUT_RDWR)
         with suppress(Exception):  # closing what is broken already must not hide why
             self._response.close()
+
+    def _what_ran_out(self) -> str:
+        now_s = time.monotonic()
+        if now_s >= self._ends_s:
+            return TOO_LONG
+        is_late = self._begins_s is not None and now_s >= self._begins_s
+        return TOO_LATE if is_late else "The provider stopped sending."
 
     def _received(self) -> Iterator[bytes]:
         """The body as it arrives; a chunked one's `stream` would give one chunk at a time."""
@@ -139,11 +159,14 @@ class Reply:
                 yield piece
         original.close()  # lets go of the reader, not of the connection
 
-    def _set_pause_limit(self) -> None:
-        left_s = self._ends_s - time.monotonic()
+    def _set_limit(self) -> None:
+        now_s = time.monotonic()
+        left_s = self._ends_s - now_s
         if left_s <= 0:
             raise ProviderTimeout(TOO_LONG)
-        limit_s = min(self._pause_s, left_s)
+        limit_s = min(left_s, self._pause_s if self._begins_s is None else self._begins_s - now_s)
+        if limit_s <= 0:
+            raise ProviderTimeout(TOO_LATE)
         if limit_s == self._limit_s:  # each setting of it is a call to the system
             return
         self._limit_s = limit_s
@@ -189,7 +212,7 @@ class Transport:
         Raises:
             ProviderError: it was not accepted, in the kind that says why.
         """
-        config = self._config
+        config, asked_s = self._config, time.monotonic()
         limits = urllib3.Timeout(
             connect=config.connect_timeout_s, read=config.first_token_timeout_s
         )
@@ -213,7 +236,7 @@ class Transport:
                 "The provider could not be reached in time.", was_sent=False
             ) from fault
         except (ReadTimeoutError, TimeoutError) as fault:
-            raise ProviderTimeout("The provider did not answer in time.") from fault
+            raise ProviderTimeout(TOO_LATE) from fault
         except LocationValueError as fault:
             raise ProviderUnavailable(
                 "The provider's base URL is not valid.", was_sent=False
@@ -224,7 +247,7 @@ class Transport:
             raise ProviderLost(UNREACHABLE) from fault
         if response.status != 200:  # noqa: PLR2004 (accepted means 200 and nothing else)
             raise_refused(response, config.api_key)
-        return Reply(response, config)
+        return Reply(response, config, asked_s)
 
     def close(self) -> None:
         """Close the pooled connections that are idle."""

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from providers.anthropic.answers import AnthropicStream
+from providers.answer import Answer
+from providers.anthropic.answers import answer_of
 from providers.anthropic.requests import messages_body
 from providers.numbers import token_count
 from providers.protocol import (
@@ -45,7 +46,7 @@ class AnthropicProvider:
         self._transport = Transport(config)
         self._root = "" if config.base_url.rstrip("/").endswith("/v1") else "/v1"
 
-    def stream(self, request: ChatRequest) -> AnthropicStream:
+    def stream(self, request: ChatRequest) -> Answer:
         """Ask for a message; returns once the provider accepted.
 
         Raises:
@@ -59,7 +60,7 @@ class AnthropicProvider:
         reply = self._transport.send(
             "POST", f"{self._root}/messages", body=body, headers=self._headers()
         )
-        return AnthropicStream(reply, self._config.api_key, is_streamed=request.stream)
+        return answer_of(reply, self._config.api_key, is_streamed=request.stream)
 
     def list_models(self) -> Sequence[ModelListing]:
         """The provider's own list, page by page.

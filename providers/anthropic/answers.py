@@ -6,16 +6,15 @@ An unknown kind of event, block or delta is passed over: the API says that there
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
+from providers.answer import END, Answer, streamed
 from providers.anthropic.usage import UsageCount
 from providers.protocol import (
     Chunk,
     ProviderAuthFailed,
-    ProviderBroken,
     ProviderError,
     ProviderMalformed,
     ProviderRateLimited,
@@ -23,10 +22,10 @@ from providers.protocol import (
     ProviderUnavailable,
 )
 from providers.refusals import words_to_show
-from providers.sse import SseReader
+from providers.sse import ServerEvent
 from providers.transport import Reply
 
-__all__ = ["AnthropicStream"]
+__all__ = ["answer_of"]
 
 NOT_OF_ITS_FORMAT = "The provider sent an event that is not of its format."
 OVERLOADED = 529
@@ -44,59 +43,26 @@ OUR_FAULT = ("authentication_error", "permission_error", "billing_error")
 THEIR_FAULT = ("invalid_request_error", "not_found_error", "request_too_large")
 
 
-class AnthropicStream:
-    """The chunks of one answer."""
+def answer_of(reply: Reply, secret: str, *, is_streamed: bool) -> Answer:
+    """An accepted reply as an answer. `secret` is the key, which no error is to show."""
+    reader = _Reader(secret)
+    chunks = streamed(reply, reader.chunk_of) if is_streamed else reader.whole(reply)
+    return Answer(reply, chunks)
 
-    def __init__(self, reply: Reply, secret: str, *, is_streamed: bool) -> None:
-        self._reply = reply
+
+class _Reader:
+    """Reads one answer, whole or event by event."""
+
+    def __init__(self, secret: str) -> None:
         self._secret = secret
         self._usage = UsageCount()
         self._calls = 0
         self._block: dict[str, Any] = {}
         self._written = ""
-        self._chunks = self._streamed() if is_streamed else self._single()
 
-    def __iter__(self) -> Iterator[Chunk]:
-        return self._chunks
-
-    def __next__(self) -> Chunk:
-        return next(self._chunks)
-
-    def close(self) -> None:
-        """End the call; nothing more comes."""
-        self._reply.close()
-
-    def _streamed(self) -> Iterator[Chunk]:
-        reader, is_finished = SseReader(), False
-        pieces = self._reply.pieces()
-        try:
-            for piece in pieces:
-                for event in reader.feed(piece):
-                    told = self._parsed(event.data)
-                    if told.get("type") == "message_stop":
-                        self._say_goodbye(pieces)
-                        return
-                    chunk = self._chunk_of(told)
-                    if chunk is not None:
-                        is_finished = is_finished or chunk.finish_reason is not None
-                        yield chunk
-        except ProviderBroken:
-            if is_finished:  # all was said; only the goodbye is missing
-                return
-            raise
-        finally:
-            self._reply.close()
-        if not is_finished:
-            raise ProviderBroken("The provider's answer ended before its end.")
-
-    def _say_goodbye(self, pieces: Iterator[bytes]) -> None:
-        """Read the end of the body if it is there: then the connection serves the next call too."""
-        self._reply.hurry()
-        with suppress(ProviderError):
-            next(pieces, None)
-
-    def _single(self) -> Iterator[Chunk]:
-        told = self._parsed(self._reply.whole())
+    def whole(self, reply: Reply) -> Iterator[Chunk]:
+        """The one chunk of an answer that comes as one message."""
+        told = self._parsed(reply.whole())
         blocks = told.get("content")
         if not isinstance(blocks, list):
             raise ProviderMalformed("The provider's answer has no content.")
@@ -123,14 +89,23 @@ class AnthropicStream:
             return Chunk(details=_encrypted(block))
         return Chunk(text=_text(block.get("text")))
 
-    def _chunk_of(self, told: dict[str, Any]) -> Chunk | None:
+    def chunk_of(self, event: ServerEvent) -> Chunk | None:
+        """An event's chunk, if it has one."""
+        told = self._parsed(event.data)
         kind = told.get("type")
+        if kind == "message_stop":
+            return END
         if kind == "content_block_delta":
             return self._delta(_part(told, "delta"))
         if kind == "content_block_start":
             return self._begun(_part(told, "content_block"))
         if kind == "content_block_stop":
             return self._ended()
+        return self._counted(told)
+
+    def _counted(self, told: dict[str, Any]) -> Chunk | None:
+        """What says something of the message as a whole: its usage, and why it ended."""
+        kind = told.get("type")
         if kind == "message_start":
             self._usage.add(_part(told, "message").get("usage"))
             return Chunk(prompt_usage=self._usage.whole())

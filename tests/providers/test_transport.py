@@ -177,6 +177,32 @@ def test_each_time_limit_ends_the_call(wire, send, steps, limits, words):
     assert wire.hung_up.wait(10)
 
 
+PINGS = [head("200 OK", CHUNKED), *[_chunk(b": ping\n\n"), 0.05] * 100]
+
+
+def test_pings_do_not_lengthen_the_wait_for_the_first_token(wire, send):
+    """Else a provider that only pings would never be left for another."""
+    wire.replies(PINGS)
+
+    with pytest.raises(protocol.ProviderTimeout, match="did not answer in time"):
+        list(send(first_token_timeout_s=0.3).pieces())
+
+    assert wire.hung_up.wait(10)
+
+
+def test_once_the_answer_has_begun_pings_keep_it_alive(wire, send):
+    """However long the provider thinks in its middle."""
+    wire.replies(PINGS)
+    reply = send(first_token_timeout_s=0.3, total_timeout_s=1)
+    pieces = reply.pieces()
+    next(pieces)
+
+    reply.has_begun()
+
+    with pytest.raises(protocol.ProviderTimeout, match="took too long"):
+        list(pieces)
+
+
 def test_a_provider_that_is_not_there_is_unavailable():
     """Nobody listens at the port."""
     config = ProviderConfig("up", "openai", base_url=f"http://127.0.0.1:{free_port()}")

@@ -21,9 +21,10 @@ REFUSED = [whole(b'{"error": {"message": "no"}}', "400 Bad")]
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
     """With retries, as in production, and a circuit that opens early."""
-    return replace(settings, provider_retries=2, provider_circuit_failures=4)
+    changed = getattr(request, "param", {})
+    return replace(settings, provider_retries=2, provider_circuit_failures=4, **changed)
 
 
 @pytest.fixture
@@ -118,6 +119,21 @@ def test_an_alias_falls_to_its_next_and_names_who_answered(alice, two, stream):
         "smart",
     )
     assert {each["alias_id"] for each in tries} == {"smart"}
+
+
+@pytest.mark.parametrize("settings", [{"provider_first_token_timeout_s": 0.5}], indirect=True)
+def test_a_model_that_only_pings_is_left_for_the_next(alice, two):
+    """Signs of life are no answer, however many come."""
+    two["one"].replies([head("200 OK"), *[b": ping\n\n", 0.1] * 100])
+    two["two"].replies(_streams("second"))
+
+    answer = _complete(alice, stream=True)
+
+    assert b"second" in answer.data
+    lost, final = _rows(alice)
+    assert (lost["model_id"], lost["error_code"]) == ("one/m", "provider_timeout")
+    assert lost["is_estimated"] is True
+    assert (final["model_id"], final["status"]) == ("two/m", "ok")
 
 
 def test_a_conversation_says_who_answered(alice, two):

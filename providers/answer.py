@@ -1,0 +1,100 @@
+"""An accepted answer as chunks, whatever its wire format: read to its end, or ended early."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from providers.protocol import Chunk, ProviderBroken, ProviderError
+from providers.sse import ServerEvent, SseReader
+from providers.transport import Reply
+
+__all__ = ["END", "Answer", "streamed"]
+
+END = Chunk()
+"""In the place of a chunk: the provider has said all."""
+
+
+class Answer:
+    """The chunks of one answer.
+
+    Args:
+        reply: where they come from.
+        chunks: gives them as they come.
+    """
+
+    def __init__(self, reply: Reply, chunks: Iterator[Chunk]) -> None:
+        self._reply = reply
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self._chunks
+
+    def __next__(self) -> Chunk:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        """End the call; nothing more comes."""
+        self._reply.close()
+
+
+def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> Iterator[Chunk]:
+    """The chunks of an answer that comes as events; what came together is marked as such.
+
+    Args:
+        reply: the events' bytes.
+        chunk_of: an event's chunk, `None` for an event without one, `END` for the last.
+
+    Raises (when read):
+        ProviderError: what `chunk_of` raises, after the chunks before it; a wait that is too long.
+        ProviderBroken: the events ended before the answer did.
+    """
+    reader, is_finished = SseReader(), False
+    pieces = reply.pieces()
+    try:
+        for piece in pieces:
+            for chunk in _together(reader.feed(piece), chunk_of):
+                if chunk is END:
+                    _say_goodbye(reply, pieces)
+                    return
+                if chunk.says_something:
+                    reply.has_begun()
+                is_finished = is_finished or chunk.finish_reason is not None
+                yield chunk
+    except ProviderBroken:
+        if is_finished:  # all was said; only the goodbye is missing
+            return
+        raise
+    finally:
+        reply.close()
+    if not is_finished:
+        raise ProviderBroken("The provider's answer ended before its end.")
+
+
+def _together(
+    events: Iterable[ServerEvent], chunk_of: Callable[[ServerEvent], Chunk | None]
+) -> Iterator[Chunk]:
+    """The chunks of events that came together; each that another follows is marked."""
+    ready: Chunk | None = None
+    try:
+        for event in events:
+            chunk = chunk_of(event)
+            if chunk is None:
+                continue
+            if ready is not None:
+                ready.is_followed = chunk is not END
+                yield ready
+            ready = chunk
+            if chunk is END:
+                break
+    except ProviderError:
+        if ready is not None:
+            yield ready
+        raise
+    if ready is not None:
+        yield ready
+
+
+def _say_goodbye(reply: Reply, pieces: Iterator[bytes]) -> None:
+    """Read the end of the body if it is there: then the connection serves the next call too."""
+    reply.hurry()
+    with suppress(ProviderError):
+        next(pieces, None)
