@@ -1,8 +1,9 @@
 """Relaying measured: `python -m benchmarks.streams [completions] [tokens] [capacity]`.
 
-Larder on gevent and on gthread against a bare aiohttp relay of the same mock provider, taken in
-turn within one run. Larder's part includes authentication, budgets, the ledger and the stream's
-log; the bare relay has none of them. CPU is that of all the server's processes.
+Larder on gevent and on gthread against a bare aiohttp relay of the same mock provider, and against
+the least that Larder's own libraries take, in turn within one run. Larder's part includes
+authentication, budgets, the ledger and the stream's log; the others have none of them. CPU is that
+of all the server's processes.
 """
 
 import statistics
@@ -127,13 +128,14 @@ PARTS: dict[str, Callable[[Sequence[Server], Server], None]] = {
 
 def main(wanted: Sequence[str]) -> None:
     """Start everything, measure what is asked for, and print ratios."""
-    with ExitStack() as stack:
-        provider_url = stack.enter_context(servers.provider())
+    with ExitStack() as opened:
+        provider_url = opened.enter_context(servers.provider())
         direct = Server("direct", provider_url.removesuffix("/v1"), "", [])
         all_servers = [
-            stack.enter_context(servers.relay(provider_url)),
+            opened.enter_context(servers.relay(provider_url)),
+            opened.enter_context(servers.stack(provider_url)),
             *(
-                stack.enter_context(servers.larder(provider_url, each))
+                opened.enter_context(servers.larder(provider_url, each))
                 for each in ("gevent", "gthread")
             ),
         ]

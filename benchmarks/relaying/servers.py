@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.installation import redis_url
 from benchmarks.relaying.load import KEY
 
-__all__ = ["Server", "larder", "provider", "relay"]
+__all__ = ["Server", "larder", "provider", "relay", "stack"]
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
@@ -65,6 +65,28 @@ def relay(provider_url: str) -> Iterator[Server]:
         ]
         _await(f"http://127.0.0.1:{port}/")
         yield Server("aiohttp", f"http://127.0.0.1:{port}", "", processes)
+
+
+@contextmanager
+def stack(provider_url: str) -> Iterator[Server]:
+    """The same libraries with nothing of Larder's, on gevent."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="larder-benchmark-") as folder:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PROVIDER_URL": provider_url,
+            "DATABASE_URL": f"sqlite:///{folder}/rows.sqlite3",
+        }
+        own = ("--config", os.devnull)  # `gunicorn.conf.py` is Larder's
+        command = [
+            *(sys.executable, "-m", "gunicorn", *own, "--bind", f"127.0.0.1:{port}"),
+            *("--workers", str(WORKERS), "--worker-class", "gevent"),
+            *("--worker-connections", "2000", "benchmarks.relaying.stack:app"),
+        ]
+        with _process(command, environ) as process:
+            _await(f"http://127.0.0.1:{port}/healthz")
+            yield Server("bare stack", f"http://127.0.0.1:{port}", "", [process])
 
 
 @contextmanager
