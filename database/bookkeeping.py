@@ -34,7 +34,7 @@ def insert_once(
     Returns:
         Whether this call inserted it.
     """
-    return _once(table, key, tuple(values)).run(connection, values).first() is not None
+    return _once(table, key, tuple(values)).run(connection, values).rowcount == 1
 
 
 def add_up(
@@ -69,8 +69,7 @@ def _once(table: type[Base], key: str, names: tuple[str, ...]) -> Prepared:
     found = _table(table)
 
     def word(dialect: str) -> Any:
-        statement = _insert(dialect)(found).on_conflict_do_nothing(index_elements=[key])
-        return statement.returning(found.c[key])
+        return _insert(dialect)(found).on_conflict_do_nothing(index_elements=[key])
 
     return Prepared(word, names)
 

@@ -9,6 +9,7 @@ from schemas.response_cache import CacheControls
 from services import calls, model_routes, response_cache
 from services.answer_copies import AnswerCopy, copy_of_kept, copy_of_running
 from services.calls import ModelCall
+from services.model_routes import FoundRoutes
 from services.principal import Principal
 from services.response_cache import KeptAnswer, ResponseSlot
 from services.response_recording import Recording
@@ -52,13 +53,14 @@ def plan_answer(
         controls: what the request says of the response cache.
 
     Raises:
-        NotFound, Unavailable, Invalid, BudgetExceeded, RateLimited: as `calls.plan_call`; what is
-            answered from the response cache needs no budget.
+        NotFound, Unavailable, Invalid: as `model_routes.routes_for`.
+        BudgetExceeded, RateLimited: as `calls.plan_call`; what is answered from the response cache
+            needs no budget.
     """
-    _, routes = model_routes.routes_for(model_id, body)
-    slot = response_cache.slot_for(principal, body, controls, routes)
+    ways = model_routes.routes_for(model_id, body)
+    slot = response_cache.slot_for(principal, body, controls, ways.routes)
     if slot is None:
-        return AnswerPlan(_call(principal, model_id, body))
+        return AnswerPlan(_call(principal, ways, body))
     kept = slot.find()
     if kept is not None:
         return AnswerPlan(copy_of_kept(principal, kept, ENDPOINT), "hit")
@@ -71,12 +73,12 @@ def plan_answer(
         if copy is not None:
             return AnswerPlan(copy, "coalesced")
     try:
-        call = _call(principal, model_id, body)
+        call = _call(principal, ways, body)
     except BaseException:
         slot.release(ENDPOINT, call_id)
         raise
     return AnswerPlan(replace(call, call_id=call_id), "miss", slot, Recording(slot, ENDPOINT))
 
 
-def _call(principal: Principal, model_id: str, body: Mapping[str, Any]) -> ModelCall:
-    return calls.plan_call(principal, model_id, body, endpoint=ENDPOINT, stream=True)
+def _call(principal: Principal, ways: FoundRoutes, body: Mapping[str, Any]) -> ModelCall:
+    return calls.plan_call(principal, ways, body, endpoint=ENDPOINT, stream=True)

@@ -15,13 +15,12 @@ from cache.namespaces import CONVERSATIONS
 from database.tables.conversations import Stream
 from providers.attempts import FailedTry
 from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
-from services import model_routes
 from services.costs import budgets, ledger
 from services.costs.ledger import PricedCall, ProviderCall, estimate_tokens
 from services.costs.pricing import PriceQuote, price_at
 from services.errors import RateLimited
 from services.estimates import estimate_prompt, text_of
-from services.model_routes import ModelRoute
+from services.model_routes import FoundRoutes, ModelRoute
 from services.principal import Principal
 from services.rate_limits import Reservation, reserve_tokens
 from services.runtime import runtime
@@ -254,7 +253,7 @@ class ModelCall:
 
 def plan_call(
     principal: Principal,
-    model_id: str,
+    found: FoundRoutes,
     body: Mapping[str, Any],
     *,
     endpoint: str,
@@ -265,30 +264,28 @@ def plan_call(
 
     Args:
         principal: who asks.
-        model_id: which model.
+        found: the models that may answer.
         body: the request, in OpenAI's format.
         endpoint: what the ledger calls the way it came.
         stream: whether the answer comes in pieces.
         plain: the request for providers of another format than Anthropic's, where it differs.
 
     Raises:
-        NotFound: the caller has no such model.
-        Unavailable, Invalid: an alias has no model that can be used, or none for this request.
         BudgetExceeded: a hard limit is reached.
         RateLimited: the key has had the tokens of its minute.
     """
-    alias_id, routes = model_routes.routes_for(model_id, body)
+    first = found.routes[0]
     budgets.check_budget(principal)
     called_at = runtime().clock.now()
     call = ModelCall(
         call_id=new_id(),
         principal=principal,
-        routes=routes,
-        request=ChatRequest(model=routes[0].name, body=body, stream=stream),
+        routes=found.routes,
+        request=ChatRequest(model=first.name, body=body, stream=stream),
         endpoint=endpoint,
         called_at=called_at,
-        quote=price_at(routes[0].model_id, called_at),
-        alias_id=alias_id,
+        quote=price_at(first.model_id, called_at),
+        alias_id=found.alias_id,
         plain=plain,
     )
     if principal.tokens_per_minute is None:

@@ -23,6 +23,7 @@ from services.calls import Bill
 from services.costs.ledger import estimate_tokens
 from services.dialects.protocol import Head
 from services.errors import NotFound
+from services.model_routes import FoundRoutes
 from services.principal import Principal
 from services.relays import EMBEDDINGS, Relay, Style, Turn
 from services.response_cache import KeptAnswer, ResponseSlot
@@ -138,24 +139,24 @@ def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:
         UpstreamFailed: the provider failed before its first token, or, where the answer is not
             streamed, at all.
     """
-    _, routes = model_routes.routes_for(asked.model, asked.body)
+    ways = model_routes.routes_for(asked.model, asked.body)
     slots = response_cache.VECTORS if style is EMBEDDINGS else response_cache.CHAT
-    slot = response_cache.slot_for(principal, asked.body, asked.cache, routes, slots=slots)
+    slot = response_cache.slot_for(principal, asked.body, asked.cache, ways.routes, slots=slots)
     turn = Turn(principal, asked, style, slot)
     if slot is None:
-        return _asked(turn, new_id())
+        return _asked(turn, ways, new_id())
     kept = slot.find()
     if kept is not None:
         return _replayed(turn, slot, kept, "hit")
-    return _asked_once(turn, slot)
+    return _asked_once(turn, ways, slot)
 
 
-def _asked(turn: Turn, call_id: str) -> Reply:
+def _asked(turn: Turn, ways: FoundRoutes, call_id: str) -> Reply:
     """Ask a provider."""
     asked = turn.asked
     call = calls.plan_call(
         turn.principal,
-        asked.model,
+        ways,
         asked.body,
         endpoint=turn.style.endpoint,
         stream=asked.stream,
@@ -179,16 +180,16 @@ def _asked(turn: Turn, call_id: str) -> Reply:
     return replace(reply, model=model, body=body, cost_usd=relay.cost_usd)
 
 
-def _asked_once(turn: Turn, slot: ResponseSlot) -> Reply:
+def _asked_once(turn: Turn, ways: FoundRoutes, slot: ResponseSlot) -> Reply:
     """Ask a provider, or share the answer of whoever asks the same just now."""
     call_id = new_id()
     found = claim_or_share(slot, turn.form, call_id)
     if isinstance(found, KeptAnswer):
         return _replayed(turn, slot, found, "coalesced")
     if found is not None:
-        return _shared(turn, slot, found) or _asked(turn, call_id)
+        return _shared(turn, slot, found) or _asked(turn, ways, call_id)
     try:
-        return _asked(turn, call_id)
+        return _asked(turn, ways, call_id)
     except BaseException:
         slot.release(turn.form, call_id)
         raise

@@ -5,7 +5,7 @@ A call reads this through the cache, in one look-up, whatever its model's name s
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Row, Select, select
@@ -20,6 +20,7 @@ from services.runtime import runtime
 from services.secrets import SecretUnreadable
 
 __all__ = [
+    "FoundRoutes",
     "ModelRoute",
     "Routing",
     "Target",
@@ -68,6 +69,13 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Target, ...]
 
 
+class FoundRoutes(NamedTuple):
+    """The ways of one call, at least one and in their order; `alias_id` if an alias was asked."""
+
+    alias_id: str | None
+    routes: Sequence[ModelRoute]
+
+
 @MODELS.read("route", shape=2)
 def find_routing(model_id: str) -> Routing | None:
     """What `model_id` stands for: a model, an alias, or the one model of this bare name.
@@ -84,15 +92,12 @@ def find_routing(model_id: str) -> Routing | None:
     return Routing(targets=(Target(_route(found[0])),)) if len(found) == 1 else None
 
 
-def routes_for(model_id: str, body: Mapping[str, Any]) -> tuple[str | None, Sequence[ModelRoute]]:
+def routes_for(model_id: str, body: Mapping[str, Any]) -> FoundRoutes:
     """The ways for a call that is about to be made, the first to be tried first.
 
     Args:
         model_id: what the caller asked for.
         body: the request, which decides what a model must be able to do.
-
-    Returns:
-        The alias that was asked for, if it was one, and at least one route.
 
     Raises:
         NotFound: there is no such model, or it or its provider is switched off.
@@ -104,7 +109,7 @@ def routes_for(model_id: str, body: Mapping[str, Any]) -> tuple[str | None, Sequ
         detail = f"There is no model “{model_id[:80]}” that is switched on."
         raise NotFound(detail, code="model_not_found")
     if found.alias_id is None:
-        return None, [each.route for each in found.targets]
+        return FoundRoutes(None, [each.route for each in found.targets])
     if not found.targets:
         raise Unavailable(
             f"No model that “{found.alias_id}” stands for can be used now.", code="alias_is_empty"
@@ -114,7 +119,7 @@ def routes_for(model_id: str, body: Mapping[str, Any]) -> tuple[str | None, Sequ
     if not able:
         wants = ", ".join(sorted(needed))
         raise Invalid.field("model", f"No model of “{found.alias_id}” has what is needed: {wants}.")
-    return found.alias_id, in_turn(able, found.strategy, _dice.random)
+    return FoundRoutes(found.alias_id, in_turn(able, found.strategy, _dice.random))
 
 
 def in_turn(

@@ -17,12 +17,18 @@ from providers.protocol import (
     Usage,
 )
 from services import authentication, calls
-from services.errors import BudgetExceeded, NotFound, RateLimited
+from services.errors import BudgetExceeded, RateLimited
+from services.model_routes import routes_for
 from services.unit_of_work import unit_of_work
 from streams.outcome import Outcome
 from tests.factories.costs import make_model, make_price
 
 BODY = {"messages": [{"role": "user", "content": "12345678"}], "temperature": 0}
+
+
+def _planned(principal, body=BODY):
+    found = routes_for("acme/brain-1", body)
+    return calls.plan_call(principal, found, body, endpoint="messages", stream=True)
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def call(app, principal):
     """A call of hers to a model with a price: two dollars in, ten out for a million."""
     make_model(app)
     make_price(app)
-    planned = calls.plan_call(principal, "acme/brain-1", BODY, endpoint="messages", stream=True)
+    planned = _planned(principal)
     with unit_of_work() as work:
         planned.open(work)
     return planned
@@ -73,15 +79,7 @@ def test_a_call_is_made_with_the_providers_own_name(call, principal, clock):
     assert (call.request.model, call.request.body, call.request.stream) == ("brain-1", BODY, True)
     assert call.principal is principal
     assert call.called_at == clock.now()
-    assert calls.plan_call(
-        principal, "acme/brain-1", BODY, endpoint="x", stream=False
-    ).call_id > call.call_id  # fmt: skip
-
-
-def test_an_unknown_model_is_refused(principal):
-    """Before budgets are even looked at."""
-    with pytest.raises(NotFound):
-        calls.plan_call(principal, "acme/none", BODY, endpoint="x", stream=True)
+    assert _planned(principal).call_id > call.call_id
 
 
 def test_a_reached_budget_refuses_before_anything_is_spent(admin, alice, call):
@@ -92,31 +90,37 @@ def test_a_reached_budget_refuses_before_anything_is_spent(admin, alice, call):
     _closed(call, Outcome(text="x", usage=Usage(1000, 0), first_token_s=0.1))
 
     with pytest.raises(BudgetExceeded):
-        calls.plan_call(call.principal, "acme/brain-1", BODY, endpoint="x", stream=True)
+        calls.plan_call(
+            call.principal, routes_for("acme/brain-1", BODY), BODY, endpoint="x", stream=True
+        )
 
 
 def test_a_key_that_had_the_tokens_of_its_minute_is_refused(call, clock):
     """And let in again when they are worked off."""
     limited = msgspec.structs.replace(call.principal, tokens_per_minute=100)
-    calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
+    _planned(limited)
 
     with pytest.raises(RateLimited) as refused:
-        calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
+        _planned(limited)
 
     assert refused.value.retry_after_s == 60
     clock.advance(60)
-    calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
+    _planned(limited)
 
 
 def test_a_bill_puts_the_reserved_tokens_right(call):
     """What was reserved too much is there for the next call at once."""
     limited = msgspec.structs.replace(call.principal, tokens_per_minute=1000)
     body = {**BODY, "max_tokens": 797}
-    first = calls.plan_call(limited, "acme/brain-1", body, endpoint="x", stream=True)
+    first = calls.plan_call(
+        limited, routes_for("acme/brain-1", body), body, endpoint="x", stream=True
+    )
     _opened(first)
     _closed(first, Outcome(text="x", usage=Usage(60, 40), first_token_s=0.1))
 
-    second = calls.plan_call(limited, "acme/brain-1", body, endpoint="x", stream=True)
+    second = calls.plan_call(
+        limited, routes_for("acme/brain-1", body), body, endpoint="x", stream=True
+    )
 
     assert first.reservation is not None
     assert second.reservation is not None
@@ -127,8 +131,12 @@ def test_a_bill_puts_the_reserved_tokens_right(call):
 def test_a_key_has_as_many_answers_under_way_as_it_may(call):
     """The next one is refused before it costs anything, and let in when one has ended."""
     limited = msgspec.structs.replace(call.principal, max_concurrent_streams=2)
-    second = calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
-    third = calls.plan_call(limited, "acme/brain-1", BODY, endpoint="x", stream=True)
+    second = calls.plan_call(
+        limited, routes_for("acme/brain-1", BODY), BODY, endpoint="x", stream=True
+    )
+    third = calls.plan_call(
+        limited, routes_for("acme/brain-1", BODY), BODY, endpoint="x", stream=True
+    )
     _opened(second)
 
     with pytest.raises(RateLimited) as refused:

@@ -4,6 +4,7 @@ from functools import partial
 
 from services import authentication, calls
 from services.errors import RateLimited
+from services.model_routes import routes_for
 from services.unit_of_work import unit_of_work
 from tests.doubles.together import together
 from tests.factories.users import make_user
@@ -17,7 +18,8 @@ ASKED = {
 def _planned(client, **fields):
     principal = authentication.authenticate(client.key)
     body = {**ASKED, **fields}
-    return calls.plan_call(principal, body.pop("model"), body, endpoint="x", stream=True)
+    found = routes_for(body.pop("model"), body)
+    return calls.plan_call(principal, found, body, endpoint="x", stream=True)
 
 
 def _reserved(client, app, asked):

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.openai import ChatCall
 from services import authentication, calls
+from services.model_routes import routes_for
 from services.relays import CHAT, MESSAGES, Relay, Turn
 from services.response_cache import KeptAnswer, ResponseSlot
 
@@ -41,7 +42,9 @@ def test_an_answer_that_cannot_be_kept_is_given_all_the_same(app, alice, logged)
     with app.app_context():
         principal = authentication.authenticate(alice.key)
         slot = FullSlot(principal, nothing, "", None, None)
-        call = calls.plan_call(principal, "demo/echo", HELLO, endpoint="x", stream=False)
+        call = calls.plan_call(
+            principal, routes_for("demo/echo", HELLO), HELLO, endpoint="x", stream=False
+        )
         relay = Relay(call, Turn(principal, _call(), CHAT, slot))
         outcome = relay.start().wait()
 
