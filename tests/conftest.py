@@ -25,8 +25,10 @@ from tests.doubles.openai_server import KEY as UPSTREAM_KEY
 from tests.doubles.openai_server import OpenAIServer
 from tests.doubles.prepared_databases import PreparedDatabases
 from tests.doubles.quick_rules import QuickRule
+from tests.doubles.redis_process import RedisProcess, free_port, strict_client
 from tests.doubles.wire_server import WireServer
 from tests.factories.users import make_user
+from tests.streams.scripts import wait_until
 
 pytest_plugins = ["tests.doubles.postgres", "tests.doubles.dependencies"]
 
@@ -138,6 +140,28 @@ def logged(app: Flask) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(lines))
     yield lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
     structlog.configure(**before)
+
+
+@pytest.fixture(scope="session")
+def redis_process() -> Iterator[RedisProcess]:
+    """One real server for all tests that do not harm it."""
+    process = RedisProcess().start()
+    yield process
+    process.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """One node that holds all slots, which is a Cluster to its clients."""
+    folder = tmp_path_factory.mktemp("redis-cluster")
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    process = RedisProcess(*options, "--dir", str(folder)).start()
+    client = strict_client(process.port)
+    client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
+    client.close()
+    yield process
+    process.kill()
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ from flask import Flask, request_started
 from cache.backends.redis import RedisTier
 from tests.doubles.fake_clock import FakeClock
 from tests.doubles.fake_generations import FakeGenerations
-from tests.doubles.redis_process import RedisProcess, free_port, strict_client
 from tests.doubles.redis_tier import make_tier
-from tests.streams.scripts import wait_until
 
 pytest.register_assert_rewrite("tests.cache.suite", "tests.cache.suite_verbs")
 
@@ -41,28 +39,6 @@ def new_tier(clock: FakeClock) -> Iterator[Callable[..., RedisTier]]:
     yield make
     for tier in made:
         tier.stop()
-
-
-@pytest.fixture(scope="session")
-def redis_process() -> Iterator[RedisProcess]:
-    """One real server for all tests that do not harm it."""
-    process = RedisProcess().start()
-    yield process
-    process.kill()
-
-
-@pytest.fixture(scope="session")
-def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """One node that holds all slots, which is a Cluster to its clients."""
-    folder = tmp_path_factory.mktemp("redis-cluster")
-    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-    process = RedisProcess(*options, "--dir", str(folder)).start()
-    client = strict_client(process.port)
-    client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-    wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
-    client.close()
-    yield process
-    process.kill()
 
 
 @pytest.fixture

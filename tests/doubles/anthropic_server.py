@@ -5,13 +5,13 @@ keeps the requests it got. That it speaks the format is shown by the official cl
 it in a test. `python -m tests.doubles.anthropic_server` runs it as a process of its own.
 """
 
-import argparse
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.doubles.provider_server import ProviderServer, serve
 
 __all__ = ["KEY", "MODELS", "AnthropicServer"]
 
@@ -211,36 +211,15 @@ def _events(body: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
     yield {"type": "message_stop"}
 
 
-class AnthropicServer(ThreadingHTTPServer):
+class AnthropicServer(ProviderServer):
     """The server; `start` runs it in a thread, `close` ends it."""
 
-    daemon_threads = True
-    request_queue_size = 256
+    handler = _Handler
 
     def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.requests: list[dict[str, Any]] = []
+        super().__init__(port)
         self.versions: list[str | None] = []
-
-    @property
-    def url(self) -> str:
-        """The base URL that clients are given."""
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def start(self) -> "AnthropicServer":
-        """Serve in a thread."""
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def close(self) -> None:
-        """End it."""
-        self.shutdown()
-        self.server_close()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, default=0)
-    served = AnthropicServer(parser.parse_args().port)
-    print(served.url, flush=True)  # noqa: T201 (its caller reads the address)
-    served.serve_forever()
+    serve(AnthropicServer)

@@ -4,14 +4,15 @@ It echoes the last user message word by word, counts words as tokens, checks the
 requests it got. `python -m tests.doubles.openai_server` runs it as a process of its own.
 """
 
-import argparse
 import base64
 import json
 import struct
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.doubles.provider_server import ProviderServer, serve
 
 __all__ = ["KEY", "MODELS", "OpenAIServer"]
 
@@ -226,38 +227,22 @@ def _lines(model: str, body: dict[str, Any]) -> Any:  # noqa: C901 (one list of 
     yield b"[DONE]"
 
 
-class OpenAIServer(ThreadingHTTPServer):
+class OpenAIServer(ProviderServer):
     """The server; `start` runs it in a thread, `close` ends it with all that stalls."""
 
-    daemon_threads = True
-    request_queue_size = 256
+    handler = _Handler
+    path = "/v1"
 
     def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.requests: list[dict[str, Any]] = []
+        super().__init__(port)
         self.ended = threading.Event()
         self.hung_up = threading.Event()
-
-    @property
-    def url(self) -> str:
-        """The base URL that clients are given."""
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-    def start(self) -> "OpenAIServer":
-        """Serve in a thread."""
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-        return self
 
     def close(self) -> None:
         """End it."""
         self.ended.set()
-        self.shutdown()
-        self.server_close()
+        super().close()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, default=0)
-    served = OpenAIServer(parser.parse_args().port)
-    print(served.url, flush=True)  # noqa: T201 (its caller reads the address)
-    served.serve_forever()
+    serve(OpenAIServer)
