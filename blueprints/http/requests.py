@@ -1,5 +1,7 @@
 """What happens around every request: its id, and headers that keep browsers careful."""
 
+import socket
+import threading
 import time
 from contextlib import suppress
 
@@ -14,6 +16,7 @@ from telemetry.ids import new_id, request_id
 __all__ = ["register_request_hooks"]
 
 MOST_DISCARDED = 64 * 2**20
+LONGEST_DISCARD_S = 5.0
 PIECE = 64 * 1024
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -47,17 +50,33 @@ def _end(response: Response) -> Response:
 
 
 def _discard_body() -> None:
-    """Read on to the end of a body that nobody wants, within a limit.
+    """Read on to the end of a body that nobody wants, within limits of size and time.
 
     A connection that is closed over unread bytes is reset, and with it goes the answer that says
     what was wrong with them.
     """
-    if not request.environ.get("wsgi.input_terminated"):
+    environ = request.environ
+    if not environ.get("wsgi.input_terminated") or not _has_body():
         return
-    left, body = MOST_DISCARDED, request.environ["wsgi.input"]
+    left, body = MOST_DISCARDED, environ["wsgi.input"]
+    limit = threading.Timer(LONGEST_DISCARD_S, _hear_no_more, [environ.get("gunicorn.socket")])
+    limit.daemon = True
+    limit.start()
     with suppress(Exception):  # the client is gone, or its body broken: the answer stands
         while left > 0 and (piece := body.read(PIECE)):
             left -= len(piece)
+    limit.cancel()
+
+
+def _has_body() -> bool:
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
+
+
+def _hear_no_more(connection: socket.socket | None) -> None:
+    """End a wait for what a client sends; it can still be answered."""
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RD)
 
 
 def register_request_hooks(app: Flask) -> None:

@@ -26,6 +26,20 @@ def test_a_client_that_sends_first_and_closes_then_reads_why(larder, key, status
         assert document["detail"] == "The body can have 8388608 bytes at most."
 
 
+def test_a_client_that_never_sends_its_body_is_answered_all_the_same(larder):
+    """Nobody holds a thread of the server for longer than a moment by saying nothing."""
+    connection = HTTPConnection(urlsplit(larder.url).netloc, timeout=60)
+    connection.putrequest("POST", "/api/conversations")
+    connection.putheader("Authorization", "Bearer lk-nobody's")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders(b"{")
+
+    response = connection.getresponse()
+
+    assert response.status == 401
+    connection.close()
+
+
 def _send(larder: GunicornServer, key: str, body: bytes) -> tuple[int, dict[str, object]]:
     """One request whose whole body is sent before the answer is looked at."""
     connection = HTTPConnection(urlsplit(larder.url).netloc, timeout=30)
