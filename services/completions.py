@@ -6,6 +6,7 @@ the response cache, and handed on.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain
@@ -31,6 +32,7 @@ from services.response_sharing import claim_or_share
 from services.runtime import runtime
 from services.standing import Standing
 from services.stream_rows import model_of
+from streams.errors import StreamGone
 from streams.events import Draft, Event
 from streams.reading import Reader
 from telemetry.ids import new_id
@@ -205,7 +207,8 @@ def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
     first = next((batch for batch in batches if batch), None)
     if first is None or first[0].name == "error":
         return None
-    following = _followed(turn, slot, chain([first], batches))
+    _book_when_kept(turn, slot, reader.stream_id)
+    following = _followed(chain([first], batches), turn.style)
     return Reply(
         batches=lambda: following,
         model=model_of(reader.stream_id),
@@ -215,26 +218,23 @@ def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
     )
 
 
-def _followed(
-    turn: Turn, slot: ResponseSlot, batches: Iterator[Sequence[Event]]
-) -> Iterator[Sequence[Line]]:
+def _followed(batches: Iterator[Sequence[Event]], style: Style) -> Iterator[Sequence[Line]]:
     """The events of another's call, which costs this caller nothing."""
-    background = runtime().background
+    for batch in batches:
+        yield [Draft(each.name, style.unpaid(each.name, each.data)) for each in batch]
+
+
+def _book_when_kept(turn: Turn, slot: ResponseSlot, stream_id: str) -> None:
+    """Book what a shared call saves, once its answer is kept, whether its caller stays or not."""
 
     def book() -> None:
-        deque(batches, maxlen=0)  # this caller may have left before its end
+        with suppress(StreamGone):  # it is over
+            deque(runtime().streams.join(stream_id).batches(), maxlen=0)
         kept = slot.find()
         if kept is not None:
             slot.book(kept, turn.style.endpoint, is_streamed=True)
 
-    def follow() -> Iterator[Sequence[Line]]:
-        try:
-            for batch in batches:
-                yield [Draft(each.name, turn.style.unpaid(each.name, each.data)) for each in batch]
-        finally:
-            background.start(book)
-
-    return follow()
+    runtime().background.start(book)
 
 
 def _replayed(turn: Turn, slot: ResponseSlot, kept: KeptAnswer, how: str) -> Reply:

@@ -6,6 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.openai import ChatCall
+from schemas.response_cache import CacheControls
+from services import completions, relays
+from services.authentication import authenticate
 from tests.doubles.together import together
 from tests.factories.users import make_user
 from tests.streams.scripts import wait_until
@@ -280,6 +284,21 @@ def test_who_shares_a_call_is_told_its_model_and_may_leave(alice, provided):
     assert [each.headers["X-Larder-Model"] for each in (first, copy)] == ["up/slow"] * 2
     assert copy.headers["X-Larder-Cache"] == "coalesced"
     assert b"[DONE]" in first.data
+    wait_until(lambda: {each["status"] for each in _records(alice)} == {"ok", "cached"})
+
+
+def test_who_leaves_before_a_first_byte_has_saved_as_much(app, alice, provided):
+    """Its server never asks for one then."""
+    body = {"messages": [{"role": "user", "content": "word " * 20}]}
+    asked = ChatCall("up/slow", True, False, body, cache=CacheControls())
+    with app.app_context():
+        principal = authenticate(alice.key)
+        first, copy = [completions.answer(principal, asked, relays.CHAT) for _ in range(2)]
+        assert copy.cache == "coalesced"
+
+        del copy
+        list(first.batches())
+
     wait_until(lambda: {each["status"] for each in _records(alice)} == {"ok", "cached"})
 
 
