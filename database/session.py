@@ -19,6 +19,8 @@ from sqlalchemy import Connection, Engine, MetaData, RootTransaction, event, tex
 from sqlalchemy.exc import DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from database.write_lock import BEGIN, begin_writing
+
 __all__ = [
     "BUSY_TIMEOUT_MS",
     "Base",
@@ -122,11 +124,15 @@ def _on_sqlite_begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("isolation_level") == "AUTOCOMMIT":
         return
-    begin = "BEGIN IMMEDIATE" if options.get("writes") else "BEGIN"
-    try:  # past SQLAlchemy, which takes five times as long as SQLite for it
-        connection.connection.cursor().execute(begin)
+    # Past SQLAlchemy, which takes five times as long as SQLite for it.
+    cursor, writes = connection.connection.cursor(), bool(options.get("writes"))
+    try:
+        if writes:
+            begin_writing(cursor, patience_ms=BUSY_TIMEOUT_MS)
+        else:
+            cursor.execute("BEGIN")
     except sqlite3.Error as fault:
-        raise OperationalError(begin, None, fault) from fault
+        raise OperationalError(BEGIN if writes else "BEGIN", None, fault) from fault
 
 
 @contextmanager

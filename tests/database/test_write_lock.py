@@ -1,0 +1,117 @@
+"""SQLite's write lock: waited for without stopping the process, and not for ever."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from database.write_lock import begin_writing
+from tests.doubles.fake_clock import FakeClock
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_MS = 10_000
+GREENLETS = """
+from gevent import monkey
+monkey.patch_all()
+import sqlite3, sys
+import gevent
+from database.write_lock import begin_writing
+
+one, two = [sqlite3.connect(sys.argv[1], isolation_level=None) for _ in range(2)]
+one.execute("BEGIN IMMEDIATE")
+waiting = gevent.spawn(begin_writing, two.cursor(), patience_ms=20_000)
+gevent.sleep(0.05)
+one.execute("COMMIT")
+waiting.get(timeout=10)
+print("begun", two.in_transaction)
+"""
+
+
+@pytest.fixture
+def connections(tmp_path: Path) -> Iterator[list[sqlite3.Connection]]:
+    """Three connections to one file in WAL mode, as Larder's."""
+    made = [
+        sqlite3.connect(tmp_path / "x.sqlite3", isolation_level=None, check_same_thread=False)
+        for _ in range(3)
+    ]
+    made[0].execute("PRAGMA journal_mode=WAL")
+    made[0].execute("CREATE TABLE t (x)")
+    yield made
+    for each in made:
+        each.close()
+
+
+def _patience_ms(connection: sqlite3.Connection) -> int:
+    (found,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    return int(found)
+
+
+def test_a_free_lock_is_taken_at_once(connections):
+    """And what the connection waits for other locks is as before."""
+    one, two, _ = connections
+
+    begin_writing(one.cursor(), patience_ms=PATIENCE_MS)
+
+    assert one.in_transaction
+    assert _patience_ms(one) == PATIENCE_MS
+    with pytest.raises(sqlite3.OperationalError):
+        two.execute("PRAGMA busy_timeout=0").execute("BEGIN IMMEDIATE")
+
+
+def test_those_who_wait_get_it_one_after_the_other(connections):
+    """Once the one before has committed; none is lost, none writes at the same time."""
+    one, *others = connections
+    begin_writing(one.cursor(), patience_ms=PATIENCE_MS)
+    one.execute("INSERT INTO t VALUES (0)")
+
+    def write(connection: sqlite3.Connection) -> None:
+        begin_writing(connection.cursor(), patience_ms=PATIENCE_MS)
+        connection.execute("INSERT INTO t SELECT max(x) + 1 FROM t")
+        connection.execute("COMMIT")
+
+    threads = [threading.Thread(target=write, args=(each,)) for each in others]
+    for each in threads:
+        each.start()
+    one.execute("COMMIT")
+    for each in threads:
+        each.join(10)
+
+    assert one.execute("SELECT x FROM t ORDER BY x").fetchall() == [(0,), (1,), (2,)]
+
+
+def test_a_lock_that_is_never_free_is_an_error_in_the_end(connections, clock: FakeClock):
+    """After the patience, and not before."""
+    one, two, _ = connections
+    begin_writing(one.cursor(), patience_ms=PATIENCE_MS)
+    began_s = clock.monotonic()
+
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        begin_writing(two.cursor(), patience_ms=PATIENCE_MS, clock=clock)
+
+    assert 10 <= clock.monotonic() - began_s < 11
+    assert _patience_ms(two) == PATIENCE_MS
+    one.execute("COMMIT")
+    begin_writing(two.cursor(), patience_ms=PATIENCE_MS)
+
+
+def test_another_fault_is_no_lock(connections):
+    """It is told as it is."""
+    one, *_ = connections
+    begin_writing(one.cursor(), patience_ms=PATIENCE_MS)
+
+    with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
+        begin_writing(one.cursor(), patience_ms=PATIENCE_MS)
+
+
+def test_other_greenlets_go_on_meanwhile(tmp_path):
+    """Among them the one that holds the lock: waiting in C, it would never let go."""
+    done = subprocess.run(
+        [sys.executable, "-c", GREENLETS, str(tmp_path / "x.sqlite3")],
+        cwd=ROOT, check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.stdout == "begun True\n", done.stderr
