@@ -56,7 +56,7 @@ def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> I
                     _say_goodbye(reply, pieces)
                     return
                 if chunk.says_something:
-                    reply.has_begun()
+                    reply.note_beginning()
                 is_finished = is_finished or chunk.finish_reason is not None
                 yield chunk
     except ProviderBroken:

@@ -100,7 +100,7 @@ class Reply:
             ProviderTimeout, ProviderBroken: as `pieces`.
             ProviderMalformed: it is over the limit.
         """
-        self.has_begun()
+        self.note_beginning()
         body = bytearray()
         for piece in self.pieces():
             body += piece
@@ -109,7 +109,7 @@ class Reply:
                 raise ProviderMalformed("The provider's answer is too large.")
         return bytes(body)
 
-    def has_begun(self) -> None:
+    def note_beginning(self) -> None:
         """The first token is there; until then pings do not lengthen the wait for it."""
         self._begins_s = None
 

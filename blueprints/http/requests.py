@@ -62,10 +62,12 @@ def _discard_body() -> None:
     limit = threading.Timer(LONGEST_DISCARD_S, _hear_no_more, [environ.get("gunicorn.socket")])
     limit.daemon = True
     limit.start()
-    with suppress(Exception):  # the client is gone, or its body broken: the answer stands
-        while left > 0 and (piece := body.read(PIECE)):
-            left -= len(piece)
-    limit.cancel()
+    try:
+        with suppress(Exception):  # the client is gone, or its body broken: the answer stands
+            while left > 0 and (piece := body.read(PIECE)):
+                left -= len(piece)
+    finally:  # however it ends: the connection may serve the next request
+        limit.cancel()
 
 
 def _has_body() -> bool:

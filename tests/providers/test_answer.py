@@ -26,7 +26,7 @@ class FakeReply:
             self.read += 1
             yield step
 
-    def has_begun(self) -> None:
+    def note_beginning(self) -> None:
         """Note after which piece that was."""
         self.began_after = self.began_after or self.read
 

@@ -197,7 +197,7 @@ def test_once_the_answer_has_begun_pings_keep_it_alive(wire, send):
     pieces = reply.pieces()
     next(pieces)
 
-    reply.has_begun()
+    reply.note_beginning()
 
     with pytest.raises(protocol.ProviderTimeout, match="took too long"):
         list(pieces)
