@@ -1,6 +1,6 @@
-"""The ten namespaces, each declared once: whose entries, how long, how fresh, who warms them.
+"""The eleven namespaces, each declared once: whose entries, how long, how fresh, who warms them.
 
-All that is derived from our own database is `strict`. None of the ten holds a third party's data
+All that is derived from our own database is `strict`. None of the eleven holds a third party's data
 (a provider's list of models is written into the catalogue first), so none is `ttl`.
 
 Leeway, and why. `STEADY` resources follow from the database alone: an entry whose stamp is current
@@ -28,6 +28,7 @@ __all__ = [
     "PERMISSIONS",
     "PROVIDERS",
     "RESPONSES",
+    "STREAMS",
     "USERS",
     "WORKSPACES",
     "Namespace",
@@ -62,11 +63,15 @@ CONVERSATIONS: ScopedNamespace[UserId] = ScopedNamespace(
         "detail": 300,
         "messages": 300,
         "search": 120,
-        "streams": 60,
     },
     owners="a user",
     leeway={"list": STEADY, "messages": STEADY, "search": STEADY},
     warmed_by=("recent-users",),
+)
+# Not among the conversations: each call of `/v1` begins and ends one, and would make its user's
+# conversations stale.
+STREAMS: ScopedNamespace[UserId] = ScopedNamespace(
+    "streams", {"list": 60, "detail": 60}, owners="a user"
 )
 USERS: ScopedNamespace[UserId | Everyone] = ScopedNamespace(
     "users", {"me": 300, "list": 300, "detail": 300}, owners="a user, or everyone for admins"
@@ -108,6 +113,7 @@ NAMESPACES: Mapping[str, PublicNamespace | ScopedNamespace[Any]] = {
         MODELS,
         PROVIDERS,
         CONVERSATIONS,
+        STREAMS,
         USERS,
         WORKSPACES,
         AUDIT_LOGS,

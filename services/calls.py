@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from cache.namespaces import CONVERSATIONS
+from cache.namespaces import STREAMS
 from database.tables.conversations import Stream
 from providers.attempts import FailedTry
 from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
@@ -120,7 +120,7 @@ class ModelCall:
             stream = work.session.get(Stream, self.call_id)
             if stream is not None:  # so that a lost stream is booked as the model's that ran it
                 stream.model_id = self.route.model_id
-                work.invalidates(CONVERSATIONS.of(self.principal.user_id))
+                work.invalidates(STREAMS.of(self.principal.user_id))
 
     def open(self, work: UnitOfWork) -> None:
         """Note the running stream, so that any worker knows whose it is.

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from sqlalchemy import select
 
-from cache.namespaces import CONVERSATIONS
+from cache.namespaces import STREAMS
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Stream
@@ -62,7 +62,7 @@ def end_lost_stream(stream_id: str) -> bool:
             return False
         stream.status = "ended"
         stream.ended_at = runtime().clock.now()
-        work.invalidates(CONVERSATIONS.of(UserId(stream.user_id)))
+        work.invalidates(STREAMS.of(UserId(stream.user_id)))
         owed = {} if call is None else _owed(ledger.book(work, call))
         if stream.message_id is not None:
             written = {

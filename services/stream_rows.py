@@ -5,7 +5,7 @@ from typing import Protocol
 
 from sqlalchemy import bindparam, insert, select, update
 
-from cache.namespaces import CONVERSATIONS
+from cache.namespaces import STREAMS
 from database.prepared import Prepared
 from database.session import read_session
 from database.tables.conversations import Stream
@@ -117,14 +117,14 @@ def begin_stream(
         "started_at": streamed.called_at,
     }
     _BEGIN.run(work.connection(Stream), row)
-    work.invalidates(CONVERSATIONS.of(principal.user_id))
+    work.invalidates(STREAMS.of(principal.user_id))
 
 
 def end_stream(work: UnitOfWork, principal: Principal, stream_id: str) -> None:
     """Note that a stream has ended, within `work`."""
     ended = {"stream_id": stream_id, "now": runtime().clock.now()}
     _END.run(work.connection(Stream), ended)
-    work.invalidates(CONVERSATIONS.of(principal.user_id))
+    work.invalidates(STREAMS.of(principal.user_id))
 
 
 def model_of(stream_id: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from cache.namespaces import CONVERSATIONS
+from cache.namespaces import STREAMS
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Stream
@@ -24,7 +24,7 @@ __all__ = ["get_stream", "join_stream", "list_active", "stop_stream", "stops_req
 MAX_LISTED = 200
 
 
-@CONVERSATIONS.read("streams")
+@STREAMS.read("list")
 def list_active(owner: UserId) -> dict[str, Any]:
     """The running streams of `owner`, newest first."""
     with read_session() as session:
@@ -37,7 +37,7 @@ def list_active(owner: UserId) -> dict[str, Any]:
         return {"items": StreamSchema(many=True).dump(rows), "next_cursor": None}
 
 
-@CONVERSATIONS.read("streams")
+@STREAMS.read("detail")
 def get_stream(owner: UserId, stream_id: str) -> dict[str, Any]:
     """One stream of `owner`.
 
@@ -96,7 +96,7 @@ def stop_stream(owner: UserId, stream_id: str) -> None:
             .where(Stream.id == stream_id, Stream.user_id == owner)
             .values(is_stop_requested=True)
         )
-        work.invalidates(CONVERSATIONS.of(owner))
+        work.invalidates(STREAMS.of(owner))
 
 
 def stops_requested(stream_ids: Sequence[str]) -> Collection[str]:

@@ -102,7 +102,7 @@ class Stream(Base):
             postgresql_where=text("status = 'running'"),
         ),
     )
-    cached_in = (owned("conversations", "user_id"),)
+    cached_in = (owned("streams", "user_id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

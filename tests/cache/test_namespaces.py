@@ -33,7 +33,7 @@ def app(store, clock):
     return app
 
 
-def test_there_are_ten():
+def test_there_are_eleven():
     """Admins clear them, and operators set their TTLs, by these names."""
     assert sorted(NAMESPACES) == [
         "analytics",
@@ -44,6 +44,7 @@ def test_there_are_ten():
         "permissions",
         "providers",
         "responses",
+        "streams",
         "users",
         "workspaces",
     ]
@@ -53,7 +54,7 @@ def test_there_are_ten():
 def test_only_the_catalogue_is_public():
     """Everything else belongs to somebody."""
     assert [each.name for each in PUBLIC] == ["models", "providers"]
-    assert [each.is_public for each in (*PUBLIC, *SCOPED)] == [True] * 2 + [False] * 8
+    assert [each.is_public for each in (*PUBLIC, *SCOPED)] == [True] * 2 + [False] * 9
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES.values(), ids=_named)

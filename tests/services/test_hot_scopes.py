@@ -55,9 +55,10 @@ def test_two_users_requests_share_no_row_but_of_a_striped_scope(app, alice, bob,
 
 
 def test_a_chat_bumps_its_users_conversations_and_figures(app, alice):
-    """Three rows: two of the user's own, and one stripe of the figures over everyone."""
+    """Three rows of the user's own, and one stripe of the figures over everyone."""
     raised = _raised(app, _chat, alice)
 
     stripes = {each for each in raised if "#" in each}
-    assert raised - stripes == {f"conversations:{alice.user_id}", f"analytics:{alice.user_id}"}
+    own = {f"{each}:{alice.user_id}" for each in ("analytics", "conversations", "streams")}
+    assert raised - stripes == own
     assert all(each.startswith("analytics:everyone#") for each in stripes)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from cache.namespaces import CONVERSATIONS
+from cache.namespaces import STREAMS
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Message, Stream
@@ -67,7 +67,7 @@ def make_stream(alice, conversation_id, *, worker=f"{HERE}:1", age_s=120, copy_o
                 started_at=now,
             )
         )
-        work.invalidates(CONVERSATIONS.of(UserId(alice.user_id)))
+        work.invalidates(STREAMS.of(UserId(alice.user_id)))
 
 
 def log_events(*drafts):

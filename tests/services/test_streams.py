@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from cache.namespaces import CONVERSATIONS
+from cache.namespaces import STREAMS
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Stream
@@ -38,7 +38,7 @@ def _elsewhere(owner, stream_id="s", *, status="running", age_s=0):
                 started_at=runtime().clock.now() - timedelta(seconds=age_s),
             )
         )
-        work.invalidates(CONVERSATIONS.of(owner))
+        work.invalidates(STREAMS.of(owner))
     return stream_id
 
 

@@ -77,6 +77,18 @@ def test_a_warm_completion_looks_nothing_up(app, alice, provided):
     assert _read(told) <= OWN
 
 
+def test_a_completion_leaves_its_users_conversations_in_the_cache(alice, provided):
+    """They are two uses of one account; what was spent is stale, what was said is not."""
+    paths = ("/api/folders", "/api/conversations", "/api/costs/usage", "/api/streams?active=true")
+    for path in paths:
+        alice.get(path)
+
+    alice.post("/v1/chat/completions", json=QUESTION)
+
+    states = [alice.get(path).headers["Cache-Status"].split("; ")[1] for path in paths]
+    assert states == ["hit", "hit", "fwd=miss", "fwd=miss"]
+
+
 def test_a_warm_alias_looks_nothing_up(app, admin, alice, provided):
     """Whatever a name stands for is known in one read, and is fresh after a change."""
     path = "/v1/chat/completions"
