@@ -21,7 +21,8 @@ __all__ = ["main"]
 
 ROUNDS = 3
 SECONDS = 3.0
-TOKENS = 64
+LENGTHS = (64, 256, 1024)
+"""Tokens of an answer: a sentence or two, a few paragraphs, a page."""
 STEPS = (100, 200, 300, 400, 600, 800, 1000, 1500, 2000)
 FIRST_TOKEN_LIMIT_S = 1.0
 
@@ -52,34 +53,39 @@ def completions(all_servers: Sequence[Server], direct: Server) -> None:
 
 
 def tokens(all_servers: Sequence[Server], direct: Server) -> None:
-    """CPU of a streamed token at 16 clients, and the delay of one at a single paced stream."""
+    """CPU of a streamed token by the answer's length, and the delay of one that is paced."""
     click.echo("\nStreamed tokens: CPU of the server a token, 16 clients, no pause between tokens")
+    for length in LENGTHS:
+        _cpu_of_tokens(all_servers, length)
+    click.echo("Delay of a token: one client, 10 ms between tokens; p50 of the gaps, and the first")
+    for server in (direct, *all_servers):
+        seen = load.stream_repeatedly(
+            server.url, f"{server.prefix}mock-64-10", clients=1, seconds=SECONDS
+        )
+        gap_s, first_s = percentile(seen.gaps_s, 0.5), percentile(seen.first_s, 0.5)
+        click.echo(
+            f"  {server.name:<16} gap {gap_s * 1e3:>6.2f} ms  first {first_s * 1e3:>6.2f} ms"
+        )
+
+
+def _cpu_of_tokens(all_servers: Sequence[Server], length: int) -> None:
     spent: dict[str, list[float]] = {}
     rates: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         for server in all_servers:
             before_s = server.cpu_s()
             seen = load.stream_repeatedly(
-                server.url, f"{server.prefix}mock-{TOKENS}-0", clients=16, seconds=SECONDS
+                server.url, f"{server.prefix}mock-{length}-0", clients=16, seconds=SECONDS
             )
-            _check(server, seen, TOKENS)
+            _check(server, seen, length)
             spent.setdefault(server.name, []).append((server.cpu_s() - before_s) / seen.tokens)
             rates.setdefault(server.name, []).append(seen.answers / seen.took_s)
     floor_s = statistics.median(spent[all_servers[0].name])
     for name, each in spent.items():
         cpu_s = statistics.median(each)
         click.echo(
-            f"  {name:<16}{cpu_s * 1e6:>7.1f} µs  {cpu_s / floor_s:>5.2f} x aiohttp"
-            f"  {statistics.median(rates[name]):>7.0f} streams/s"
-        )
-    click.echo("Delay of a token: one client, 10 ms between tokens; p50 of the gaps, and the first")
-    for server in (direct, *all_servers):
-        seen = load.stream_repeatedly(
-            server.url, f"{server.prefix}mock-{TOKENS}-10", clients=1, seconds=SECONDS
-        )
-        gap_s, first_s = percentile(seen.gaps_s, 0.5), percentile(seen.first_s, 0.5)
-        click.echo(
-            f"  {server.name:<16} gap {gap_s * 1e3:>6.2f} ms  first {first_s * 1e3:>6.2f} ms"
+            f"  {length:>5} tokens  {name:<16}{cpu_s * 1e6:>7.1f} µs  {cpu_s / floor_s:>5.2f}"
+            f" x aiohttp  {statistics.median(rates[name]):>7.0f} streams/s"
         )
 
 

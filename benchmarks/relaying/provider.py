@@ -13,7 +13,7 @@ from aiohttp import web
 
 __all__ = ["MODELS", "main"]
 
-MODELS = ("mock-64-0", "mock-2000-0", "mock-64-10", "mock-100-50")
+MODELS = ("mock-64-0", "mock-256-0", "mock-1024-0", "mock-64-10", "mock-100-50")
 USAGE = {"prompt_tokens": 9, "completion_tokens": 64, "total_tokens": 73}
 WHOLE = {
     "id": "chatcmpl-mock",
