@@ -4,8 +4,6 @@ from email.utils import parsedate_to_datetime
 from typing import NoReturn
 
 import msgspec
-import urllib3
-from urllib3.exceptions import HTTPError
 
 from providers.protocol import (
     ProviderAuthFailed,
@@ -15,26 +13,28 @@ from providers.protocol import (
 )
 from telemetry.clock import SYSTEM_CLOCK
 
-__all__ = ["raise_refused", "words_to_show"]
+__all__ = ["MAX_ERROR_BYTES", "raise_refused", "words_to_show"]
 
 MAX_ERROR_BYTES = 64 * 1024
+"""How much of a refusal is read."""
 MAX_RETRY_AFTER_S = 3600
 MAX_WORDS = 500
 
 
-def raise_refused(response: urllib3.BaseHTTPResponse, secret: str) -> NoReturn:
+def raise_refused(status: int, raw: bytes, *, retry_after: str | None, secret: str) -> NoReturn:
     """Turn a refusal into the error of its kind.
 
     Args:
-        response: of any status but 200; it is read, within a limit, and closed.
+        status: any but 200.
+        raw: its body, or the beginning of it.
+        retry_after: the header of that name.
         secret: the key that was sent, which some providers quote.
 
     Raises:
         ProviderError: always.
     """
-    status = response.status
-    words = _ErrorWords(_read_some(response), secret)
-    after_s = _retry_after_s(response.headers.get("Retry-After"))
+    words = _ErrorWords(raw, secret)
+    after_s = _retry_after_s(retry_after)
     if status in {401, 403}:
         raise ProviderAuthFailed("The provider refused Larder's credentials.", status=status)
     if status == 429:  # noqa: PLR2004 (a status)
@@ -80,15 +80,6 @@ def words_to_show(words: object, secret: str) -> str | None:
     if not isinstance(words, str) or not words:
         return None
     return (words.replace(secret, "***") if secret else words)[:MAX_WORDS]
-
-
-def _read_some(response: urllib3.BaseHTTPResponse) -> bytes:
-    try:
-        return response.read(MAX_ERROR_BYTES, decode_content=True)
-    except (HTTPError, OSError, ValueError):
-        return b""
-    finally:
-        response.close()
 
 
 def _retry_after_s(header: str | None) -> float | None:

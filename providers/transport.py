@@ -4,70 +4,83 @@ What goes wrong on the way becomes a `ProviderError` here; adapters know no sock
 as it arrives, so that tokens that came together are handed on together.
 """
 
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from http.client import HTTPResponse
 from typing import Any
 
 import msgspec
-import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    LocationValueError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
-from urllib3.util import parse_url
 
-from providers.chunked import ChunkedBody
+from providers.connections import Connection, Connections
 from providers.protocol import (
     ProviderBroken,
     ProviderConfig,
+    ProviderError,
     ProviderLost,
     ProviderMalformed,
     ProviderTimeout,
     ProviderUnavailable,
 )
-from providers.refusals import raise_refused
+from providers.refusals import MAX_ERROR_BYTES, raise_refused
+from providers.response import Response
 
 __all__ = ["Reply", "Transport"]
 
 MAX_BODY_BYTES = 32 * 2**20
 READ_BYTES = 64 * 1024
-POOL_CONNECTIONS = 100
 GOODBYE_S = 0.05
-UNREACHABLE = "The provider could not be reached."
+LOST = "The provider could not be reached."
 TOO_LATE = "The provider did not answer in time."
 TOO_LONG = "The provider's answer took too long."
+NOT_IN_TARGET = re.compile(r"[\x00-\x20\x7f]")
 
 
 class Reply:
-    """A provider's accepted answer: its bytes as they arrive.
+    """A provider's answer whose head is there: its bytes as they arrive.
 
     `close` ends the connection at once and may be called from any thread; a connection whose body
-    was not read to its end never goes back to the pool.
+    was not read to its end serves nobody else.
 
     Args:
-        response: what was accepted.
+        connection: what it comes through.
+        connections: where the connection goes back to.
+        response: what was parsed so far.
+        begun: the pieces of the body that came with the head.
         config: the provider's, with its limits.
         asked_s: when it was asked, by the monotonic clock.
     """
 
     def __init__(
-        self, response: urllib3.BaseHTTPResponse, config: ProviderConfig, asked_s: float
+        self,
+        connection: Connection,
+        connections: Connections,
+        response: Response,
+        begun: Iterator[bytes],
+        config: ProviderConfig,
+        asked_s: float,
     ) -> None:
+        self._sock = connection.sock
+        self._connection: Connection | None = connection
+        self._connections = connections
         self._response = response
+        self._begun = begun
         self._ends_s = time.monotonic() + config.total_timeout_s
         self._begins_s: float | None = asked_s + config.first_token_timeout_s
         self._pause_s = config.between_tokens_timeout_s
         self._limit_s: float | None = None
-        self._is_closed = threading.Event()
+        self._lock = threading.Lock()
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status
+
+    def header(self, name: str) -> str | None:
+        """A header's value; `name` in small letters."""
+        return self._response.headers.get(name)
 
     def pieces(self) -> Iterator[bytes]:
         """The body, piece by piece.
@@ -77,17 +90,14 @@ class Reply:
             ProviderBroken: the connection ended before the body did.
         """
         try:
-            if self._begins_s is not None:
+            yield from self._begun
+            while not self._response.is_complete:
                 self._set_limit()
-            for piece in self._received():
-                yield piece
-                self._set_limit()
-            if self._is_closed.is_set():  # our own hanging up looks like a regular end
-                raise ProviderBroken("The provider's answer was stopped.")
-            self._response.release_conn()
-        except (ReadTimeoutError, TimeoutError) as fault:
+                yield from self._response.feed(self._sock.recv(READ_BYTES))
+            self._let_go()
+        except TimeoutError as fault:
             raise ProviderTimeout(self._what_ran_out()) from fault
-        except (HTTPError, OSError, ValueError, AttributeError) as fault:
+        except (OSError, ValueError, AttributeError) as fault:
             # A socket closed under the reader shows as any of these.
             raise ProviderBroken("The provider's answer broke off.") from fault
         finally:
@@ -109,6 +119,18 @@ class Reply:
                 raise ProviderMalformed("The provider's answer is too large.")
         return bytes(body)
 
+    def some(self, limit_bytes: int) -> bytes:
+        """The body's beginning, as far as it comes; the rest is not waited for."""
+        self.note_beginning()
+        body = bytearray()
+        with suppress(ProviderError):
+            for piece in self.pieces():
+                body += piece
+                if len(body) >= limit_bytes:
+                    break
+        self.close()
+        return bytes(body[:limit_bytes])
+
     def note_beginning(self) -> None:
         """The first token is there; until then pings do not lengthen the wait for it."""
         self._begins_s = None
@@ -119,15 +141,27 @@ class Reply:
 
     def close(self) -> None:
         """End the connection, if the body was not read to its end."""
-        if self._is_closed.is_set():
-            return
-        self._is_closed.set()
-        sock = _socket_of(self._response)
-        if sock is not None:
+        connection = self._taken()
+        if connection is not None:
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-        with suppress(Exception):  # closing what is broken already must not hide why
-            self._response.close()
+                self._sock.shutdown(socket.SHUT_RDWR)
+            with suppress(Exception):  # closing what is broken already must not hide why
+                connection.close()
+
+    def _let_go(self) -> None:
+        """The body is whole: its connection may serve the next call."""
+        connection = self._taken()
+        if connection is None:  # our own hanging up looks like a regular end
+            raise ProviderBroken("The provider's answer was stopped.")
+        if self._response.is_reusable:
+            self._connections.give_back(connection)
+        else:
+            connection.close()
+
+    def _taken(self) -> Connection | None:
+        with self._lock:
+            connection, self._connection = self._connection, None
+        return connection
 
     def _what_ran_out(self) -> str:
         now_s = time.monotonic()
@@ -135,29 +169,6 @@ class Reply:
             return TOO_LONG
         is_late = self._begins_s is not None and now_s >= self._begins_s
         return TOO_LATE if is_late else "The provider stopped sending."
-
-    def _received(self) -> Iterator[bytes]:
-        """The body as it arrives; a chunked one's `stream` would give one chunk at a time."""
-        original = getattr(self._response, "_original_response", None)  # urllib3's own reader
-        is_plain = "Content-Encoding" not in self._response.headers
-        if self._response.chunked and is_plain and original is not None:
-            yield from self._chunks(original)
-        elif self._response.chunked:
-            yield from self._response.stream(READ_BYTES, decode_content=True)
-        else:
-            while piece := self._response.read1(READ_BYTES, decode_content=True):
-                yield piece
-
-    def _chunks(self, original: HTTPResponse) -> Iterator[bytes]:
-        """A chunked body, all chunks that have arrived at once, its end read as well."""
-        body = ChunkedBody()
-        while not body.is_complete:
-            received = original.fp.read1(READ_BYTES)
-            if not received:
-                raise ValueError("the body ended before its last chunk")
-            if piece := body.feed(received):
-                yield piece
-        original.close()  # lets go of the reader, not of the connection
 
     def _set_limit(self) -> None:
         now_s = time.monotonic()
@@ -167,22 +178,9 @@ class Reply:
         limit_s = min(left_s, self._pause_s if self._begins_s is None else self._begins_s - now_s)
         if limit_s <= 0:
             raise ProviderTimeout(TOO_LATE)
-        if limit_s == self._limit_s:  # each setting of it is a call to the system
-            return
-        self._limit_s = limit_s
-        sock = _socket_of(self._response)
-        if sock is not None:
-            with suppress(OSError):
-                sock.settimeout(limit_s)
-
-
-def _socket_of(response: urllib3.BaseHTTPResponse) -> Any:
-    """The socket that the body comes through; none once its connection is back in the pool."""
-    connection = getattr(response, "_connection", None)
-    if connection is None or connection.sock is not None:
-        return getattr(connection, "sock", None)
-    # Where the server will close, the connection has let go of the socket, but not the response.
-    return getattr(getattr(response, "_sock_shutdown", None), "__self__", None)
+        if limit_s != self._limit_s:  # each setting of it is a call to the system
+            self._limit_s = limit_s
+            self._sock.settimeout(limit_s)
 
 
 class Transport:
@@ -190,8 +188,7 @@ class Transport:
 
     def __init__(self, config: ProviderConfig) -> None:
         self._config = config
-        self._manager = urllib3.PoolManager(num_pools=2, maxsize=POOL_CONNECTIONS, block=False)
-        self._pool: tuple[urllib3.HTTPConnectionPool, str] | None = None
+        self._connections: Connections | None = None
 
     def send(
         self,
@@ -212,55 +209,84 @@ class Transport:
         Raises:
             ProviderError: it was not accepted, in the kind that says why.
         """
-        config, asked_s = self._config, time.monotonic()
-        limits = urllib3.Timeout(
-            connect=config.connect_timeout_s, read=config.first_token_timeout_s
-        )
+        asked_s = time.monotonic()
+        connections = self._connections
+        if connections is None:
+            config = self._config
+            connections = Connections(config.base_url, config.connect_timeout_s)
+            self._connections = connections
+        request = self._written(connections, method, path, body, headers)
+        connection = connections.take()
         try:
-            pool, base_path = self._pool or self._connected()
-            response = pool.urlopen(
-                method,
-                base_path + path,
-                body=None if body is None else msgspec.json.encode(body),
-                headers={**headers, **dict(config.headers)},
-                timeout=limits,
-                preload_content=False,
-                redirect=False,
-                retries=False,
-                assert_same_host=False,
+            response, begun = self._exchanged(connection.sock, request, asked_s)
+        except BaseException as fault:
+            connection.close()
+            if isinstance(fault, TimeoutError):
+                raise ProviderTimeout(TOO_LATE) from fault
+            if isinstance(fault, (OSError, ValueError)):  # lost on the way: it may have arrived
+                raise ProviderLost(LOST) from fault
+            raise
+        reply = Reply(connection, connections, response, begun, self._config, asked_s)
+        if reply.status != 200:  # noqa: PLR2004 (accepted means 200 and nothing else)
+            raise_refused(
+                reply.status,
+                reply.some(MAX_ERROR_BYTES),
+                retry_after=reply.header("retry-after"),
+                secret=self._config.api_key,
             )
-        except NewConnectionError as fault:  # refused, no such host: a time-out only by its base
-            raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
-        except ConnectTimeoutError as fault:
-            raise ProviderTimeout(
-                "The provider could not be reached in time.", was_sent=False
-            ) from fault
-        except (ReadTimeoutError, TimeoutError) as fault:
-            raise ProviderTimeout(TOO_LATE) from fault
-        except LocationValueError as fault:
-            raise ProviderUnavailable(
-                "The provider's base URL is not valid.", was_sent=False
-            ) from fault
-        except (SSLError, ProxyError) as fault:
-            raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
-        except (HTTPError, OSError) as fault:  # lost on the way: it may have arrived
-            raise ProviderLost(UNREACHABLE) from fault
-        if response.status != 200:  # noqa: PLR2004 (accepted means 200 and nothing else)
-            raise_refused(response, config.api_key)
-        return Reply(response, config, asked_s)
+        return reply
 
     def close(self) -> None:
         """Close the pooled connections that are idle."""
-        self._pool = None  # who still sends through it may do so; then it is collected
-        self._manager.clear()
+        if self._connections is not None:
+            self._connections.close()
 
-    def _connected(self) -> tuple[urllib3.HTTPConnectionPool, str]:
-        """The pool of the one host, and the path of the base URL: found once, not for each call.
+    def _written(
+        self,
+        connections: Connections,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+    ) -> bytes:
+        """The request as it goes over the wire."""
+        raw = b"" if body is None else msgspec.json.encode(body)
+        target = connections.base_path + path
+        named = {"Host": connections.host, "Accept-Encoding": "identity", **headers}
+        named.update(self._config.headers)
+        if body is not None:
+            named["Content-Length"] = str(len(raw))
+        lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {named[name]}" for name in named]]
+        head = "\r\n".join(lines)
+        ends = len(lines) - 1
+        if (head.count("\r"), head.count("\n")) != (ends, ends) or NOT_IN_TARGET.search(target):
+            raise _not_sendable()
+        try:
+            return b"%b\r\n\r\n%b" % (head.encode("latin-1"), raw)
+        except UnicodeEncodeError as fault:
+            raise _not_sendable() from fault
 
-        Raises:
-            LocationValueError: it is no address.
-        """
-        base_url = self._config.base_url
-        pool = self._manager.connection_from_url(base_url)
-        self._pool = pool, (parse_url(base_url).path or "").rstrip("/")
-        return self._pool
+    def _exchanged(
+        self, sock: Any, request: bytes, asked_s: float
+    ) -> tuple[Response, Iterator[bytes]]:
+        """The head of the response, with what came of the body."""
+        sock.settimeout(self._config.first_token_timeout_s)
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before the end
+            sock.sendall(request)
+        response = Response()
+        while True:
+            begun = response.feed(sock.recv(READ_BYTES))
+            if response.status:
+                return response, begun
+            for _ in begun:  # nothing comes before the head but a fault
+                pass
+            left_s = asked_s + self._config.first_token_timeout_s - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            sock.settimeout(left_s)
+
+
+def _not_sendable() -> ProviderUnavailable:
+    return ProviderUnavailable(
+        "The provider's path, key or headers cannot be sent.", was_sent=False
+    )

@@ -25,7 +25,7 @@ from tests.doubles.openai_server import KEY as UPSTREAM_KEY
 from tests.doubles.openai_server import OpenAIServer
 from tests.doubles.prepared_databases import PreparedDatabases
 from tests.doubles.quick_rules import QuickRule
-from tests.doubles.redis_process import RedisProcess, free_port, strict_client
+from tests.doubles.redis_process import RedisProcess, free_port, patient_client
 from tests.doubles.wire_server import WireServer
 from tests.factories.users import make_user
 from tests.streams.scripts import wait_until
@@ -156,7 +156,7 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPro
     folder = tmp_path_factory.mktemp("redis-cluster")
     options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     process = RedisProcess(*options, "--dir", str(folder)).start()
-    client = strict_client(process.port)
+    client = patient_client(process.port)
     client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
     client.close()

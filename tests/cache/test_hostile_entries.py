@@ -30,7 +30,6 @@ KEY = make_call().key
 STORED = f"t:{KEY}"
 ENTRY_BYTES = 4096
 ROOT = Path(__file__).parents[2]
-PATIENT_S = 30.0  # a machine that is busy must not open the circuit: memory would answer
 REASONS = {"signature", "schema", "stamp", "expired"}
 MANY = settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -51,7 +50,7 @@ def client(server):
 @pytest.fixture
 def worker(store, clock, client, new_tier):
     """A worker that has nothing but Redis to look at."""
-    return _worker(store, clock, new_tier(client, timeout_s=PATIENT_S))
+    return _worker(store, clock, new_tier(client))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def genuine() -> dict[str, bytes]:
     """Entries as they stand in Redis, of several owners and resources, by their stored keys."""
     client: Any = fakeredis.FakeRedis()
     clock = FakeClock()
-    made = _worker(FakeGenerations(), clock, make_tier(client, clock=clock, timeout_s=PATIENT_S))
+    made = _worker(FakeGenerations(), clock, make_tier(client, clock=clock))
     for owner in ("u1", "u2"):
         for resource in ("me", "list"):
             made.read(make_call(Answers(owner * 200), owner=owner, resource=resource))
@@ -237,7 +236,7 @@ def test_a_rotation_of_the_secret_loses_no_entry(store, clock, client, new_tier)
     """Before, during and after it, on workers that are restarted one by one."""
 
     def worker_with(*keys: bytes):
-        return _worker(store, clock, new_tier(client, timeout_s=PATIENT_S), signing_keys=keys)
+        return _worker(store, clock, new_tier(client), signing_keys=keys)
 
     before, during, after = worker_with(b"old"), worker_with(b"new", b"old"), worker_with(b"new")
     before.read(make_call(Answers("first")))
@@ -256,7 +255,7 @@ def test_a_rotation_of_the_secret_loses_no_entry(store, clock, client, new_tier)
 def test_a_real_server_gives_the_same_answers(store, clock, redis_process, new_tier, genuine):
     """The bytes go over a socket there and back."""
     client = patient_client(redis_process.port)
-    worker = _worker(store, clock, new_tier(client, timeout_s=PATIENT_S))
+    worker = _worker(store, clock, new_tier(client))
 
     @settings(MANY, max_examples=60)
     @given(raw=_mutilated(list(genuine.values())) | _envelopes() | st.binary(max_size=99))

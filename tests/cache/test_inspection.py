@@ -160,7 +160,7 @@ def crowded(store, clock, redis_process, new_tier):
     client.mset({f"t:users:u{number}:me:x": b"" for number in range(30_000)})
     client.mset({f"t:files:u{number}:list:x": b"" for number in range(20_000)})
     client.config_resetstat()
-    yield make_engine(store, clock, new_tier(client, timeout_s=30)), client
+    yield make_engine(store, clock, new_tier(client)), client
     client.flushall()
     client.close()
 
@@ -223,7 +223,7 @@ def test_bytes_in_redis_are_reckoned_from_some_keys(store, clock, redis_process,
     """What a namespace takes up there, its keys included."""
     client = patient_client(redis_process.port)
     client.flushall()
-    worker = make_engine(store, clock, new_tier(client, timeout_s=30))
+    worker = make_engine(store, clock, new_tier(client))
     for number in range(40):
         worker.read(make_call(lambda: "x" * 5000, owner=f"u{number}"))
 

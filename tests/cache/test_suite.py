@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as RedisRefused
 
 from tests.cache.suite import Reads
 from tests.cache.suite_verbs import Verbs
-from tests.doubles.redis_process import strict_client
+from tests.doubles.redis_process import patient_client
 from tests.doubles.redis_tier import FailingClient
 from tests.factories.caches import make_engine
 
@@ -59,11 +59,11 @@ class RealWorkers:
     @pytest.fixture
     def new_worker(self, store, clock, redis_process, new_tier):
         """Makes them."""
-        clients = [strict_client(redis_process.port)]
+        clients = [patient_client(redis_process.port)]
         clients[0].flushall()
 
         def make(**changes):
-            clients.append(strict_client(redis_process.port))
+            clients.append(patient_client(redis_process.port))
             return make_engine(store, clock, new_tier(clients[-1]), **changes)
 
         yield make

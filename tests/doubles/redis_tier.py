@@ -7,9 +7,11 @@ from cache.backends.redis import RedisTier
 from cache.settings import CacheSettings
 from telemetry.clock import Clock
 
-__all__ = ["FailingClient", "OneClient", "make_tier"]
+__all__ = ["PATIENT_S", "FailingClient", "OneClient", "make_tier"]
 
 LONG_S = 3600.0
+PATIENT_S = 30.0
+"""A machine that is busy must not open the circuit: memory would answer."""
 
 
 class OneClient:
@@ -33,7 +35,7 @@ def make_tier(
     *,
     clock: Clock,
     pause_s: float = LONG_S,
-    timeout_s: float = 0.2,
+    timeout_s: float = PATIENT_S,
     on_error: Callable[[str], None] = lambda _: None,
     on_back: Callable[[], None] = lambda: None,
 ) -> RedisTier:

@@ -89,6 +89,7 @@ class WireServer(socketserver.ThreadingTCPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 256
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -16,10 +16,6 @@ from tests.factories.caches import make_engine
 __all__ = ["Fleet", "Setup"]
 
 
-PATIENT_S = 30.0
-"""A machine that is busy must not open a circuit that no rule has opened."""
-
-
 class Setup(enum.Enum):
     """What stands between a reader and the database."""
 
@@ -75,7 +71,7 @@ class Fleet:
         client: Any = fakeredis.FakeRedis(server=self.server)
         if self.setup is Setup.AWAY:
             client = FailingClient(RedisRefused("refused"))
-        tier = make_tier(client, clock=self.clock, timeout_s=PATIENT_S)
+        tier = make_tier(client, clock=self.clock)
         tier.circuit.try_now()
         self._tiers.append(tier)
         return tier

@@ -7,7 +7,7 @@ import fakeredis
 import pytest
 from redis.cluster import RedisCluster
 
-from tests.doubles.redis_process import strict_client
+from tests.doubles.redis_process import patient_client
 
 NewClient = Callable[[], Any]
 
@@ -39,7 +39,7 @@ def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
         port = request.getfixturevalue("redis_process").port
 
         def make() -> Any:
-            clients.append(strict_client(port))
+            clients.append(patient_client(port))
             return clients[-1]
 
         make().flushall()

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from providers.protocol import Chunk, ProviderBroken
 from streams.engine import StreamEngine, StreamLimits
 from streams.sse import encode_stream
-from tests.doubles.redis_process import strict_client
+from tests.doubles.redis_process import patient_client
 from tests.streams.scripts import Answer, make_engine, wait_until
 
 STREAMS = 60
@@ -98,7 +98,7 @@ class Course:
 
 def run_many(port: int) -> None:
     """Many streams at once."""
-    here_redis, there_redis = strict_client(port), strict_client(port)
+    here_redis, there_redis = patient_client(port), patient_client(port)
     here = make_engine(redis=lambda: here_redis, limits=LIMITS)
     there = make_engine(redis=lambda: there_redis, limits=LIMITS)
     before = threading.active_count()
@@ -119,7 +119,7 @@ def run_many(port: int) -> None:
 
 def produce(port: int, stream_id: str) -> None:
     """One stream without end."""
-    client = strict_client(port)
+    client = patient_client(port)
     engine = make_engine(redis=lambda: client, limits=LIMITS)
     stream = engine.start(Answer(stream_id, script=PacedProvider(None)).plan())
     sys.stdout.write("begun\n")

@@ -1,0 +1,138 @@
+"""The connections to one provider's host: made by urllib3, TLS too, and kept for the next call.
+
+https://urllib3.readthedocs.io/en/stable/reference/urllib3.connection.html
+"""
+
+import socket
+import weakref
+from collections import deque
+from ssl import SSLContext
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+)
+from urllib3.util import create_urllib3_context, parse_url
+
+from providers.protocol import ProviderTimeout, ProviderUnavailable
+
+__all__ = ["Connection", "Connections"]
+
+MOST_IDLE = 100
+PORTS = {"http": 80, "https": 443}
+UNREACHABLE = "The provider could not be reached."
+
+Connection = HTTPConnection
+
+
+class Connections:
+    """Those of one base URL.
+
+    Args:
+        base_url: where requests go; the path of each follows it.
+        connect_timeout_s: how long connecting may take, for each address of the host.
+
+    Attributes:
+        host: as requests name it.
+        base_path: what the path of each begins with.
+
+    Raises:
+        ProviderUnavailable: the base URL is none.
+    """
+
+    def __init__(self, base_url: str, connect_timeout_s: float) -> None:
+        try:
+            url = parse_url(base_url)
+        except LocationValueError as fault:
+            raise _not_valid() from fault
+        if not url.host or url.scheme not in PORTS:
+            raise _not_valid()
+        self.host = url.host if url.port is None else f"{url.host}:{url.port}"
+        self.base_path = (url.path or "").rstrip("/")
+        self._address = url.host.strip("[]"), url.port or PORTS[url.scheme]
+        self._context = _trusting() if url.scheme == "https" else None
+        self._connect_timeout_s = connect_timeout_s
+        self._idle: deque[Connection] = deque()
+        weakref.finalize(self, _close_all, self._idle)
+
+    def take(self) -> Connection:
+        """One that nobody uses and whose other end has not hung up, or a new one.
+
+        Raises:
+            ProviderUnavailable, ProviderTimeout: there is no way to the provider; nothing was sent.
+        """
+        while True:
+            try:
+                kept = self._idle.pop()
+            except IndexError:
+                return self._connected()
+            if _is_silent(kept):
+                return kept
+            kept.close()
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep one whose response was read to its end."""
+        if len(self._idle) < MOST_IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        _close_all(self._idle)
+
+    def _connected(self) -> Connection:
+        host, port = self._address
+        timeout_s = self._connect_timeout_s
+        connection = (
+            HTTPConnection(host, port, timeout=timeout_s)
+            if self._context is None
+            else HTTPSConnection(host, port, timeout=timeout_s, ssl_context=self._context)
+        )
+        try:
+            connection.connect()
+        except NewConnectionError as fault:  # refused, no such host: a time-out only by its base
+            raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
+        except (ConnectTimeoutError, TimeoutError) as fault:
+            raise ProviderTimeout(
+                "The provider could not be reached in time.", was_sent=False
+            ) from fault
+        except (HTTPError, OSError, ValueError) as fault:
+            raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
+        return connection
+
+
+def _close_all(idle: deque[Connection]) -> None:
+    while idle:
+        idle.pop().close()
+
+
+def _trusting() -> SSLContext:
+    """Whom the system trusts, or `SSL_CERT_FILE`; read once, since that takes long."""
+    context = create_urllib3_context()
+    context.load_default_certs()
+    return context
+
+
+def _is_silent(connection: Connection) -> bool:
+    """Whether nothing has come on an idle connection: neither its end nor what nobody asked for."""
+    sock = connection.sock
+    if sock is None:
+        return False
+    if isinstance(connection, HTTPSConnection):
+        return connection.is_connected
+    try:  # a look costs a tenth of asking whether one may look
+        sock.settimeout(0)
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _not_valid() -> ProviderUnavailable:
+    return ProviderUnavailable("The provider's base URL is not valid.", was_sent=False)

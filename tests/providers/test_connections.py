@@ -1,0 +1,237 @@
+"""Connections to a provider: kept while both sides want it, and trusted only for a reason."""
+
+import socket
+import ssl
+import threading
+
+import pytest
+
+from providers.connections import MOST_IDLE, Connections
+from providers.protocol import ProviderConfig, ProviderLost, ProviderTimeout, ProviderUnavailable
+from providers.transport import Transport
+from tests.doubles.certificates import Authority
+from tests.doubles.wire_server import head, whole
+from tests.streams.scripts import wait_until
+
+
+@pytest.fixture
+def transport(wire):
+    """Speaks to the server."""
+    made = Transport(ProviderConfig("up", "openai", base_url=wire.url))
+    yield made
+    made.close()
+
+
+def _get(transport):
+    return transport.send("GET", "/models", headers={})
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host", "base_path"),
+    [
+        ("http://Example.com", "example.com", ""),
+        ("https://example.com/v1/", "example.com", "/v1"),
+        ("http://127.0.0.1:8000/a b", "127.0.0.1:8000", "/a%20b"),
+        ("http://[::1]:8000/v1", "[::1]:8000", "/v1"),
+    ],
+)
+def test_a_base_url_says_whom_to_ask(base_url, host, base_path):
+    """As requests name it."""
+    found = Connections(base_url, 1)
+
+    assert (found.host, found.base_path) == (host, base_path)
+
+
+@pytest.mark.parametrize("base_url", ["", "example.com", "ftp://example.com", "http:///v1"])
+def test_what_is_no_base_url_is_refused(base_url):
+    """Before anything is sent."""
+    with pytest.raises(ProviderUnavailable, match="base URL") as caught:
+        Connections(base_url, 1)
+
+    assert not caught.value.was_sent
+
+
+def test_a_connection_that_the_server_closed_is_not_used(wire, transport):
+    """A request into it would be lost, and nobody could tell whether it was answered."""
+    wire.replies([head("200 OK", "Content-Length: 4") + b"fine", 0.0], [whole(b"fine")])
+    assert _get(transport).whole() == b"fine"
+    wait_until(lambda: _is_readable(transport))
+
+    assert _get(transport).whole() == b"fine"
+
+    assert wire.connections == 2
+
+
+def _is_readable(transport):
+    (kept,) = transport._connections._idle  # noqa: SLF001 (its end is to have arrived)
+    kept.sock.settimeout(5)
+    return kept.sock.recv(1, socket.MSG_PEEK) == b""
+
+
+def test_a_server_that_will_close_is_asked_anew(wire, transport):
+    """It says so in its head."""
+    wire.replies([whole(b"fine", "200 OK", "Connection: close")])
+
+    answers = [_get(transport).whole() for _ in range(2)]
+
+    assert answers == [b"fine"] * 2
+    assert wire.connections == 2
+
+
+def test_a_body_that_was_not_read_takes_its_connection_along(wire, transport):
+    """Else the next answer would begin with the rest of this one."""
+    wire.replies([whole(b"fine")])
+    _get(transport).close()
+
+    assert _get(transport).whole() == b"fine"
+
+    assert wire.connections == 2
+
+
+def test_only_so_many_are_kept(wire):
+    """A burst must not hold a provider's connections for ever."""
+    connections = Connections(wire.url, 5)
+    taken = [connections.take() for _ in range(MOST_IDLE + 1)]
+
+    for each in taken:
+        connections.give_back(each)
+
+    assert [each.sock is None for each in taken] == [False] * MOST_IDLE + [True]
+    connections.close()
+    assert all(each.sock is None for each in taken)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/models HTTP/1.1\r\nX: 1", {}),
+        ("/mo dels", {}),
+        ("/models", {"X-Ours": "a\r\nX-Theirs: b"}),
+        ("/models", {"X-Ours": "a\nb"}),
+        ("/models", {"X-Ours\r\nX": "a"}),
+        ("/models", {"X-Ours": "🔑"}),
+    ],
+)
+def test_what_would_be_another_request_is_not_sent(wire, transport, path, headers):
+    """A key with a line end in it comes from a file more often than from an attacker."""
+    with pytest.raises(ProviderUnavailable, match="cannot be sent") as caught:
+        transport.send("GET", path, headers=headers)
+
+    assert not caught.value.was_sent
+    assert wire.requests == []
+
+
+def test_an_answer_before_the_end_of_the_request_is_read(wire, transport):
+    """A server refuses what is too large for it, and hangs up."""
+    wire.replies([whole(b'{"error": {"message": "Too large."}}', "413 No"), b""])
+
+    with pytest.raises(Exception, match=r"Too large\.|could not be reached"):
+        transport.send("POST", "/chat", body={"text": "x" * 4_000_000}, headers={})
+
+
+def test_a_head_that_drips_ends_in_time(wire):
+    """Each byte comes in time, the head does not."""
+    wire.replies([b"HTTP/1.1 200 OK\r\n", *[b"X: 1\r\n", 0.05] * 100])
+    config = ProviderConfig("up", "openai", base_url=wire.url, first_token_timeout_s=0.3)
+
+    with pytest.raises(ProviderTimeout, match="did not answer in time"):
+        _get(Transport(config))
+
+    assert wire.hung_up.wait(10)
+
+
+def test_a_connection_lost_before_the_head_may_have_cost(wire, transport):
+    """The request was there; whether it was worked on nobody knows."""
+    wire.replies([b"HTTP/1.1 200", b""])
+
+    with pytest.raises(ProviderLost) as caught:
+        _get(transport)
+
+    assert caught.value.was_sent
+
+
+@pytest.fixture
+def secured(wire, tmp_path):
+    """Puts TLS in front of the server, for one connection after the other."""
+    authority = Authority(tmp_path, "ours")
+    issued = authority.issue("provider")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(issued.certificate, issued.key)
+    listening = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def serve():
+        while not ended.is_set():
+            try:
+                plain, _ = listening.accept()
+                wire.connections += 1
+                with context.wrap_socket(plain, server_side=True) as sock:
+                    while asked := sock.recv(65536):
+                        wire.requests.append(asked)
+                        for step in wire.next_reply():
+                            sock.sendall(step)
+            except OSError:
+                continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield authority, f"https://127.0.0.1:{listening.getsockname()[1]}/v1"
+    ended.set()
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+    thread.join(5)
+
+
+def test_a_provider_with_a_trusted_certificate_is_asked(wire, secured, monkeypatch):
+    """`SSL_CERT_FILE` names a company's own authority; the connection is kept as any other."""
+    authority, url = secured
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    wire.replies([whole(b"fine")])
+    transport = Transport(ProviderConfig("up", "openai", base_url=url))
+
+    answers = [_get(transport).whole() for _ in range(2)]
+    transport.close()
+
+    assert answers == [b"fine"] * 2
+    assert wire.connections == 1
+
+
+def test_a_stream_over_tls_is_stopped_from_another_thread(wire, secured, monkeypatch):
+    """As one without."""
+    authority, url = secured
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    wire.replies([head("200 OK", "Transfer-Encoding: chunked") + b"3\r\none\r\n"])
+    reply = _get(Transport(ProviderConfig("up", "openai", base_url=url)))
+    pieces = reply.pieces()
+    assert next(pieces) == b"one"
+
+    threading.Timer(0.05, reply.close).start()
+
+    with pytest.raises(Exception, match=r"broke off|was stopped"):
+        next(pieces)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(secured, wire):
+    """Our key would go to whoever answers."""
+    _, url = secured
+
+    with pytest.raises(ProviderUnavailable) as caught:
+        _get(Transport(ProviderConfig("up", "openai", base_url=url)))
+
+    assert not caught.value.was_sent
+    assert wire.requests == []
+
+
+def test_a_host_that_does_not_answer_is_given_up_in_time(monkeypatch):
+    """For each of its addresses."""
+
+    def never(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(socket.socket, "connect", never)
+    config = ProviderConfig("up", "openai", base_url="http://127.0.0.1:9", connect_timeout_s=0.1)
+
+    with pytest.raises(ProviderTimeout, match="reached in time") as caught:
+        _get(Transport(config))
+
+    assert not caught.value.was_sent
