@@ -47,7 +47,7 @@ def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> I
         ProviderError: what `chunk_of` raises, after the chunks before it; a wait that is too long.
         ProviderBroken: the events ended before the answer did.
     """
-    reader, is_finished = SseReader(), False
+    reader, has_begun, is_finished = SseReader(), False, False
     pieces = reply.pieces()
     try:
         for piece in pieces:
@@ -55,7 +55,8 @@ def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> I
                 if chunk is END:
                     _say_goodbye(reply, pieces)
                     return
-                if chunk.says_something:
+                if not has_begun and chunk.says_something:
+                    has_begun = True
                     reply.note_beginning()
                 is_finished = is_finished or chunk.finish_reason is not None
                 yield chunk

@@ -72,6 +72,7 @@ class _Body(msgspec.Struct):
 
 
 _body = msgspec.json.Decoder(_Body)
+_NOTHING = _Delta()
 
 
 def whole_chunk(raw: bytes, secret: str) -> Chunk:
@@ -145,7 +146,7 @@ def _forgiving(raw: bytes, fault: Exception) -> _Body:
 
 
 def _chunk(raw: bytes, body: _Body, choice: _Choice, said: _Delta | None) -> Chunk:
-    delta = said or _Delta()
+    delta = _NOTHING if said is None else said
     reason = _finish_reason(choice.finish_reason)
     if reason == "error":
         raise ProviderUnavailable(FAILED)
@@ -157,11 +158,15 @@ def _chunk(raw: bytes, body: _Body, choice: _Choice, said: _Delta | None) -> Chu
     return Chunk(
         text=text if isinstance(text, str) else "",
         reasoning=thought if isinstance(thought, str) else "",
-        tool_calls=tuple(each for each in delta.tool_calls or () if each is not None),
+        tool_calls=_named(delta.tool_calls) if delta.tool_calls else (),
         finish_reason=reason,
         usage=_usage_in(body, choice),
         raw=raw,
     )
+
+
+def _named(calls: list[Any]) -> tuple[Any, ...]:
+    return tuple([each for each in calls if each is not None])
 
 
 def _finish_reason(reason: Any) -> str | None:
@@ -187,6 +192,8 @@ def _detailed(details: Any) -> str:
 
 def _usage_in(body: _Body, choice: _Choice | None) -> Usage | None:
     """The usage, wherever in a chunk it is said."""
+    if body.usage is None and body.x_groq is None and (choice is None or choice.usage is None):
+        return None
     grouped = body.x_groq.get("usage") if isinstance(body.x_groq, dict) else None
     return _usage(body.usage) or _usage(grouped) or _usage(choice.usage if choice else None)
 

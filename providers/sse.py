@@ -5,7 +5,8 @@ with LF, CR or CRLF, wherever the network cut them; comments are passed over.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from providers.protocol import ProviderMalformed
 
@@ -14,8 +15,7 @@ __all__ = ["ServerEvent", "SseReader"]
 BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerEvent:
+class ServerEvent(msgspec.Struct, frozen=True, gc=False):
     """One event. `name` is `message` where the provider named none."""
 
     data: bytes
@@ -44,6 +44,22 @@ class SseReader:
         Raises:
             ProviderMalformed: an event is over the limit.
         """
+        for line in self._lines(received):
+            if line.startswith(b"data:"):
+                value = line[6:] if line[5:6] == b" " else line[5:]
+                self._data.append(value)
+                self._data_bytes += len(value) + 1
+                if self._data_bytes > self._max_event_bytes:
+                    self._check(0)
+            elif line:
+                self._take(line)
+            elif self._data:
+                yield self._event()
+            else:
+                self._name = ""
+
+    def _lines(self, received: bytes) -> list[bytes]:
+        """The lines that are whole by now."""
         if received:
             belongs = self._after_cr and received.startswith(b"\n")
             self._after_cr = received.endswith(b"\r")
@@ -55,27 +71,20 @@ class SseReader:
             raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, self._rest = raw.split(b"\n")
         self._check(len(self._rest))
-        for line in lines:
-            if line:
-                self._take(line)
-            elif self._data:
-                yield self._event()
-            else:
-                self._name = ""
+        return lines
 
     def _take(self, line: bytes) -> None:
-        if line.startswith(b"data:"):
-            value = line[6:] if line[5:6] == b" " else line[5:]
-            self._data.append(value)
-            self._data_bytes += len(value) + 1
-            self._check(0)
-        elif line.startswith(b"event:"):
+        """Any line but the most frequent one."""
+        if line.startswith(b"event:"):
             self._name = line[6:].removeprefix(b" ").decode(errors="replace")
         elif line == b"data":
             self._data.append(b"")
 
     def _event(self) -> ServerEvent:
-        event = ServerEvent(b"\n".join(self._data), self._name or "message")
+        data = self._data
+        event = ServerEvent(
+            data[0] if len(data) == 1 else b"\n".join(data), self._name or "message"
+        )
         self._data, self._data_bytes, self._name = [], 0, ""
         return event
 

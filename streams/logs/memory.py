@@ -141,8 +141,11 @@ class MemoryLog:
             bell.ring()
 
     def _add(self, drafts: Iterable[Draft]) -> None:
+        events, size_bytes = self._events, 0
         for draft in drafts:
-            self._keep(Event(len(self._events), draft.name, draft.data))
+            events.append(Event(len(events), draft.name, draft.data))
+            size_bytes += len(draft.data) + EVENT_OVERHEAD_BYTES
+        self._size_bytes += size_bytes
 
     def _keep(self, event: Event) -> None:
         self._events.append(event)
