@@ -88,6 +88,14 @@ OUTAGES = (OperationalError, InterfaceError, PoolTimeout, GenerationsOutOfReach,
 """The database is out of reach; the cache may have something for it."""
 
 
+class Application(Flask):
+    """Larder's: its views and hooks are plain functions, which is not asked of each anew."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """`func`, which is none that would have to be awaited."""
+        return func
+
+
 def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Flask:
     """Make the application.
 
@@ -101,7 +109,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK)
     """
     settings = settings or Settings.from_env()
     _check_strategies(settings)
-    app = Flask(__name__, static_folder=None, instance_path=str(settings.instance_path))
+    app = Application(__name__, static_folder=None, instance_path=str(settings.instance_path))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False

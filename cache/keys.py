@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import blake2b
-from inspect import Signature, signature
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 import msgspec
@@ -27,6 +27,8 @@ def canonical(value: Any) -> Any:
     Raises:
         TypeError: two equal values of this type might differ when written down.
     """
+    if type(value) is str:  # most are
+        return ["str", value]
     if isinstance(value, enum.Enum):
         return ["enum", type(value).__qualname__, value.name]
     for kind, write in WRITERS:
@@ -92,6 +94,10 @@ class KeyMaker:
         # Two loaders of one resource must not meet in one key.
         self._loader = f"{loader.__module__}.{loader.__qualname__}"
         self._signature: Signature = signature(loader)
+        kinds = {each.kind for each in self._signature.parameters.values()}
+        # Of a call that names all by position nothing is left to be bound.
+        is_plain = kinds <= {Parameter.POSITIONAL_OR_KEYWORD, Parameter.POSITIONAL_ONLY}
+        self._names = tuple(self._signature.parameters) if is_plain else ()
 
     def key(self, owner: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, owned: bool) -> str:
         """The logical key of a call; defaults and the order of keywords make no difference.
@@ -99,8 +105,12 @@ class KeyMaker:
         Raises:
             TypeError: the arguments do not fit, or one cannot be part of a key.
         """
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        values = list(bound.arguments.items())[1 if owned else 0 :]
-        raw = _encode([self._loader, [[name, canonical(value)] for name, value in values]])
+        if not kwargs and len(args) == len(self._names):
+            values = list(zip(self._names, args, strict=True))
+        else:
+            bound = self._signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            values = list(bound.arguments.items())
+        own = values[1:] if owned else values
+        raw = _encode([self._loader, [[name, canonical(value)] for name, value in own]])
         return f"{self._namespace}:{owner}:{self._resource}:{_digest(raw)}"

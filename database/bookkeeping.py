@@ -34,7 +34,7 @@ def insert_once(
     Returns:
         Whether this call inserted it.
     """
-    return _once(table, key, tuple(values)).run(connection, values).rowcount == 1
+    return _once(table, key, tuple(values)).run(connection, values) == 1
 
 
 def add_up(

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from database import driver
 from database.freshness.postgres import PostgresFreshness
 from database.freshness.sqlite import SqliteFreshness
 from database.session import BUSY_TIMEOUT_MS, Base, db, sqlite_file, write_transaction
@@ -129,11 +130,10 @@ def bump(connection: Connection, scopes: Mapping[str, int], clock: Clock) -> Non
         name if stripes == 1 else f"{name}{STRIPE}{random.randrange(stripes)}"  # noqa: S311
         for name, stripes in scopes.items()
     )
-    # The driver's own statements: composing and compiling them would take longer than they do.
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(postgres.BUMP, (names, now_us))
+        driver.execute(connection, postgres.BUMP, (names, now_us))
     else:
-        connection.exec_driver_sql(sqlite.BUMP, [(name, now_us, now_us) for name in names])
+        driver.execute_many(connection, sqlite.BUMP, [(name, now_us, now_us) for name in names])
 
 
 def purge(session: Session, namespaces: Iterable[str], before: datetime, *, limit: int) -> int:

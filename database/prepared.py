@@ -1,16 +1,18 @@
-"""Statements of the hot way: compiled once for each database, then run as the driver's own.
+"""Statements of the hot way: compiled once for each database, then run on the driver.
 
 SQLAlchemy words them, and its types write the values; what is left out is looking each statement up
-again, which takes as long as running it.
+again, and handing it on, each of which takes as long as running it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Dialect
+from sqlalchemy import Connection, Dialect
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from database import driver
 
 __all__ = ["Prepared"]
 
@@ -44,13 +46,15 @@ class Prepared:
         self._names = tuple(names)
         self._compiled: dict[str, _Compiled] = {}
 
-    def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> int:
         """Run it in `connection`'s transaction.
 
         Args:
             connection: the writing one.
-            values: one for each parameter, as its column's type takes it. What a result gives is
-                the driver's own value.
+            values: one for each parameter, as its column's type takes it.
+
+        Returns:
+            How many rows it touched.
 
         Raises:
             KeyError: a parameter has no value.
@@ -65,8 +69,8 @@ class Prepared:
         }
         written.update(found.fixed)
         if found.order is None:
-            return connection.exec_driver_sql(found.sql, written)
-        return connection.exec_driver_sql(found.sql, tuple([written[each] for each in found.order]))
+            return driver.execute(connection, found.sql, written)
+        return driver.execute(connection, found.sql, tuple([written[each] for each in found.order]))
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         statement: Any = self._word(dialect.name)

@@ -76,7 +76,7 @@ def test_what_no_run_gives_is_fixed(either):
         session.commit()
 
     (row,) = _rows(PRICES)
-    assert (done.rowcount, row["created_at"], row["source"]) == (1, later, "override")
+    assert (done, row["created_at"], row["source"]) == (1, later, "override")
 
 
 def test_a_value_that_is_missing_is_an_error(either):
