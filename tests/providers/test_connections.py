@@ -222,6 +222,19 @@ def test_a_certificate_that_nobody_vouches_for_is_not_trusted(secured, wire):
     assert wire.requests == []
 
 
+def test_a_certificate_for_another_host_is_not_trusted(secured, wire, monkeypatch):
+    """Whoever has some certificate of the same authority is not our provider."""
+    authority, url = secured
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    elsewhere = url.replace("127.0.0.1", "localhost")
+
+    with pytest.raises(ProviderUnavailable) as caught:
+        _get(Transport(ProviderConfig("up", "openai", base_url=elsewhere)))
+
+    assert not caught.value.was_sent
+    assert wire.requests == []
+
+
 def test_a_host_that_does_not_answer_is_given_up_in_time(monkeypatch):
     """For each of its addresses."""
 
