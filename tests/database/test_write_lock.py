@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from database.write_lock import begin_writing
+from database.write_lock import BEGIN, begin_writing
 from tests.doubles.fake_clock import FakeClock
+from tests.streams.scripts import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_MS = 10_000
@@ -81,6 +82,41 @@ def test_those_who_wait_get_it_one_after_the_other(connections):
         each.join(10)
 
     assert one.execute("SELECT x FROM t ORDER BY x").fetchall() == [(0,), (1,), (2,)]
+
+
+class _Counted:
+    """A cursor that counts how often it asks for the lock."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._cursor = connection.cursor()
+        self.asked = 0
+
+    def execute(self, sql: str, /) -> object:
+        """Run a statement."""
+        self.asked += sql == BEGIN
+        return self._cursor.execute(sql)
+
+
+def test_one_of_those_who_wait_asks_for_all(connections):
+    """Else a burst of writers would spend its time asking."""
+    one, *others = connections
+    begin_writing(one.cursor(), patience_ms=PATIENCE_MS)
+    cursors = [_Counted(each) for each in others]
+
+    def write(cursor: _Counted) -> None:
+        begin_writing(cursor, patience_ms=PATIENCE_MS)
+        cursor.execute("COMMIT")
+
+    threads = [threading.Thread(target=write, args=(each,)) for each in cursors]
+    for each in threads:
+        each.start()
+    wait_until(lambda: max(each.asked for each in cursors) > 5)
+    asked = sorted(each.asked for each in cursors)
+    one.execute("COMMIT")
+    for each in threads:
+        each.join(10)
+
+    assert asked[0] <= 1
 
 
 def test_a_lock_that_is_never_free_is_an_error_in_the_end(connections, clock: FakeClock):
