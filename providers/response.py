@@ -39,6 +39,11 @@ class Response:
         self._body: list[bytes] = []
         self._unpacked: _Unpacked | None = None
         self._parser = httptools.HttpResponseParser(self)
+        # Two lengths, of which the chunks count (RFC 9112, 6.3), and lines that end with LF alone
+        # (2.2): some servers send them, and what is read here is handed on to no other parser.
+        self._parser.set_dangerous_leniencies(
+            lenient_chunked_length=True, lenient_optional_cr_before_lf=True
+        )
 
     def feed(self, received: bytes) -> Iterator[bytes]:
         """The pieces of the body that `received` brought; it is taken in at once.
@@ -110,7 +115,10 @@ class Response:
         self.status = status
         self.is_reusable = self._parser.should_keep_alive()
         coding = self.headers.get("transfer-encoding", "").lower()
-        is_bounded = "content-length" in self.headers or coding.endswith("chunked")
+        is_chunked, is_counted = coding.endswith("chunked"), "content-length" in self.headers
+        is_bounded = is_chunked or is_counted
+        if is_chunked and is_counted:
+            self.is_reusable = False
         self._is_endless = not is_bounded and status not in WITHOUT_BODY
         packed = self.headers.get("content-encoding", "identity").strip().lower()
         if packed != "identity":

@@ -118,6 +118,22 @@ def test_a_status_without_a_body_is_whole_at_once(status):
     assert _facts(response) == (status, True, True)
 
 
+def test_two_lengths_are_one_too_many_for_the_next_request():
+    """The chunks count; what else the server thinks of its connection nobody knows."""
+    head = HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    response, body = _fed(head + _chunks(b"Hello, ", b"world"))
+
+    assert (body, _facts(response)) == (b"Hello, world", (200, True, False))
+
+
+def test_lines_may_end_with_a_line_feed_alone():
+    """As those of some servers that people wrote in an afternoon."""
+    response, body = _fed(b"HTTP/1.1 200 OK\nContent-Length: 4\n\nfine")
+
+    assert (body, _facts(response)) == (b"fine", (200, True, True))
+
+
 def test_a_server_that_will_close_is_not_asked_again():
     """Its connection would break under the next request."""
     response, body = _fed(_sized(b"fine", b"Connection: close"))
@@ -144,7 +160,7 @@ def test_what_follows_a_whole_response_is_not_read():
         (b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", b""),
         (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", b""),
         (HEAD + b"Content-Length: -1\r\n\r\n", b""),
-        (HEAD + b"X-Bare\nLine: 1\r\n\r\n", b""),
+        (HEAD + b"X Two: 1\r\n\r\n", b""),
         (CHUNKED + b"nonsense\r\n", b""),
         (CHUNKED + b"-1\r\n", b""),
         (CHUNKED + b"3\r\nonetwo\r\n", b"one"),
