@@ -77,9 +77,7 @@ def test_a_provider_over_tls_is_a_provider_as_any_other(larder, provider):
     for _ in range(3):
         whole = client.chat.completions.create(model="openai/echo", messages=ASKED)
         assert whole.choices[0].message.content == "You said: hello there "
-        chunks: Any = client.chat.completions.create(
-            model="openai/echo", messages=ASKED, stream=True
-        )
+        chunks = client.chat.completions.create(model="openai/echo", messages=ASKED, stream=True)
         text = "".join(each.choices[0].delta.content or "" for each in chunks if each.choices)
         assert text == "You said: hello there "
     assert provider.connections - before == 1
