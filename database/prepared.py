@@ -23,14 +23,13 @@ Write = Callable[[Any], Any]
 class _Compiled:
     """One dialect's wording, and what makes each parameter its driver's value.
 
-    `order` names the parameters of a driver that counts them, and is `None` for one that names
-    them.
+    `writes` are in the order of a driver that counts them, where `is_counted`.
     """
 
     sql: str
-    writes: Mapping[str, Write | None]
+    writes: Sequence[tuple[str, Write | None]]
     fixed: Mapping[str, Any]
-    order: Sequence[str] | None
+    is_counted: bool
 
 
 class Prepared:
@@ -63,14 +62,14 @@ class Prepared:
         if found is None:
             found = self._compile(connection.dialect)
             self._compiled[connection.dialect.name] = found
-        written = {
-            name: values[name] if write is None else write(values[name])
-            for name, write in found.writes.items()
-        }
-        written.update(found.fixed)
-        if found.order is None:
-            return driver.execute(connection, found.sql, written)
-        return driver.execute(connection, found.sql, tuple([written[each] for each in found.order]))
+        given = {**values, **found.fixed} if found.fixed else values
+        written = [
+            given[name] if write is None else write(given[name]) for name, write in found.writes
+        ]
+        if found.is_counted:
+            return driver.execute(connection, found.sql, tuple(written))
+        names = [name for name, _ in found.writes]
+        return driver.execute(connection, found.sql, dict(zip(names, written, strict=True)))
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         statement: Any = self._word(dialect.name)
@@ -85,9 +84,10 @@ class Prepared:
             for name, write in writes.items()
             if name not in self._names
         }
+        order = compiled.positiontup
         return _Compiled(
             sql=str(compiled),
-            writes={name: write for name, write in writes.items() if name not in fixed},
+            writes=[(name, None if name in fixed else writes[name]) for name in order or writes],
             fixed=fixed,
-            order=compiled.positiontup,
+            is_counted=order is not None,
         )

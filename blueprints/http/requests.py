@@ -37,8 +37,8 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id") or new_id()
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    named = {name.lower() for name, _ in response.headers}
+    response.headers.extend([each for each in HEADERS.items() if each[0].lower() not in named])
     write_standings(response)
     if response.status_code >= 400:  # noqa: PLR2004 (an error may come before the body is read)
         _discard_body()

@@ -24,6 +24,9 @@ __all__ = ["Mirror", "MirrorSignals"]
 
 SHORTEST_PAUSE_S = 0.02
 """However many streams begin: what comes together goes in one round."""
+UNTOLD_S = 0.1
+"""How old a stream becomes that is not kept before the others hear of it: embeddings are over by
+then. A stop that comes sooner finds its way through the database."""
 ENTRY_BYTES = 256 * 1024
 ROUND_BYTES = 2**20
 SHORTEST_BACKOFF_S = 0.1
@@ -44,6 +47,7 @@ class MirrorSignals:
 class _Mirrored:
     log: MemoryLog
     is_kept: bool
+    began_s: float
     position: int = -1
     entries: int = 0
     afresh: bool = False
@@ -102,7 +106,7 @@ class Mirror:
         """
         with self._lock:
             self._worker_id = worker_id
-            self._tracked[log.stream_id] = _Mirrored(log, is_kept)
+            self._tracked[log.stream_id] = _Mirrored(log, is_kept, self._clock.monotonic())
             self._quiet.clear()
         self._loop.wake()
 
@@ -156,6 +160,8 @@ class Mirror:
             if size >= ROUND_BYTES:
                 self._go_behind(work)
                 break
+        if all(mirrored.was_never_sent for mirrored in tracked) and not work:
+            return  # so nobody can have asked to stop one of them
         written = self._shared.write(self._worker_id, [writing for _, writing in work])
         for stream_id in written.stops:
             self._signals.on_stop(stream_id)
@@ -175,9 +181,11 @@ class Mirror:
             return None
         # Whether the log is closed is asked first: what it then gains nobody has to wait for.
         closed = mirrored.log.is_closed
-        if closed and not mirrored.is_kept and mirrored.was_never_sent:
-            self._forget(mirrored)
-            return None
+        if not mirrored.is_kept and mirrored.was_never_sent:
+            if closed:
+                self._forget(mirrored)
+            if closed or now - mirrored.began_s < UNTOLD_S:
+                return None
         events = mirrored.log.after(mirrored.position, limit_bytes=limit_bytes)
         closes = closed and (not events or events[-1].id == mirrored.log.last_id)
         refresh = not closes and (

@@ -1,5 +1,6 @@
 """Redis kept up to date, whatever it does, and never waited for."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import fakeredis
@@ -9,9 +10,11 @@ from streams.counters import StreamCounters
 from streams.events import Draft
 from streams.limits import StreamLimits
 from streams.logs.memory import MemoryLog
-from streams.logs.mirror import Mirror, MirrorSignals
+from streams.logs.mirror import UNTOLD_S, Mirror, MirrorSignals
+from streams.logs.protocol import Writing, Written
 from streams.logs.redis import RedisLogs
-from telemetry.clock import SYSTEM_CLOCK
+from telemetry.clock import SYSTEM_CLOCK, Clock
+from tests.doubles.fake_clock import FakeClock
 from tests.streams.scripts import wait_until
 
 LIMITS = StreamLimits(heartbeat_s=1, mirror_interval_s=0.005)
@@ -20,7 +23,7 @@ LIMITS = StreamLimits(heartbeat_s=1, mirror_interval_s=0.005)
 class Mirroring:
     """A mirror, and what stands at its two ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.server = fakeredis.FakeServer()
         self.client = fakeredis.FakeRedis(server=self.server)
         self.shared = RedisLogs(lambda: self.client, limits=LIMITS, prefix="larder")
@@ -29,7 +32,7 @@ class Mirroring:
         self.lost: list[str] = []
         self.mirror = Mirror(
             self.shared,
-            clock=SYSTEM_CLOCK,
+            clock=clock,
             limits=LIMITS,
             signals=MirrorSignals(on_stop=self.stopped.append, on_declared_lost=self.lost.append),
             counters=self.counters,
@@ -213,6 +216,40 @@ def test_a_log_that_nobody_reads_later_is_not_sent_once_it_has_ended():
     assert quick.mirror.drain(5)
     assert kept.mirror.drain(5)
     assert (quick.mirrored(), kept.mirrored()) == ([], [b"{}"])
+
+
+class _LookedAt(FakeClock):
+    """A clock that counts how often it was looked at."""
+
+    looks = 0
+
+    def monotonic(self) -> float:
+        """Seconds since it began."""
+        self.looks += 1
+        return super().monotonic()
+
+
+def test_a_log_that_nobody_reads_later_is_told_of_when_it_lasts(monkeypatch):
+    """Embeddings are over before the others had to hear of them: Redis is left alone."""
+    clock = _LookedAt()
+    mirroring = Mirroring(clock)
+    written: list[object] = []
+    write = mirroring.shared.write
+
+    def noted(worker_id: str, writings: Sequence[Writing]) -> Written:
+        written.append(writings)
+        return write(worker_id, writings)
+
+    monkeypatch.setattr(mirroring.shared, "write", noted)
+
+    mirroring.track(is_kept=False)
+    wait_until(lambda: clock.looks > 5)
+    assert written == []
+
+    clock.advance(UNTOLD_S + 0.01)
+    wait_until(lambda: mirroring.shared.fetch([("s", -1)])[0].owner is not None)
+    mirroring.finish()
+    assert mirroring.mirror.drain(5)
 
 
 def test_a_log_that_nobody_reads_later_shows_that_it_lives_and_that_it_ended():
