@@ -31,6 +31,7 @@ WORDS = " ".join(f"word{number}" for number in range(38))
 HEARTBEAT_S = 2.0
 MARGIN_S = 5.0
 """What a busy machine may add to any limit."""
+RETRY_S = 0.05
 COMMENT = re.compile(rb": keep-alive\n\n")
 
 
@@ -235,7 +236,9 @@ def read_to_end(larder: GunicornServer, stream_id: str) -> bytes:
         try:
             part = whole_events(read_on(larder, stream_id, last))
         except (urllib3.exceptions.HTTPError, OSError):
-            continue
+            part = b""
+        if not part:
+            time.sleep(RETRY_S)  # noqa: TID251 (a refusal at once would be asked for at once)
         body, last = body + part, last_id(part, last)
     return body
 
