@@ -1,7 +1,7 @@
 """Relaying measured: `python -m benchmarks.streams [completions] [tokens] [capacity]`.
 
 Larder on gevent and on gthread against a bare aiohttp relay of the same mock provider, and against
-the least that Larder's own libraries take, in turn within one run. Larder's part includes
+the least that the same frame takes, in turn within one run. Larder's part includes
 authentication, budgets, the ledger and the stream's log; the others have none of them. CPU is that
 of all the server's processes.
 """

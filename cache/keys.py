@@ -97,7 +97,7 @@ class KeyMaker:
         kinds = {each.kind for each in self._signature.parameters.values()}
         # Of a call that names all by position nothing is left to be bound.
         is_plain = kinds <= {Parameter.POSITIONAL_OR_KEYWORD, Parameter.POSITIONAL_ONLY}
-        self._names = tuple(self._signature.parameters) if is_plain else ()
+        self._names = tuple(self._signature.parameters) if is_plain else None
 
     def key(self, owner: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, owned: bool) -> str:
         """The logical key of a call; defaults and the order of keywords make no difference.
@@ -105,7 +105,7 @@ class KeyMaker:
         Raises:
             TypeError: the arguments do not fit, or one cannot be part of a key.
         """
-        if not kwargs and len(args) == len(self._names):
+        if self._names is not None and not kwargs and len(args) == len(self._names):
             values = list(zip(self._names, args, strict=True))
         else:
             bound = self._signature.bind(*args, **kwargs)

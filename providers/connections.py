@@ -19,7 +19,7 @@ from urllib3.util import create_urllib3_context, parse_url
 
 from providers.protocol import ProviderTimeout, ProviderUnavailable
 
-__all__ = ["Connection", "Connections"]
+__all__ = ["UNREACHABLE", "Connection", "Connections"]
 
 MOST_IDLE = 100
 PORTS = {"http": 80, "https": 443}

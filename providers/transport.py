@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from providers.connections import Connection, Connections
+from providers.connections import UNREACHABLE, Connection, Connections
 from providers.protocol import (
     ProviderBroken,
     ProviderConfig,
@@ -32,7 +32,6 @@ __all__ = ["Reply", "Transport"]
 MAX_BODY_BYTES = 32 * 2**20
 READ_BYTES = 64 * 1024
 GOODBYE_S = 0.05
-LOST = "The provider could not be reached."
 TOO_LATE = "The provider did not answer in time."
 TOO_LONG = "The provider's answer took too long."
 NOT_IN_TARGET = re.compile(r"[\x00-\x20\x7f]")
@@ -224,7 +223,7 @@ class Transport:
             if isinstance(fault, TimeoutError):
                 raise ProviderTimeout(TOO_LATE) from fault
             if isinstance(fault, (OSError, ValueError)):  # lost on the way: it may have arrived
-                raise ProviderLost(LOST) from fault
+                raise ProviderLost(UNREACHABLE) from fault
             raise
         reply = Reply(connection, connections, response, begun, self._config, asked_s)
         if reply.status != 200:  # noqa: PLR2004 (accepted means 200 and nothing else)

@@ -69,7 +69,7 @@ def relay(provider_url: str) -> Iterator[Server]:
 
 @contextmanager
 def stack(provider_url: str) -> Iterator[Server]:
-    """The same libraries with nothing of Larder's, on gevent."""
+    """The same frame with nothing of Larder's, on gevent."""
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="larder-benchmark-") as folder:
         environ = {

@@ -1,4 +1,4 @@
-"""The least that the same libraries take: Flask, urllib3 and two committed rows for each call.
+"""The least that the same frame takes: Flask, urllib3 and two committed rows for each call.
 
 No key, budget, price, cache, log, retry or error: what Larder takes beyond this is its own. Served
 by gunicorn as Larder is; `PROVIDER_URL` says whom it relays, `DATABASE_URL` where its rows go.

@@ -159,6 +159,19 @@ def test_the_manner_of_calling_makes_no_difference():
     assert len(keys) == 1
 
 
+def test_a_default_that_only_a_name_can_give_is_part_of_the_key():
+    """A read without any argument is the one whose arguments are all named as they are anyway."""
+
+    def load_models(*, status: Any = None) -> None:
+        del status
+
+    keys = KeyMaker("models", "list", load_models)
+
+    plain, named = (keys.key("", (), each, owned=False) for each in ({}, {"status": None}))
+
+    assert plain == named
+
+
 def test_a_key_names_namespace_owner_and_resource():
     """Admins find an owner's entries by it."""
     namespace, owner, resource, digest = _key("u1", Query()).split(":")
