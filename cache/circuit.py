@@ -98,13 +98,16 @@ class Circuit:
         tell("redis_away", reason=outage.reason, detail=outage.detail)
 
     def try_now(self) -> bool:
-        """Probe at once, as a start does; whether Redis is spoken to afterwards."""
+        """Probe at once, as a start does; whether Redis gave a sign of life."""
+        with self._lock:
+            outage = self.outages[-1] if self.is_open else None
         try:
             self._probe()
         except Exception as fault:  # noqa: BLE001 (whatever it is, Redis is not to be used)
             self.fail(fault, is_expected=True)
             return False
-        self._close()
+        if outage is not None:
+            self._close(outage)
         return True
 
     def stop(self) -> None:
@@ -126,13 +129,13 @@ class Circuit:
             except Exception as fault:  # noqa: BLE001 (whatever it is, Redis is still away)
                 log.debug("redis_still_away", reason=reason_of(fault))
             else:
-                self._close()
+                self._close(outage)
 
-    def _close(self) -> None:
+    def _close(self, outage: Outage) -> None:
+        """Redis is back from `outage`; a probe from before a later one says nothing of that."""
         with self._lock:
-            if not self.is_open:
+            if outage.ended_at is not None:
                 return
-            outage = self.outages[-1]
             outage.ended_at = self._clock.now()
             self._closed_s = self._clock.monotonic()
             self.is_open = False

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -19,12 +20,14 @@ class Probe:
     def __init__(self, *, is_alive: bool = True) -> None:
         self.is_alive = is_alive
         self.count = 0
+        self.before_answer: Callable[[], None] = lambda: None
 
     def __call__(self) -> None:
         """Answer, or be away."""
         self.count += 1
         if not self.is_alive:
             raise ConnectionError("away")
+        self.before_answer()
 
 
 @pytest.fixture
@@ -143,6 +146,23 @@ def test_trying_at_once_leaves_a_closed_circuit_as_it_is(new_circuit):
 
     assert circuit.try_now()
     assert (closed, list(circuit.outages)) == ([], [])
+
+
+def test_a_sign_of_life_from_before_a_failure_says_nothing_of_it(new_circuit, probe):
+    """Redis dies right after it answered two at once: only a probe made since closes it again."""
+    circuit = new_circuit()
+    circuit.fail(ConnectionError("refused"))
+
+    def be_overtaken() -> None:
+        probe.before_answer = lambda: None
+        assert circuit.try_now()
+        circuit.fail(ConnectionError("refused"))
+
+    probe.before_answer = be_overtaken
+    assert circuit.try_now()
+
+    assert circuit.is_open
+    assert [each.ended_at is None for each in circuit.outages] == [False, True]
 
 
 def test_pauses_between_probes_grow(new_circuit, probe):
