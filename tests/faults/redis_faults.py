@@ -216,7 +216,7 @@ AWAY: dict[str, tuple[Fault, str]] = {
 
 HERE: dict[str, tuple[Fault, set[str]]] = {
     "flushed": (flushed, set()),
-    "full": (_settings(maxmemory="1mb", maxmemory_policy="noeviction"), {"OutOfMemoryError"}),
+    "full": (_settings(maxmemory="1", maxmemory_policy="noeviction"), {"OutOfMemoryError"}),
     "evicting": (evicting, set()),
 }
 """What Redis survives, so that it goes on being asked, and what is told of it."""
