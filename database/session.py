@@ -5,11 +5,9 @@ transaction never fails half-way for having read first.
 """
 
 import atexit
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
@@ -20,6 +18,7 @@ from sqlalchemy.exc import DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from database.write_lock import BEGIN, begin_writing
+from database.writers import Writers, is_replaced, remember_file
 
 __all__ = [
     "BUSY_TIMEOUT_MS",
@@ -36,6 +35,8 @@ __all__ = [
 ]
 
 BUSY_TIMEOUT_MS = 10_000
+WRITERS = "larder_writers"
+"""The option of an engine of SQLite that has its connections kept for writing."""
 _OPEN: WeakSet[Engine] = WeakSet()
 
 
@@ -82,6 +83,7 @@ def init_database(app: Flask, url: str, *, pool_size: int) -> None:
 
 def _prepare_sqlite(engine: Engine) -> None:
     _OPEN.add(engine)
+    engine.update_execution_options(**{WRITERS: Writers(engine)})
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "checkout", _on_sqlite_checkout)
     event.listen(engine, "begin", _on_sqlite_begin)
@@ -107,17 +109,14 @@ def _on_sqlite_connect(connection: Any, record: Any) -> None:
         "recursive_triggers=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
-    path = connection.execute("PRAGMA database_list").fetchall()[0][2]
-    record.info["path"], record.info["file"] = path, Path(path).stat()
+    remember_file(connection, record.info)
 
 
 def _on_sqlite_checkout(connection: object, record: Any, proxy: object) -> None:
-    """Leave a file that another has taken the place of, as a restore from a backup does."""
+    """Leave a file that another has taken the place of."""
     del connection, proxy
-    with suppress(FileNotFoundError):  # a new connection would make an empty database
-        found = os.stat(record.info["path"])  # noqa: PTH116 (a path object costs twice as much)
-        if not os.path.samestat(found, record.info["file"]):
-            raise DisconnectionError("the database's file was replaced")
+    if is_replaced(record.info):
+        raise DisconnectionError("the database's file was replaced")
 
 
 def _on_sqlite_begin(connection: Connection) -> None:
@@ -154,9 +153,20 @@ def write_transaction() -> Iterator[tuple[Connection, RootTransaction]]:
 
     Services write through the unit of work alone; beside it only the generations' store does.
     """
-    with db.engine.connect() as connection:
-        connection.execution_options(writes=True)
-        yield connection, connection.begin()
+    engine = db.engine
+    writers: Writers | None = engine.get_execution_options().get(WRITERS)
+    connection = engine.connect() if writers is None else writers.take()
+    try:
+        transaction = connection.begin()
+        try:
+            yield connection, transaction
+        finally:
+            transaction.close()
+    finally:
+        if writers is None:
+            connection.close()
+        else:
+            writers.give_back(connection)
 
 
 @contextmanager

@@ -94,10 +94,9 @@ class UnitOfWork:
         self._transaction.commit()
 
     def _close(self) -> None:
-        """Let go of the rows; what was not committed is rolled back."""
+        """Let go of the rows."""
         if self._session is not None:
             self._session.close()
-        self._transaction.close()
 
     def _follow(self) -> None:
         cache.forget_generations()
