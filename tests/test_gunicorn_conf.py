@@ -18,6 +18,7 @@ from typing import Any
 import gevent
 import gevent.event
 import pytest
+from gunicorn.http import wsgi
 
 from config import Settings
 from tests.doubles.gunicorn_server import GunicornServer
@@ -64,9 +65,10 @@ class _App:
 
 @pytest.fixture
 def hooks() -> Iterator[dict[str, Any]]:
-    """The functions that gunicorn calls; what they tell the collector is taken back."""
-    thresholds = gc.get_threshold()
+    """The functions that gunicorn calls; what they tell it and the collector is taken back."""
+    thresholds, response = gc.get_threshold(), wsgi.Response
     yield runpy.run_path(str(FILE))
+    wsgi.Response = response
     gc.set_threshold(*thresholds)
     gc.unfreeze()
 
@@ -134,6 +136,13 @@ def test_a_worker_begins_its_background_work_when_it_serves(hooks):
 
     assert app.asked == [("serving", None)]
     worker.alive = False
+
+
+def test_a_workers_answers_are_sent_in_one_piece(hooks):
+    """`test_gunicorn_responses.py` says which."""
+    hooks["post_worker_init"](_worker(_App()))
+
+    assert wsgi.Response is hooks["JoinedResponse"]
 
 
 def test_a_workers_garbage_collector_leaves_its_start_alone(hooks):
