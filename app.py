@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from flask import Flask, current_app
+from flask import Flask
 from flask_cors import CORS
 from flask_migrate import Migrate
 from flask_smorest import Api
@@ -30,6 +30,7 @@ from cache.extension import cache
 from cache.file_locks import FileLocks
 from cache.leases import LoadLocks
 from cache.loading import LoaderTimeout
+from cache.present import present_app
 from cache.recording import WitnessedClock
 from cache.settings import CacheSettings
 from cache.statistics import shared_counters
@@ -223,7 +224,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         requests=RequestMetrics(),
         background=background,
     )
-    services_runtime.bind(lambda: current_app.extensions[EXTENSION])
+    services_runtime.bind(lambda: present_app().extensions[EXTENSION])
 
 
 def _stream_logs(engine: CacheEngine, prefix: str) -> StreamLogs:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import structlog
-from flask import Flask, current_app
+from flask import Flask
 from flask_caching import Cache
 
 from cache import recording
@@ -28,7 +28,7 @@ from cache.generations import Generations, GenerationStore
 from cache.health import Health, health_of, latency_ms
 from cache.leases import LoadLocks
 from cache.namespaces import NAMESPACES, Namespace
-from cache.reads import ENGINE
+from cache.present import ENGINE, present_app, present_engine
 from cache.settings import CacheSettings, CacheUnreachable
 from cache.statistics import Statistics
 from config import SettingsError
@@ -113,8 +113,7 @@ class LarderCache(Cache):
     @property
     def engine(self) -> CacheEngine:
         """The engine of the running application."""
-        engine: CacheEngine = current_app.extensions[ENGINE]
-        return engine
+        return present_engine()
 
     def delete_memoized(self, f: Any, *args: Any, **kwargs: Any) -> None:
         """Drop what a memoized function has answered: to these arguments, or to all.
@@ -130,13 +129,13 @@ class LarderCache(Cache):
     @property
     def claims(self) -> Claims:
         """Who makes what just now, in the running application."""
-        claims: Claims = current_app.extensions[CLAIMS]
+        claims: Claims = present_app().extensions[CLAIMS]
         return claims
 
     @property
     def gates(self) -> Gates:
         """What counts the running application's limits of a minute."""
-        gates: Gates = current_app.extensions[GATES]
+        gates: Gates = present_app().extensions[GATES]
         recording.spoil()  # every request passes for itself, and is told where it stands
         return gates
 

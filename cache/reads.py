@@ -13,18 +13,16 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from flask import current_app
 
 from cache import recording
 from cache.freshness import NO_LEEWAY, STRICT, Freshness, Leeway
 from cache.keys import KeyMaker
+from cache.present import present_engine
 from cache.results import CachedResult
 from cache.scopes import Scope
 from cache.transactions import check_not_writing
 
-__all__ = ["ENGINE", "ReadCall", "ReadSpec", "cached_read"]
-
-ENGINE = "larder_cache"
+__all__ = ["ReadCall", "ReadSpec", "cached_read"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +80,7 @@ def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> C
             load=lambda: _load(loader, args, kwargs),
             decode=decode,
         )
-        result: CachedResult[Any] = current_app.extensions[ENGINE].read(call)
-        return result
+        return present_engine().read(call)
 
     read.cached_resource = (spec.namespace, spec.resource)  # type: ignore[attr-defined]  # for tests
     return read

@@ -17,11 +17,11 @@ made before it is never served after it. It may be carried to another thread or 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
-from flask import current_app
 
 from cache.generations import Stamp
 from cache.keys import entry_key
-from cache.reads import ENGINE, ReadCall, ReadSpec
+from cache.present import present_engine
+from cache.reads import ReadCall, ReadSpec
 from cache.results import CachedResult, ReadPolicy, encode_body, read_policy
 
 if TYPE_CHECKING:
@@ -60,10 +60,9 @@ class Slots(Generic[S]):
         Raises:
             Exception: whatever the generations' store raises, if nothing is known of the owner.
         """
-        engine: CacheEngine = current_app.extensions[ENGINE]
         spec = self._spec
         return Slot(
-            engine,
+            present_engine(),
             ReadCall(
                 spec=spec,
                 shape=str(spec.shape),

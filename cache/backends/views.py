@@ -22,7 +22,7 @@ from cache.backends.redis import RedisTier
 from cache.engine import EVERYTHING, CacheEngine
 from cache.entries import Entry
 from cache.generations import Stamp
-from cache.reads import ENGINE
+from cache.present import ENGINE
 from cache.results import Outcome
 from cache.scopes import Scope
 from cache.values import ValueRefused, pack, unpack

@@ -5,7 +5,7 @@ from flask import Flask
 
 from cache.declarations import PublicNamespace, ScopedNamespace
 from cache.freshness import TTL, bounded
-from cache.reads import ENGINE
+from cache.present import ENGINE
 from cache.scopes import UserId
 from tests.factories.caches import make_engine
 

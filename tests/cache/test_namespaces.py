@@ -13,7 +13,7 @@ from cache.namespaces import (
     ScopedNamespace,
     namespace_scope,
 )
-from cache.reads import ENGINE
+from cache.present import ENGINE
 from cache.scopes import EVERYONE, Scope, UserId
 from tests.factories.caches import make_engine
 

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from flask import Flask
 
-from cache.reads import ENGINE, ReadSpec, cached_read
+from cache.present import ENGINE
+from cache.reads import ReadSpec, cached_read
 from cache.results import Outcome
 from cache.scopes import Scope
 from tests.factories.caches import make_engine

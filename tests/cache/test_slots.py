@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from cache.namespaces import CONVERSATIONS, RESPONSES
-from cache.reads import ENGINE
+from cache.present import ENGINE
 from cache.results import Outcome, ReadPolicy, reading
 from cache.scopes import UserId
 from tests.factories.caches import make_engine
