@@ -139,9 +139,9 @@ def main(wanted: Sequence[str]) -> None:
         direct = Server("direct", provider_url.removesuffix("/v1"), "", [])
         all_servers = [
             opened.enter_context(servers.relay(provider_url)),
-            opened.enter_context(servers.stack(provider_url)),
             *(
-                opened.enter_context(servers.larder(provider_url, each))
+                opened.enter_context(start(provider_url, each))
+                for start in (servers.stack, servers.larder)
                 for each in ("gevent", "gthread")
             ),
         ]

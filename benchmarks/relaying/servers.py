@@ -19,6 +19,8 @@ __all__ = ["Server", "larder", "provider", "relay", "stack"]
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
+THREADS = "1000"
+"""Of a gthread worker: as many streams as it is offered."""
 START_S = 60.0
 TICKS_S = os.sysconf("SC_CLK_TCK")
 
@@ -68,8 +70,8 @@ def relay(provider_url: str) -> Iterator[Server]:
 
 
 @contextmanager
-def stack(provider_url: str) -> Iterator[Server]:
-    """The same frame with nothing of Larder's, on gevent."""
+def stack(provider_url: str, worker_class: str) -> Iterator[Server]:
+    """The same frame with nothing of Larder's."""
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="larder-benchmark-") as folder:
         environ = {
@@ -81,12 +83,13 @@ def stack(provider_url: str) -> Iterator[Server]:
         own = ("--config", os.devnull)  # `gunicorn.conf.py` is Larder's
         command = [
             *(sys.executable, "-m", "gunicorn", *own, "--bind", f"127.0.0.1:{port}"),
-            *("--workers", str(WORKERS), "--worker-class", "gevent"),
-            *("--worker-connections", "2000", "benchmarks.relaying.stack:app"),
+            *("--workers", str(WORKERS), "--worker-class", worker_class),
+            *("--worker-connections", "2000", "--threads", THREADS),
+            "benchmarks.relaying.stack:app",
         ]
         with _process(command, environ) as process:
             _await(f"http://127.0.0.1:{port}/healthz")
-            yield Server("bare stack", f"http://127.0.0.1:{port}", "", [process])
+            yield Server(f"bare {worker_class}", f"http://127.0.0.1:{port}", "", [process])
 
 
 @contextmanager
@@ -101,7 +104,7 @@ def larder(provider_url: str, worker_class: str) -> Iterator[Server]:
             "PORT": str(port),
             "WEB_CONCURRENCY": str(WORKERS),
             "LARDER_WORKER_CLASS": worker_class,
-            "LARDER_THREADS": "1000",
+            "LARDER_THREADS": THREADS,
             "LARDER_INSTANCE_PATH": folder,
             "LARDER_ADMIN_KEY": KEY,
             "OPENAI_API_KEY": "sk-mock",
