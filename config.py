@@ -6,6 +6,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,6 @@ SHARABLE = r"[a-z0-9][a-z0-9_-]{0,59}"
 
 class SettingsError(ValueError):
     """One or more variables are wrong; the message names each with what is allowed."""
-
-
-def _text(value: str) -> str:
-    return value
 
 
 def _flag(value: str) -> bool:
@@ -81,6 +78,14 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _proxy_url(value: str) -> str:
+    parts = urlsplit(value)
+    with suppress(ValueError):  # of the port; its text may be a part of a password
+        if parts.scheme == "http" and parts.hostname and parts.port != 0:
+            return value
+    raise ValueError("must be http://[user:password@]host:port, percent-encoded")
+
+
 def _words(value: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in value.split(",") if word.strip())
 
@@ -103,7 +108,7 @@ def _path(value: str) -> Path:
 def setting(
     variable: str,
     default: Any,
-    read: Callable[[str], Any] = _text,
+    read: Callable[[str], Any] = str,
     about: str = "",
     *,
     secret: bool = False,
@@ -253,6 +258,16 @@ class Settings:
     )
     provider_total_timeout_s: float = setting(
         "PROVIDER_TOTAL_TIMEOUT", 600.0, _seconds(0.05, 86400), "Limit of a whole answer, seconds."
+    )
+    https_proxy: str = setting(
+        "HTTPS_PROXY",
+        "",
+        _proxy_url,
+        "`http://[user:password@]host:port`: through it providers at https addresses are reached.",
+        secret=True,
+    )
+    no_proxy: str = setting(
+        "NO_PROXY", "", about="Hosts and domains, by comma, that are reached without it; `*`: all."
     )
     provider_retries: int = setting(
         "PROVIDER_RETRIES",

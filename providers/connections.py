@@ -17,13 +17,15 @@ from urllib3.exceptions import (
 )
 from urllib3.util import create_urllib3_context, parse_url
 
-from providers.protocol import ProviderTimeout, ProviderUnavailable
+from providers.protocol import ProviderConfig, ProviderTimeout, ProviderUnavailable
+from providers.proxies import Proxy, proxy_to
 
 __all__ = ["UNREACHABLE", "Connection", "Connections"]
 
 MOST_IDLE = 100
 PORTS = {"http": 80, "https": 443}
 UNREACHABLE = "The provider could not be reached."
+UNREACHABLE_BY_PROXY = "The provider could not be reached through the proxy (HTTPS_PROXY)."
 
 Connection = HTTPConnection
 
@@ -32,8 +34,8 @@ class Connections:
     """Those of one base URL.
 
     Args:
-        base_url: where requests go; the path of each follows it.
-        connect_timeout_s: how long connecting may take, for each address of the host.
+        config: the provider's: where requests go, whose path follows its base URL, how long
+            connecting may take, for each address of the host, and through which proxy.
 
     Attributes:
         host: as requests name it.
@@ -43,9 +45,9 @@ class Connections:
         ProviderUnavailable: the base URL is none.
     """
 
-    def __init__(self, base_url: str, connect_timeout_s: float) -> None:
+    def __init__(self, config: ProviderConfig) -> None:
         try:
-            url = parse_url(base_url)
+            url = parse_url(config.base_url)
         except LocationValueError as fault:
             raise _not_valid() from fault
         if not url.host or url.scheme not in PORTS:
@@ -53,8 +55,12 @@ class Connections:
         self.host = url.host if url.port is None else f"{url.host}:{url.port}"
         self.base_path = (url.path or "").rstrip("/")
         self._address = url.host.strip("[]"), url.port or PORTS[url.scheme]
-        self._context = _trusting() if url.scheme == "https" else None
-        self._connect_timeout_s = connect_timeout_s
+        self._context: SSLContext | None = None
+        self._proxy: Proxy | None = None
+        if url.scheme == "https":
+            self._context = _trusting()
+            self._proxy = proxy_to(*self._address, config.proxy_url, config.no_proxy)
+        self._connect_timeout_s = config.connect_timeout_s
         self._idle: deque[Connection] = deque()
         weakref.finalize(self, _close_all, self._idle)
 
@@ -85,23 +91,35 @@ class Connections:
         _close_all(self._idle)
 
     def _connected(self) -> Connection:
-        host, port = self._address
-        timeout_s = self._connect_timeout_s
-        connection = (
-            HTTPConnection(host, port, timeout=timeout_s)
-            if self._context is None
-            else HTTPSConnection(host, port, timeout=timeout_s, ssl_context=self._context)
-        )
+        connection = self._made()
         try:
             connection.connect()
         except NewConnectionError as fault:  # refused, no such host: a time-out only by its base
-            raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
+            raise self._no_way() from fault
         except (ConnectTimeoutError, TimeoutError) as fault:
             raise ProviderTimeout(
                 "The provider could not be reached in time.", was_sent=False
             ) from fault
         except (HTTPError, OSError, ValueError) as fault:
-            raise ProviderUnavailable(UNREACHABLE, was_sent=False) from fault
+            raise self._no_way() from fault
+        return connection
+
+    def _no_way(self) -> ProviderUnavailable:
+        words = UNREACHABLE if self._proxy is None else UNREACHABLE_BY_PROXY
+        return ProviderUnavailable(words, was_sent=False)
+
+    def _made(self) -> Connection:
+        """One that is not yet connected."""
+        host, port = self._address
+        timeout_s = self._connect_timeout_s
+        if self._context is None:
+            return HTTPConnection(host, port, timeout=timeout_s)
+        if self._proxy is None:
+            return HTTPSConnection(host, port, timeout=timeout_s, ssl_context=self._context)
+        connection = HTTPSConnection(
+            self._proxy.host, self._proxy.port, timeout=timeout_s, ssl_context=self._context
+        )
+        self._proxy.tunnel(connection, host, port)
         return connection
 
 

@@ -35,6 +35,7 @@ class ProviderConfig:
     """How to reach one provider. Times are seconds.
 
     `api_version` is the version of its own API that a provider wants named (Azure, Anthropic).
+    `proxy_url` and `no_proxy` say how https leaves the network (`providers.proxies`).
     """
 
     provider_id: str
@@ -47,6 +48,8 @@ class ProviderConfig:
     first_token_timeout_s: float = 120.0
     between_tokens_timeout_s: float = 60.0
     total_timeout_s: float = 600.0
+    proxy_url: str = field(default="", repr=False)
+    no_proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

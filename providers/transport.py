@@ -211,9 +211,7 @@ class Transport:
         asked_s = time.monotonic()
         connections = self._connections
         if connections is None:
-            config = self._config
-            connections = Connections(config.base_url, config.connect_timeout_s)
-            self._connections = connections
+            connections = self._connections = Connections(self._config)
         request = self._written(connections, method, path, body, headers)
         connection = connections.take()
         try:

@@ -255,9 +255,9 @@ class StreamEngine:
             log.exception("stream_work_failed")
 
     def _retire(self, production: Production) -> None:
+        self._shelf.retire(production.plan.stream_id)
         with self._lock:
             self._running.pop(production.plan.stream_id, None)
-        self._shelf.retire(production.plan.stream_id)
         outcome = production.outcome
         is_failed = outcome is None or outcome.error is not None
         is_stopped = outcome is not None and outcome.finish_reason == "cancelled"

@@ -15,6 +15,7 @@ SECRETS = {
     "LARDER_SECRET_KEY_BEFORE": "hunter2",
     "OPENAI_API_KEY": "hunter2",
     "ANTHROPIC_API_KEY": "hunter2",
+    "HTTPS_PROXY": "http://me:hunter2@proxy:3128",
 }
 
 
@@ -57,6 +58,8 @@ def test_each_setting_has_a_variable_of_its_own_and_says_what_it_is():
         ("SHUTDOWN_GRACE", "0", 0.0),
         ("CORS_ORIGINS", "https://a.example", ("https://a.example",)),
         ("LARDER_PROVIDERS", "providers.toml", Path("providers.toml")),
+        ("HTTPS_PROXY", "http://a:b@[::1]:3128", "http://a:b@[::1]:3128"),
+        ("NO_PROXY", "*", "*"),
     ],
 )
 def test_a_value_is_read_as_what_it_is(variable, raw, value):
@@ -85,6 +88,10 @@ def test_the_users_folder_may_be_written_short():
         ("CACHE_REDIS_TIMEOUT", "inf", "from 0.01 to 5"),
         ("CACHE_AUDIT_SHARE", "1.1", "from 0 to 1"),
         ("LOG_LEVEL", "INFO", "debug, info, warning, error"),
+        ("HTTPS_PROXY", "proxy:3128", "http://[user:password@]host:port"),
+        ("HTTPS_PROXY", "https://proxy:3128", "http://[user:password@]host:port"),
+        ("HTTPS_PROXY", "http://:3128", "http://[user:password@]host:port"),
+        ("HTTPS_PROXY", "http://me:pass/word@proxy:3128", "http://[user:password@]host:port"),
         ("CACHE_TTL_MODELS_LIST", "0", "from 1"),
         ("CACHE_TTL_MODELS_LIST", "a day", "from 1"),
     ],
@@ -121,7 +128,9 @@ def test_no_secret_is_in_the_text_of_the_settings(variable):
 def test_a_refused_secret_is_not_repeated():
     """A URL with a password in the wrong form must not end up in a log."""
     with pytest.raises(SettingsError) as refused:
-        Settings.from_env({"REDIS_URL": "http://:hunter2@cache"})
+        Settings.from_env(
+            {"REDIS_URL": "http://:hunter2@cache", "HTTPS_PROXY": "http://me:hunter2/x@proxy"}
+        )
 
     assert "hunter2" not in str(refused.value)
 

@@ -5,6 +5,7 @@ import pytest
 from tests.doubles.api_client import ApiClient
 from tests.factories.chats import events_of, make_conversation, say
 from tests.factories.users import make_user
+from tests.streams.scripts import wait_until
 
 PATH = "/api/streams"
 WORDS = "You said: hello "
@@ -121,8 +122,9 @@ def test_nothing_more_to_come_is_a_204(alice, finished, after):
 
 
 @pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)  # Redis has its own clock
-def test_a_stream_whose_log_has_run_out_is_a_204(alice, finished, clock, settings):
+def test_a_stream_whose_log_has_run_out_is_a_204(app, alice, finished, clock, settings):
     """The answer stays in its message; its pieces do not stay for ever."""
+    wait_until(lambda: not app.extensions["larder"].streams.running())  # its time begins then
     clock.advance(settings.stream_log_ttl_s + 1)
 
     over = alice.get(f"{PATH}/{finished.headers['X-Larder-Stream-Id']}")

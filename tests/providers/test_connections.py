@@ -1,7 +1,6 @@
 """Connections to a provider: kept while both sides want it, and trusted only for a reason."""
 
 import socket
-import ssl
 import threading
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from providers.connections import MOST_IDLE, Connections
 from providers.protocol import ProviderConfig, ProviderLost, ProviderTimeout, ProviderUnavailable
 from providers.transport import Transport
-from tests.doubles.certificates import Authority
 from tests.doubles.wire_server import head, whole
 from tests.streams.scripts import wait_until
 
@@ -20,6 +18,10 @@ def transport(wire):
     made = Transport(ProviderConfig("up", "openai", base_url=wire.url))
     yield made
     made.close()
+
+
+def _config(base_url):
+    return ProviderConfig("up", "openai", base_url=base_url)
 
 
 def _get(transport):
@@ -37,7 +39,7 @@ def _get(transport):
 )
 def test_a_base_url_says_whom_to_ask(base_url, host, base_path):
     """As requests name it."""
-    found = Connections(base_url, 1)
+    found = Connections(_config(base_url))
 
     assert (found.host, found.base_path) == (host, base_path)
 
@@ -46,7 +48,7 @@ def test_a_base_url_says_whom_to_ask(base_url, host, base_path):
 def test_what_is_no_base_url_is_refused(base_url):
     """Before anything is sent."""
     with pytest.raises(ProviderUnavailable, match="base URL") as caught:
-        Connections(base_url, 1)
+        Connections(_config(base_url))
 
     assert not caught.value.was_sent
 
@@ -90,7 +92,7 @@ def test_a_body_that_was_not_read_takes_its_connection_along(wire, transport):
 
 def test_only_so_many_are_kept(wire):
     """A burst must not hold a provider's connections for ever."""
-    connections = Connections(wire.url, 5)
+    connections = Connections(_config(wire.url))
     taken = [connections.take() for _ in range(MOST_IDLE + 1)]
 
     for each in taken:
@@ -148,38 +150,6 @@ def test_a_connection_lost_before_the_head_may_have_cost(wire, transport):
         _get(transport)
 
     assert caught.value.was_sent
-
-
-@pytest.fixture
-def secured(wire, tmp_path):
-    """Puts TLS in front of the server, for one connection after the other."""
-    authority = Authority(tmp_path, "ours")
-    issued = authority.issue("provider")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(issued.certificate, issued.key)
-    listening = socket.create_server(("127.0.0.1", 0))
-    ended = threading.Event()
-
-    def serve():
-        while not ended.is_set():
-            try:
-                plain, _ = listening.accept()
-                wire.connections += 1
-                with context.wrap_socket(plain, server_side=True) as sock:
-                    while asked := sock.recv(65536):
-                        wire.requests.append(asked)
-                        for step in wire.next_reply():
-                            sock.sendall(step)
-            except OSError:
-                continue
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield authority, f"https://127.0.0.1:{listening.getsockname()[1]}/v1"
-    ended.set()
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-    thread.join(5)
 
 
 def test_a_provider_with_a_trusted_certificate_is_asked(wire, secured, monkeypatch):

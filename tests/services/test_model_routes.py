@@ -1,6 +1,7 @@
 """How models are reached, and what keeps them from being."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -60,6 +61,17 @@ def test_time_limits_of_a_call_are_the_settings(acme, context, settings):
     assert config.first_token_timeout_s == settings.provider_first_token_timeout_s
     assert config.between_tokens_timeout_s == settings.provider_between_tokens_timeout_s
     assert config.total_timeout_s == settings.provider_total_timeout_s
+
+
+def test_the_way_out_of_the_network_is_the_settings(acme, context, app, settings):
+    """A proxy for https, and who is asked without it."""
+    changed = replace(settings, https_proxy="http://proxy:3128", no_proxy="internal.example")
+    app.extensions["larder"] = replace(app.extensions["larder"], settings=changed)
+
+    config = model_routes.provider_config(_route("acme/org/brain"))
+
+    assert config.proxy_url == "http://proxy:3128"
+    assert config.no_proxy == "internal.example"
 
 
 def test_a_provider_without_a_secret_has_an_empty_key(context):
