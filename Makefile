@@ -1,4 +1,4 @@
-# Everything a person or CI runs; only python3 (3.11 or newer) and make are needed.
+# Everything a person or CI runs; only python3 (3.11 to 3.13) and make are needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,8 +13,8 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/made:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Larder needs Python 3.11 or newer: set PYTHON=/path/to/it"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Larder needs Python 3.11 to 3.13: set PYTHON=/path/to/it"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 

@@ -1,4 +1,6 @@
-"""Every setting of Larder: its variable, default and unit. Nothing else reads the environment.
+"""Every setting of Larder: its variable, default and unit.
+
+What is needed before there is an application, `gunicorn.conf.py` reads; nothing else does.
 
 `Settings.from_env` reports all faults at once, by name, so that an operator mends them in one go.
 """

@@ -1,8 +1,7 @@
 """No cached read within a write transaction.
 
 It would look at a snapshot other than the transaction's own, and wait for Redis or a load while
-the transaction holds locks: under gevent on SQLite, where a writer that waits for the lock stops
-its whole process, for as long as that writer is patient.
+the transaction holds locks that other writers wait for.
 """
 
 from collections.abc import Generator

@@ -139,7 +139,7 @@ class Money(fields.Field[Decimal]):
 
 
 def money_text(amount: Decimal) -> str:
-    """An amount as API.md writes it: plain digits, no needless zeros, no exponent."""
+    """An amount in plain digits: no needless zeros, no exponent."""
     text = format(amount, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

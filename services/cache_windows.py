@@ -3,7 +3,7 @@
 Each server start keeps a ring of minutes and a ring of hours in the database, so the figures of all
 workers and machines add up and outlive every restart. They are written once a minute beside the
 requests, in the transaction that publishes the sums; what was counted since then is added from
-memory. At most some sixty minutes and twenty-six hours are kept of a start.
+memory. At most 61 minutes and 25 hours are kept of a start.
 """
 
 from dataclasses import dataclass

@@ -68,7 +68,7 @@ def page_of(
     dump: Callable[[T], dict[str, Any]],
     cursor_of: Callable[[T], str],
 ) -> dict[str, Any]:
-    """One page as API.md's lists are: `rows` were selected with `limit + 1`.
+    """One page, as all lists come: `rows` were selected with `limit + 1`.
 
     Args:
         rows: up to `limit + 1` rows; the one too many tells that there is a next page.

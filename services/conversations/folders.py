@@ -1,4 +1,4 @@
-"""Folders: one user's tree, read whole through the cache."""
+"""Folders: one user's tree, read in pages through the cache."""
 
 from typing import Any
 

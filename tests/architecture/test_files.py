@@ -62,7 +62,7 @@ def test_a_folder_that_is_no_package_is_found(tmp_path):
 
 
 def test_nothing_is_left_for_later_in_the_source():
-    """What has to be done is done, or stands in the tracker."""
+    """What has to be done is done, or written down elsewhere."""
     marked = [
         str(path)
         for path in source_files()

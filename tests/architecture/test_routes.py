@@ -1,12 +1,17 @@
 """Every route says who may call it, and how it is read or repeated."""
 
+import pkgutil
+from importlib import import_module
 from typing import Any
 
 import pytest
 from flask import Flask
 
+import blueprints
 from app import create_app
+from blueprints import BLUEPRINTS
 from blueprints.http.auth import PUBLIC
+from blueprints.http.bodies import Routes
 from config import Settings
 from services.permissions import PERMISSIONS, ROLES
 
@@ -18,8 +23,8 @@ PUBLIC_ROUTES = {
     ("GET", "/docs"),
     ("GET", "/api/openapi.json"),
 }
-"""What needs no key, by API.md; a route that is not here and public is a mistake."""
-PUBLIC_PREFIXES = ("/static/", "/docs/", "/dashboard/", "/share/")
+"""What needs no key; a route that is not here and public is a mistake."""
+PUBLIC_PREFIXES = ("/static/",)
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +138,13 @@ def test_what_members_may_not_do_answers_them_403(alice, routes):
 
     assert len(answers) > 20
     assert [each for each in answers if each[2] != 403] == []
+
+
+def test_every_blueprint_is_served():
+    """A new file's routes answer 404 until they are listed."""
+    walked = pkgutil.walk_packages(blueprints.__path__, "blueprints.")
+    found = {each.name: getattr(import_module(each.name), "routes", None) for each in walked}
+    made = {name: routes for name, routes in found.items() if isinstance(routes, Routes)}
+
+    assert len(made) == len(BLUEPRINTS)
+    assert [name for name, routes in made.items() if routes not in BLUEPRINTS] == []

@@ -6,7 +6,7 @@ from streams.events import HEARTBEAT, problem_draft
 
 
 def test_an_error_event_is_a_problem_object():
-    """API.md: `data` is a problem object with `code` and `retryable`."""
+    """`data` is a problem object with `code` and `retryable`."""
     draft = problem_draft("producer_lost", "Producer lost", retryable=True, status=502)
 
     assert draft.name == "error"

@@ -85,7 +85,7 @@ def test_keys_of_others_are_others(alice, bob):
 
 
 def test_after_a_day_a_key_is_new(alice, clock):
-    """What API.md promises, and not for ever."""
+    """For a day, and not for ever."""
     _post(alice, json={"name": "Trips"})
     clock.advance(24 * HOUR_S - 1)
     in_time = _post(alice, json={"name": "Trips"})
