@@ -26,8 +26,32 @@ def _value(variable: str, default: str) -> str:
     return os.environ.get(variable) or default
 
 
+_faults: list[str] = []
+
+
+def _number(variable: str, default: int, low: int, high: int, kind: type = int) -> Any:
+    """What the environment says, if it is such a number; else a fault is noted."""
+    try:
+        number = kind(_value(variable, str(default)))
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        what = "a whole number" if kind is int else "seconds"
+        _faults.append(f"{variable} must be {what} from {low} to {high}")
+        return default
+    return number
+
+
+def _one_of(variable: str, *allowed: str) -> str:
+    """What the environment says, the first by default, if it is allowed; else a fault is noted."""
+    word = _value(variable, allowed[0])
+    if word not in allowed:
+        _faults.append(f"{variable} must be one of {', '.join(allowed)}")
+    return word
+
+
 STATISTICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
-GRACE_S = float(_value("SHUTDOWN_GRACE", "25"))
+GRACE_S = _number("SHUTDOWN_GRACE", 25, 0, 3600, float)
 SETTLE_S = 5
 LAST_WAIT_S = 0.5
 """For a request on a connection that comes when the end has begun."""
@@ -36,15 +60,15 @@ JOINED_BYTES = 64 * 1024
 COLLECTOR = (5000, 20, 20)
 """After how many new objects, and passes over the young and the middle-aged, garbage is sought."""
 
-bind = f"{_value('HOST', '0.0.0.0')}:{_value('PORT', '8000')}"  # noqa: S104
-workers = int(_value("WEB_CONCURRENCY", str(multiprocessing.cpu_count())))
-worker_class = _value("LARDER_WORKER_CLASS", "gevent")
+bind = f"{_value('HOST', '0.0.0.0')}:{_number('PORT', 8000, 0, 65535)}"  # noqa: S104
+workers = _number("WEB_CONCURRENCY", multiprocessing.cpu_count(), 1, 1000)
+worker_class = _one_of("LARDER_WORKER_CLASS", "gevent", "gthread")
 worker_connections = 2000
-threads = int(_value("LARDER_THREADS", "64"))
+threads = _number("LARDER_THREADS", 64, 1, 10_000)
 keepalive = 75
 timeout = 60
 graceful_timeout = int(GRACE_S + SETTLE_S)
-max_requests = int(_value("LARDER_MAX_REQUESTS", "0"))
+max_requests = _number("LARDER_MAX_REQUESTS", 0, 0, 10**9)
 max_requests_jitter = max_requests // 10
 limit_request_line = 8190
 limit_request_fields = 100
@@ -54,6 +78,9 @@ loglevel = _value("LOG_LEVEL", "info")
 wsgi_app = "wsgi:app"
 preload_app = False
 control_socket_disable = True
+
+if _faults:
+    sys.exit("Larder cannot start: " + "; ".join(_faults))
 
 _own_dir: list[str] = []
 

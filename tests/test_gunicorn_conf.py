@@ -115,6 +115,31 @@ def test_the_environment_decides(variable, raw, name, value):
     assert _values(**{variable: raw})[name] == value
 
 
+@pytest.mark.parametrize(
+    ("variable", "raw", "allowed"),
+    [
+        ("PORT", "http", "from 0 to 65535"),
+        ("PORT", "70000", "from 0 to 65535"),
+        ("WEB_CONCURRENCY", "0", "from 1 to 1000"),
+        ("WEB_CONCURRENCY", "1.5", "a whole number"),
+        ("LARDER_WORKER_CLASS", "sync", "gevent, gthread"),
+        ("LARDER_THREADS", "many", "from 1 to 10000"),
+        ("LARDER_MAX_REQUESTS", "-1", "from 0 to"),
+        ("SHUTDOWN_GRACE", "nan", "from 0 to 3600"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_may_be(variable, raw, allowed):
+    """A sentence, no traceback; all faults at once."""
+    done = _python(SHOW, **{"LARDER_THREADS": "x", variable: raw})
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Larder cannot start: ")
+    assert f"{variable} must be" in done.stderr
+    assert allowed in done.stderr
+    assert "LARDER_THREADS must be" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_gunicorn_waits_longer_than_streams_may_take():
     """A worker that is killed in the midst of its goodbye loses what it would have booked."""
     values = _values(SHUTDOWN_GRACE="40")

@@ -73,7 +73,7 @@ def test_every_ttl_is_in_the_docs_with_its_default():
 def test_every_variable_of_the_server_is_in_the_docs():
     """Whatever `gunicorn.conf.py` reads."""
     text = (ROOT / "gunicorn.conf.py").read_text()
-    read = set(re.findall(r"(?:_value|environ\.get)\(['\"]([A-Z_]+)['\"]", text))
+    read = set(re.findall(r"(?:_value|_number|_one_of|environ\.get)\(['\"]([A-Z_]+)['\"]", text))
 
     assert len(read) >= 8
     assert [name for name in sorted(read) if not _row(name)] == []
