@@ -38,15 +38,25 @@ class Writers:
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection, whose transaction has ended, for the next."""
-        if connection.in_transaction() or connection.invalidated or len(self._idle) >= KEPT:
-            connection.close()
-        else:
+        if not _has_ended(connection):
+            _close(connection)
+        elif len(self._idle) < KEPT:
             self._idle.append(connection)
+        else:
+            connection.close()
 
     def _forget(self) -> None:
         """The pool they came from is gone."""
         while self._idle:
             _close(self._idle.pop())
+
+
+def _has_ended(connection: Connection) -> bool:
+    """Whether nothing is begun on it: for SQLAlchemy, and for SQLite, whose COMMIT may fail."""
+    if connection.invalidated or connection.in_transaction():
+        return False
+    driver: Any = connection.connection.dbapi_connection
+    return not driver.in_transaction
 
 
 def _close(connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """SQLite's connections that are kept for writing: the last one used is used again."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,6 +8,7 @@ from shutil import copyfile
 
 import pytest
 from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from database.session import db, sqlite_file, write_transaction
 from database.writers import KEPT, Writers, remember_file
@@ -79,6 +81,30 @@ def test_one_in_a_transaction_is_not_kept(writers):
 
     assert busy.closed
     assert not writers.take().in_transaction()
+
+
+def test_one_whose_commit_failed_holds_up_nobody(writers, path):
+    """SQLite keeps its transaction, and the lock, where SQLAlchemy takes it for ended."""
+    with writers.take() as first:
+        first.execute(text("CREATE TABLE rows (x)"))
+        first.commit()
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM rows").fetchall()  # without WAL a commit waits for readers
+
+    failing = writers.take()
+    failing.exec_driver_sql("PRAGMA busy_timeout=0")
+    failing.exec_driver_sql("BEGIN IMMEDIATE")
+    failing.exec_driver_sql("INSERT INTO rows VALUES (1)")
+    with pytest.raises(OperationalError, match="locked"):
+        failing.commit()
+    writers.give_back(failing)
+    reader.execute("COMMIT")
+
+    with writers.take() as next_one:
+        next_one.exec_driver_sql("BEGIN IMMEDIATE")
+        assert next_one.scalar(text("SELECT count(*) FROM rows")) == 0
+    reader.close()
 
 
 def test_a_replaced_file_is_left(writers, path, tmp_path):
