@@ -72,12 +72,12 @@ class ModelCall:
     message_id: str | None = None
     reservation: Reservation | None = None
     plain: Mapping[str, Any] | None = None
-    _progress: Progress = field(default_factory=Progress, compare=False)
+    progress: Progress = field(default_factory=Progress, compare=False)
 
     @property
     def route(self) -> ModelRoute:
         """The model that answers: from the first chunk on this is settled."""
-        return self.routes[self._progress.place]
+        return self.routes[self.progress.place]
 
     @property
     def model_id(self) -> str:
@@ -91,6 +91,7 @@ class ModelCall:
         return attempts(
             self.routes,
             self._request_for,
+            progress=self.progress,
             within_s=min(bounds),
             watcher=self,
             embeds=self.endpoint == EMBEDDINGS,
@@ -107,16 +108,17 @@ class ModelCall:
         provider_id = self.routes[failed.place].provider_id
         runtime().providers.metrics.count_failure(provider_id, failed.fault.code, step)
         if next_place is None:
-            self._progress.usage = failed.usage
+            self.progress.usage = failed.usage
             return
-        self._progress.spent_s += failed.lasted_s
+        self.progress.spent_s += failed.lasted_s
+        self.progress.is_under_way = False
         if not failed.fault.was_sent and next_place == failed.place:
             return
         owed = ledger.priced(self._failed_call(failed)) if failed.fault.was_sent else None
         with unit_of_work() as work:
             if owed is not None:
                 ledger.book(work, owed)
-            self._progress.place = next_place
+            self.progress.place = next_place
             stream = work.session.get(Stream, self.call_id)
             if stream is not None:  # so that a lost stream is booked as the model's that ran it
                 stream.model_id = self.route.model_id
@@ -182,8 +184,11 @@ class ModelCall:
         """The tokens of the call, and whether they had to be estimated."""
         if outcome.usage is not None:
             return outcome.usage, False
-        if _nothing_came(outcome) and outcome.error is not None:
-            return self._counted_failure(outcome.error, self._progress.usage)
+        if _nothing_came(outcome):
+            if not self.progress.is_under_way:  # ended before it was sent, or between two tries
+                return Usage(0, 0), False
+            if outcome.error is not None:
+                return self._counted_failure(outcome.error, self.progress.usage)
         return self._estimated(outcome), True
 
     def _counted_failure(self, fault: ProviderError, said: Usage | None) -> tuple[Usage, bool]:
@@ -200,11 +205,11 @@ class ModelCall:
 
     def _priced(self, call: ProviderCall) -> PricedCall:
         """The call with its price, which most often was looked up when it was planned."""
-        is_first = self._progress.place == 0
+        is_first = self.progress.place == 0
         return PricedCall(call, self.quote) if is_first else ledger.priced(call)
 
     def _ledger_call(self, outcome: Outcome, usage: Usage, *, is_estimated: bool) -> ProviderCall:
-        first_s, spent_s = outcome.first_token_s, self._progress.spent_s
+        first_s, spent_s = outcome.first_token_s, self.progress.spent_s
         return ProviderCall(
             call_id=self.call_id,
             user_id=self.principal.user_id,

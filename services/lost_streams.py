@@ -173,7 +173,7 @@ def _call(stream: Stream, partial: _Partial) -> ProviderCall:
         message_id=stream.message_id,
         status="broken" if partial.has_begun else "error",
         error_code=ProducerLost.code,
-        usage=Usage(stream.input_estimate, estimate_tokens(written)) if partial.has_begun else None,
+        usage=Usage(stream.input_estimate, estimate_tokens(written)),
         is_estimated=True,
         is_streamed=True,
         duration_ms=round(lasted.total_seconds() * 1000),

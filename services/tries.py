@@ -22,17 +22,20 @@ class Progress:
     """How far a call's tries have come; written by the one thread that makes them.
 
     `spent_s` is what the tries before the last one took, `usage` what a failed last one counted.
+    Not `is_under_way` is a call that has not asked anybody, or waits before it asks again.
     """
 
     place: int = 0
     spent_s: float = 0.0
     usage: Usage | None = None
+    is_under_way: bool = False
 
 
 def attempts(
     routes: Sequence[ModelRoute],
     request_for: Callable[[ModelRoute], ChatRequest],
     *,
+    progress: Progress,
     within_s: float,
     watcher: Watcher,
     embeds: bool = False,
@@ -42,6 +45,7 @@ def attempts(
     Args:
         routes: the models, the first to be tried first.
         request_for: what each is asked.
+        progress: told of each try that begins; the watcher notes the rest.
         within_s: no try begins after so many seconds.
         watcher: told of failed tries.
         embeds: the request is for embeddings.
@@ -49,7 +53,10 @@ def attempts(
     parts = runtime()
     settings = parts.settings
     return Attempts(
-        [Candidate(partial(_reach, each, embeds=embeds), request_for(each)) for each in routes],
+        [
+            Candidate(partial(_reach, each, progress, embeds=embeds), request_for(each))
+            for each in routes
+        ],
         policy=RetryPolicy(
             retries=settings.provider_retries,
             longest_wait_s=settings.provider_retry_wait_s,
@@ -63,12 +70,13 @@ def attempts(
     )
 
 
-def _reach(route: ModelRoute, *, embeds: bool) -> Reached:
+def _reach(route: ModelRoute, progress: Progress, *, embeds: bool) -> Reached:
     """The adapter for a route, with its circuit; for embeddings one that makes those.
 
     Raises:
         ProviderError: there can be none.
     """
+    progress.is_under_way = True
     try:
         reached = runtime().providers.reach(model_routes.provider_config(route))
     except Unavailable as fault:

@@ -24,6 +24,7 @@ class InternalFailure(ProviderError):
 
     code = "internal_error"
     retryable = True
+    is_unanswered = True
 
     def __init__(self) -> None:
         super().__init__("The answer could not be finished because of an internal error.")
@@ -43,6 +44,7 @@ class ServerShutdown(ProviderError):
 
     code = "server_shutdown"
     retryable = True
+    is_unanswered = True
 
     def __init__(self) -> None:
         super().__init__("The server is restarting.")
@@ -53,6 +55,7 @@ class ProducerLost(ProviderError):
 
     code = "producer_lost"
     retryable = True
+    is_unanswered = True
 
     def __init__(self) -> None:
         super().__init__("The process that produced this answer was lost.")

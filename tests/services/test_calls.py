@@ -9,8 +9,10 @@ from sqlalchemy import select
 from database.session import read_session
 from database.tables.conversations import Stream
 from database.tables.costs import LedgerRecord
+from providers.attempts import FailedTry
 from providers.protocol import (
     ProviderBroken,
+    ProviderError,
     ProviderLost,
     ProviderTimeout,
     ProviderUnavailable,
@@ -20,6 +22,7 @@ from services import authentication, calls
 from services.errors import BudgetExceeded, RateLimited
 from services.model_routes import routes_for
 from services.unit_of_work import unit_of_work
+from streams.errors import InternalFailure, ServerShutdown
 from streams.outcome import Outcome
 from tests.factories.costs import make_model, make_price
 
@@ -175,6 +178,9 @@ def test_an_open_call_is_a_running_stream_of_its_owner(call, alice, app):
         # Sent, and its end never seen: the prompt may be charged for, and so may what came.
         (Outcome(error=ProviderTimeout("t")), "error", (3, 0), True, "0.000006"),
         (Outcome(error=ProviderLost("l")), "error", (3, 0), True, "0.000006"),
+        (Outcome(error=ServerShutdown()), "error", (3, 0), True, "0.000006"),
+        (Outcome(error=InternalFailure()), "error", (3, 0), True, "0.000006"),
+        (Outcome(finish_reason="cancelled"), "cancelled", (3, 0), True, "0.000006"),
         (_began(text="x" * 4, error=ProviderBroken("b")), "broken", (3, 1), True,
          "0.000016"),
         (Outcome(error=ProviderBroken("b"), usage=Usage(5, 0)), "error", (5, 0), False, "0.00001"),
@@ -182,6 +188,8 @@ def test_an_open_call_is_a_running_stream_of_its_owner(call, alice, app):
 )  # fmt: skip
 def test_a_call_is_booked_with_what_it_came_to(call, outcome, status, tokens, is_estimated, cost):
     """Status, tokens, whether they are estimated, and exact money."""
+    call.progress.is_under_way = True
+
     bill = _closed(call, outcome)
 
     (record,) = _records()
@@ -191,6 +199,45 @@ def test_a_call_is_booked_with_what_it_came_to(call, outcome, status, tokens, is
     assert (bill.status, bill.cost_usd) == (record.status, record.cost_usd)
     assert (bill.usage.input_tokens, bill.usage.output_tokens) == tokens
     assert record.error_code == (outcome.error.code if outcome.error else None)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(finish_reason="cancelled"),
+        Outcome(error=ServerShutdown()),
+        Outcome(error=InternalFailure()),
+        Outcome(error=ProviderTimeout("no first token")),
+    ],
+)
+def test_a_call_that_ends_before_it_is_sent_is_free(call, outcome):
+    """Or between two tries, of which each that was sent has its row."""
+    bill = _closed(call, outcome)
+
+    (record,) = _records()
+    assert (record.input_tokens, record.is_estimated, record.cost_usd) == (0, False, Decimal(0))
+    assert bill.cost_usd == 0
+
+
+def test_a_stop_between_two_tries_charges_for_no_third(call):
+    """Nobody was asked: the first was refused, and the second waits."""
+    call.progress.is_under_way = True
+    call.failed(FailedTry(0, ProviderUnavailable("refused", was_sent=False), None, 0.0, 0.1), 0)
+
+    bill = _closed(call, Outcome(finish_reason="cancelled"))
+
+    assert (bill.usage.input_tokens, bill.cost_usd) == (0, 0)
+
+
+def test_a_call_is_under_way_once_its_first_try_begins(call):
+    """From then on its prompt may be charged for."""
+    chunks = call.pull()
+    assert not call.progress.is_under_way
+
+    with pytest.raises(ProviderError):
+        next(chunks)
+
+    assert call.progress.is_under_way
 
 
 def test_times_are_booked_in_milliseconds(call):
