@@ -28,7 +28,7 @@ from providers.protocol import (
 from providers.refusals import words_to_show
 from providers.sse import ServerEvent
 
-__all__ = ["WholeCharacters", "streamed_chunk", "whole_chunk"]
+__all__ = ["WholeCharacters", "relayed_chunk", "streamed_chunk", "whole_chunk"]
 
 NOT_OF_ITS_FORMAT = "The provider sent a chunk that is not of its format."
 RATE_LIMITED = re.compile(r"\brate|429|too_many")
@@ -99,6 +99,14 @@ def streamed_chunk(event: ServerEvent, secret: str) -> Chunk:
             return _chunk(event.data, body, choice, choice.delta or choice.message)
     # Other choices of `n` are relayed as they are; the answer kept is the first one.
     return Chunk(usage=_usage_in(body, None), raw=event.data)
+
+
+def relayed_chunk(raw: bytes) -> Chunk:
+    """A chunk that was relayed as it came, read once more; one that is none says nothing."""
+    try:
+        return streamed_chunk(ServerEvent(raw), "")
+    except ProviderError:
+        return Chunk()
 
 
 class WholeCharacters:

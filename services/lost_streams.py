@@ -19,6 +19,7 @@ from cache.namespaces import STREAMS
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Stream
+from providers.chat_chunks import WholeCharacters, relayed_chunk
 from providers.protocol import Chunk, Usage
 from services.answer_events import chunk_of
 from services.conversations import messages
@@ -89,7 +90,16 @@ def sweep_lost_streams() -> int:
             .order_by(Stream.started_at)
             .limit(SWEPT_AT_ONCE)
         ).all()
-    return sum(end_lost_stream(row.id) for row in rows if _is_lost(row.id, row.worker))
+    return sum(_end_if_lost(row.id, row.worker) for row in rows)
+
+
+def _end_if_lost(stream_id: str, worker: str) -> bool:
+    """Whether it was, and was ended; one that cannot be must not keep the others."""
+    try:
+        return _is_lost(stream_id, worker) and end_lost_stream(stream_id)
+    except Exception:
+        log.exception("lost_stream_not_ended", stream_id=stream_id)
+        return False
 
 
 def _is_lost(stream_id: str, worker: str) -> bool:
@@ -121,29 +131,24 @@ def _owed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _partial(events: Sequence[Event]) -> _Partial:
-    tally = Tally()
+    tally, whole = Tally(), WholeCharacters()
     for event in events:
-        if event.name == "delta":
-            tally.add(chunk_of(event.data))
-        elif event.name == "chunk":
-            tally.add(_of_completion(msgspec.json.decode(event.data)))
-        elif event.name == "content_block_delta":
-            tally.add(_of_block(msgspec.json.decode(event.data)["delta"]))
+        tally.add(whole.joined(_said_by(event)))
     outcome = tally.outcome(
         error=ProducerLost(), cancelled=False, first_token_s=None, duration_s=0.0
     )
     return _Partial(outcome, has_begun=bool(events))
 
 
-def _of_completion(chunk: Mapping[str, Any]) -> Chunk:
-    """An event of `/v1`: a chunk of OpenAI's, possibly a provider's own."""
-    choices = chunk.get("choices") or [{}]
-    delta = choices[0].get("delta") or {}
-    return Chunk(
-        text=delta.get("content") or "",
-        reasoning=delta.get("reasoning_content") or "",
-        tool_calls=tuple(delta.get("tool_calls") or ()),
-    )
+def _said_by(event: Event) -> Chunk:
+    """What an event says of the answer, whichever end point it is of."""
+    if event.name == "delta":
+        return chunk_of(event.data)
+    if event.name == "chunk":
+        return relayed_chunk(event.data)
+    if event.name == "content_block_delta":
+        return _of_block(msgspec.json.decode(event.data)["delta"])
+    return Chunk()
 
 
 def _of_block(delta: Mapping[str, Any]) -> Chunk:
@@ -173,7 +178,7 @@ def _call(stream: Stream, partial: _Partial) -> ProviderCall:
         message_id=stream.message_id,
         status="broken" if partial.has_begun else "error",
         error_code=ProducerLost.code,
-        usage=Usage(stream.input_estimate, estimate_tokens(written)),
+        usage=outcome.usage or Usage(stream.input_estimate, estimate_tokens(written)),
         is_estimated=True,
         is_streamed=True,
         duration_ms=round(lasted.total_seconds() * 1000),

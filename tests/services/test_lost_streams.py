@@ -39,6 +39,19 @@ def context(app):
         yield
 
 
+def add_stream(alice, stream_id, *, worker, age_s):
+    """Another stream that the database takes to be running, of no conversation."""
+    with unit_of_work() as work:
+        work.session.add(
+            Stream(
+                id=stream_id, user_id=alice.user_id, key_id="key", model_id="demo/echo",
+                endpoint="chat.completions", worker=worker, status="running", input_estimate=7,
+                started_at=runtime().clock.now() - timedelta(seconds=age_s),
+            )
+        )  # fmt: skip
+        work.invalidates(STREAMS.of(UserId(alice.user_id)))
+
+
 def make_stream(alice, conversation_id, *, worker=f"{HERE}:1", age_s=120, copy_of=None):
     """A stream that the database takes to be running, with its empty answer."""
     now = runtime().clock.now() - timedelta(seconds=age_s)
@@ -148,6 +161,44 @@ def test_a_completion_is_read_from_its_chunks(context, alice, conversation_id):
     assert answer.tool_calls[0]["function"] == {"name": "f", "arguments": "{}"}
 
 
+@pytest.mark.parametrize(
+    ("chunk", "content", "reasoning"),
+    [
+        (b'{"choices":[{"delta":{"content":[{"type":"text","text":"part"}]}}]}', "part", None),
+        (b'{"choices":[{"delta":{"reasoning":"hm"}}]}', "", "hm"),
+        (b'{"choices":[{"delta":{"tool_calls":[null]}}]}', "", None),
+        (b'{"choices":[{"delta":{"content":"\\ud83d"}},{"index":1}]}', "", None),
+        (b'{"choices":[{"index":1,"delta":{"content":"another"}}]}', "", None),
+        (b'{"error":{"message":"overloaded"}}', "", None),
+        (b"not JSON", "", None),
+    ],
+)
+def test_an_odd_chunk_is_read_as_far_as_it_goes(
+    context, alice, conversation_id, chunk, content, reasoning
+):
+    """Providers send what they like, and `/v1` logs it as it came."""
+    make_stream(alice, conversation_id)
+    log_events(Draft("chunk", chunk), Draft("chunk", b'{"choices":[{"delta":{"content":"!"}}]}'))
+
+    end_lost_stream(STREAM)
+
+    answer = kept()
+    assert answer.content.endswith("!")
+    assert (answer.content.strip("!\ufffd"), answer.reasoning) == (content, reasoning)
+
+
+def test_what_the_provider_counted_is_booked(context, alice, conversation_id):
+    """Its last chunk may be there although its worker died before it could book."""
+    make_stream(alice, conversation_id)
+    counted = b'{"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":5}}'
+    log_events(Draft("chunk", counted))
+
+    end_lost_stream(STREAM)
+
+    (record,) = booked()
+    assert (record.input_tokens, record.output_tokens, record.is_estimated) == (11, 5, True)
+
+
 def test_it_does_not_matter_how_many_find_it(context, alice, conversation_id):
     """Each reader's worker does, and the sweep: it is booked once."""
     make_stream(alice, conversation_id)
@@ -201,6 +252,24 @@ def test_the_sweep_finds_what_no_reader_does(context, alice, conversation_id, wo
 
     assert sweep_lost_streams() == swept
     assert len(booked()) == swept
+
+
+def test_a_stream_that_cannot_be_ended_keeps_no_other(context, alice, conversation_id, monkeypatch):
+    """Each that stays counts against its key's limit, and its cost stays unknown."""
+    worker = f"{HERE}:999999999"
+    make_stream(alice, conversation_id, worker=worker)
+    add_stream(alice, "worse", worker=worker, age_s=500)
+    log_of = runtime().streams.logged
+
+    def fail_for_one(stream_id):
+        if stream_id == "worse":
+            raise ValueError("its log is broken")
+        return log_of(stream_id)
+
+    monkeypatch.setattr(runtime().streams, "logged", fail_for_one)
+
+    assert sweep_lost_streams() == 1
+    assert status() == "ended"
 
 
 @pytest.mark.parametrize(
