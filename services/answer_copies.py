@@ -17,12 +17,12 @@ from services.answer_events import chunk_of, usage_of
 from services.calls import Bill
 from services.costs import ledger
 from services.costs.ledger import ProviderCall
+from services.followed_streams import followed
 from services.principal import Principal
 from services.response_cache import KeptAnswer
 from services.runtime import runtime
 from services.stream_rows import begin_stream, end_stream
 from services.unit_of_work import UnitOfWork
-from streams.errors import StreamGone
 from streams.events import Event
 from streams.limits import TimeLimits
 from streams.outcome import Outcome
@@ -33,8 +33,6 @@ __all__ = ["AnswerCopy", "copy_of_kept", "copy_of_running"]
 
 FREE = Decimal(0)
 STOPPED = "cancelled"
-MOST_JOINS = 5
-"""Of another worker's stream, while Redis comes and goes."""
 
 
 class KeptChunks:
@@ -190,7 +188,7 @@ def copy_of_running(principal: Principal, reader: Reader, endpoint: str) -> Answ
     Returns:
         `None` where that stream fails before it has begun.
     """
-    batches = _followed(reader)
+    batches = followed(reader)
     first = next((batch for batch in batches if batch), ())
     if not first or first[0].name != "start":
         return None
@@ -203,17 +201,3 @@ def copy_of_running(principal: Principal, reader: Reader, endpoint: str) -> Answ
         endpoint=endpoint,
         called_at=runtime().clock.now(),
     )
-
-
-def _followed(reader: Reader) -> Iterator[Sequence[Event]]:
-    """The batches of a stream to its end: where it is lost from sight, it is joined again."""
-    streams = runtime().streams
-    for _ in range(MOST_JOINS):
-        for batch in reader.batches():
-            yield batch
-            if batch and batch[-1].terminal:
-                return
-        try:
-            reader = streams.join(reader.stream_id, after=reader.position, is_expected=True)
-        except StreamGone:
-            return

@@ -15,11 +15,11 @@ from schemas.response_cache import CacheControls
 from services import answer_events, attachments, upstream_failures
 from services.answer_copies import AnswerCopy
 from services.answer_plans import AnswerPlan, plan_answer
-from services.calls import ModelCall
+from services.calls import Bill, ModelCall
 from services.conversations import messages, threads
 from services.errors import Invalid, NotFound
 from services.principal import Principal
-from services.response_recording import Recording
+from services.response_recording import Recording, given_up_on_failure
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
 from streams.events import Draft
@@ -220,6 +220,14 @@ def _taken(chunk: Chunk, recording: Recording) -> list[Draft]:
 def _finish(plan: AnswerPlan, outcome: Outcome) -> list[Draft]:
     """Store answer, ledger row and stream's end together; the closing events."""
     call = plan.call
+    with given_up_on_failure(plan.recording, call.call_id):
+        bill = _booked(call, outcome)
+    if plan.recording is not None and isinstance(call, ModelCall):
+        plan.recording.keep(call, outcome, bill)
+    return answer_events.closing(call.message_id, outcome, bill)
+
+
+def _booked(call: ModelCall | AnswerCopy, outcome: Outcome) -> Bill:
     close = call.closing(outcome)
     with unit_of_work() as work:
         bill = close(work)
@@ -241,9 +249,7 @@ def _finish(plan: AnswerPlan, outcome: Outcome) -> list[Draft]:
                 "is_estimated": bill.is_estimated,
             },
         )
-    if plan.recording is not None and isinstance(call, ModelCall):
-        plan.recording.keep(call, outcome, bill)
-    return answer_events.closing(call.message_id, outcome, bill)
+    return bill
 
 
 def _message_status(outcome: Outcome) -> str:

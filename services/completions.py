@@ -24,6 +24,7 @@ from services.calls import Bill
 from services.costs.ledger import estimate_tokens
 from services.dialects.protocol import Head
 from services.errors import NotFound
+from services.followed_streams import followed
 from services.model_routes import FoundRoutes
 from services.principal import Principal
 from services.relays import EMBEDDINGS, Relay, Style, Turn
@@ -199,7 +200,7 @@ def _asked_once(turn: Turn, ways: FoundRoutes, slot: ResponseSlot) -> Reply:
 
 def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
     """Another's answer while it is made; `None` where it comes to nothing."""
-    batches = reader.batches()
+    batches = followed(reader)
     if not turn.asked.stream:
         deque(batches, maxlen=0)
         kept = slot.find()
@@ -208,7 +209,7 @@ def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
     if first is None or first[0].name == "error":
         return None
     _book_when_kept(turn, slot, reader.stream_id)
-    following = _followed(chain([first], batches), turn.style)
+    following = _unpaid(chain([first], batches), turn.style)
     return Reply(
         batches=lambda: following,
         model=model_of(reader.stream_id),
@@ -218,7 +219,7 @@ def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
     )
 
 
-def _followed(batches: Iterator[Sequence[Event]], style: Style) -> Iterator[Sequence[Line]]:
+def _unpaid(batches: Iterator[Sequence[Event]], style: Style) -> Iterator[Sequence[Line]]:
     """The events of another's call, which costs this caller nothing."""
     for batch in batches:
         yield [Draft(each.name, style.unpaid(each.name, each.data)) for each in batch]

@@ -14,7 +14,7 @@ from services.dialects.openai import OpenAIDialect, openai_unpaid
 from services.dialects.protocol import Dialect, Head
 from services.principal import Principal
 from services.response_cache import ResponseSlot
-from services.response_recording import Recording
+from services.response_recording import Recording, given_up_on_failure
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from streams.events import Draft
@@ -122,9 +122,10 @@ class Relay:
 
     def _finish(self, outcome: Outcome) -> list[Draft]:
         """Book the call; the closing lines."""
-        close = self.call.closing(outcome)
-        with unit_of_work() as work:
-            self._bill = close(work)
+        with given_up_on_failure(self._recording, self.call.call_id):
+            close = self.call.closing(outcome)
+            with unit_of_work() as work:
+                self._bill = close(work)
         if self._recording is not None:
             self._recording.keep(self.call, outcome, self._bill)
         if outcome.error is not None:

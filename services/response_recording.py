@@ -1,5 +1,8 @@
 """An answer taken down as it comes, for the response cache, and for those who wait to share it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 
 from providers.protocol import Chunk
@@ -8,7 +11,7 @@ from services.response_cache import KeptAnswer, KeptPiece, ResponseSlot
 from services.runtime import runtime
 from streams.outcome import Outcome
 
-__all__ = ["Recording"]
+__all__ = ["Recording", "given_up_on_failure"]
 
 log = structlog.get_logger(__name__)
 NOT_WHOLE = (None, "cancelled")
@@ -65,7 +68,22 @@ class Recording:
         except Exception:
             log.exception("response_not_kept", call_id=call.call_id)
         finally:
-            self._slot.release(self._form, call.call_id)
+            self.give_up(call.call_id)
+
+    def give_up(self, call_id: str) -> None:
+        """Let the next one who asks the same make a call of its own."""
+        self._slot.release(self._form, call_id)
+
+
+@contextmanager
+def given_up_on_failure(recording: Recording | None, call_id: str) -> Iterator[None]:
+    """Around the booking of a call: one that fails there is nothing to be shared any more."""
+    try:
+        yield
+    except BaseException:
+        if recording is not None:
+            recording.give_up(call_id)
+        raise
 
 
 def _kept(call: ModelCall, bill: Bill, pieces: list[KeptPiece]) -> KeptAnswer:

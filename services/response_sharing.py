@@ -29,9 +29,12 @@ def claim_or_share(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | 
             return _kept_meanwhile(slot, form, call_id)
         slot.wait(form)
         try:
-            return runtime().streams.join(other_id, is_expected=True)
+            reader = runtime().streams.join(other_id, is_expected=True)
         except StreamGone:  # not begun yet, or over: whoever claims it now is told
             continue
+        if not reader.has_failed:
+            return reader
+        slot.release(form, other_id)  # a worker that died could not
     return None
 
 

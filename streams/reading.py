@@ -39,6 +39,11 @@ class Reader:
         """What is read."""
         return self._log.stream_id
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is known by now that the stream ended in an error, or out of sight."""
+        return self._log.has_failed
+
     def __iter__(self) -> Iterator[Event | Heartbeat]:
         for batch in self.batches():
             if batch:

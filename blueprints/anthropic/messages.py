@@ -16,6 +16,7 @@ from schemas.anthropic.requests import CountSchema, MessagesSchema
 from schemas.openai import ChatCall
 from services import completions, streams
 from services.completions import Line
+from services.followed_streams import followed
 from services.principal import Principal
 from services.relays import MESSAGES
 
@@ -46,7 +47,7 @@ def _rejoin(principal: Principal, stream_id: str) -> Response | None:
     reader = streams.join_stream(principal.user_id, stream_id, after=-1)
     if reader is None:
         return None
-    return event_stream(_frames(reader.batches()), {"X-Larder-Stream-Id": stream_id})
+    return event_stream(_frames(followed(reader)), {"X-Larder-Stream-Id": stream_id})
 
 
 @routes.post("")

@@ -13,6 +13,7 @@ from blueprints.http.replies import respond
 from schemas.openai import ChatCall, ChatCompletionSchema, error_data
 from services import completions, streams
 from services.completions import Line
+from services.followed_streams import followed
 from services.principal import Principal
 from services.relays import CHAT
 
@@ -42,7 +43,7 @@ def _rejoin(principal: Principal, stream_id: str) -> Response | None:
     reader = streams.join_stream(principal.user_id, stream_id, after=-1)
     if reader is None:
         return None
-    return event_stream(_frames(reader.batches()), {"X-Larder-Stream-Id": stream_id})
+    return event_stream(_frames(followed(reader)), {"X-Larder-Stream-Id": stream_id})
 
 
 @routes.post("/chat/completions")

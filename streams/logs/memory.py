@@ -62,6 +62,14 @@ class MemoryLog:
         """Whether no more events will come."""
         return self._closed
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether no more events will come and the last one is no good end."""
+        if not self._closed:
+            return False
+        last = self._events[-1] if self._events else None
+        return last is None or not last.terminal or last.name == "error"
+
     def append(self, drafts: Sequence[Draft]) -> None:
         """Give `drafts` their ids and show them to the readers; nothing after the log's end."""
         if not self._closed:

@@ -6,9 +6,11 @@ import pytest
 
 from schemas.openai import ChatCall
 from services import authentication, calls
+from services.costs import ledger
 from services.model_routes import routes_for
 from services.relays import CHAT, MESSAGES, Relay, Turn
 from services.response_cache import KeptAnswer, ResponseSlot
+from tests.factories.chats import make_conversation
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -34,6 +36,36 @@ def test_only_answers_of_the_same_form_are_followed(style):
 
     assert streamed.form != whole.form
     assert streamed.form.startswith(style.endpoint)
+
+
+def _ask_completion(client):
+    body = {"model": "up/echo", "stream": True, **HELLO}
+    return client.post("/v1/chat/completions", json=body, headers={"Cache-Control": "max-age=600"})
+
+
+def _ask_in_conversation(client):
+    path = f"/api/conversations/{make_conversation(client, model='up/echo')}/messages"
+    return client.post(path, json={"content": "hello", "cache": {}})
+
+
+@pytest.mark.parametrize("ask", [_ask_completion, _ask_in_conversation])
+def test_an_answer_that_could_not_be_booked_is_not_shared(alice, provided, monkeypatch, ask):
+    """A moment's fault of the database is one caller's: who asks the same next is asked for."""
+    book = ledger.book
+    faults = [RuntimeError("away for a moment")]
+
+    def fail_once(*args: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return book(*args)
+
+    monkeypatch.setattr(ledger, "book", fail_once)
+
+    failed, again = ask(alice), ask(alice)
+
+    assert "internal_error" in failed.get_data(as_text=True)
+    assert again.headers["X-Larder-Cache"] == "miss"
+    assert "internal_error" not in again.get_data(as_text=True)
 
 
 def test_an_answer_that_cannot_be_kept_is_given_all_the_same(app, alice, logged):

@@ -2,11 +2,14 @@
 
 import pytest
 
-from providers.protocol import Usage
+from providers.protocol import Chunk, Usage
 from schemas.response_cache import CacheControls
 from services import authentication, model_routes, response_cache
 from services.response_recording import Recording
 from services.response_sharing import MOST_TRIES, claim_or_share
+from services.runtime import runtime
+from streams.events import Draft
+from streams.plan import StreamPlan
 
 BODY = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -45,6 +48,23 @@ def test_a_call_that_cannot_be_found_is_not_waited_for(slot):
     assert claim_or_share(slot, "form", "b") is None
     assert slot.claim("form", "c") == "a"
     assert MOST_TRIES > 1
+
+
+def test_a_stream_that_failed_is_not_shared(slot):
+    """Its worker died, or could not book it, and left its claim behind: it is claimed anew."""
+    plan = StreamPlan(
+        stream_id="a",
+        opening=list,
+        pull=lambda: iter([Chunk(text="x")]),  # type: ignore[arg-type, return-value]
+        encode=lambda _: [Draft("chunk", b"x")],
+        finish=lambda _: [Draft("error", b"{}")],
+    )
+    claim_or_share(slot, "form", "a")
+    slot.announce("form")
+    runtime().streams.start(plan).wait(5)
+
+    assert claim_or_share(slot, "form", "b") is None
+    assert slot.claim("form", "c") == "b"
 
 
 def test_what_was_kept_meanwhile_is_taken(slot):

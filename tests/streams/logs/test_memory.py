@@ -2,8 +2,11 @@
 
 import threading
 
+import pytest
+
 from streams.events import Draft, Event
 from streams.logs.memory import Bell, MemoryLog
+from streams.logs.replica import Replica
 
 
 def drafts(*lines: str) -> list[Draft]:
@@ -28,6 +31,29 @@ def test_only_the_last_closing_event_is_terminal():
     log.close(drafts("usage", "done"))
 
     assert [e.terminal for e in log.after(-1)] == [False, True]
+
+
+@pytest.mark.parametrize(("last", "has_failed"), [("done", False), ("error", True)])
+def test_a_log_that_ends_in_an_error_has_failed(last, has_failed):
+    """One that goes on has not, so far."""
+    log = MemoryLog("s")
+    log.append(drafts("a"))
+    before = log.has_failed
+
+    log.close([Draft(last, b"{}")])
+
+    assert (before, log.has_failed) == (False, has_failed)
+
+
+@pytest.mark.parametrize("end", [Replica.cut, lambda replica: replica.lose(set())])
+def test_a_copy_whose_end_is_not_seen_has_failed(end):
+    """For whoever wants the whole."""
+    replica = Replica("s")
+    replica.extend([Event(0, "delta", b"a")])
+
+    end(replica)
+
+    assert replica.has_failed
 
 
 def test_a_log_is_closed_once():
