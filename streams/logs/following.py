@@ -58,6 +58,7 @@ class Follower:
         self._counters = counters
         self._lock = threading.Lock()
         self._followed: dict[str, _Followed] = {}
+        self._ended: weakref.WeakValueDictionary[str, Replica] = weakref.WeakValueDictionary()
         self._trouble_since: float | None = None
         self._loop = BackgroundLoop("larder-stream-follower", self._step)
 
@@ -77,10 +78,13 @@ class Follower:
             StreamGone: nobody knows it, or Redis does not answer.
         """
         with self._lock:
-            known = self._known(stream_id)
+            known = self._known(stream_id) or self._ended.get(stream_id)
         if known is not None:
             return known
         replica = self._load(stream_id, self._clock.monotonic() + patience_s)
+        if replica.has_end:
+            with self._lock:  # however many read it, slowly as they may
+                return self._ended.setdefault(stream_id, replica)
         if replica.is_closed:
             return replica
         with self._lock:

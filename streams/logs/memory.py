@@ -63,12 +63,14 @@ class MemoryLog:
         return self._closed
 
     @property
+    def has_end(self) -> bool:
+        """Whether the terminal event is there."""
+        return bool(self._events) and self._events[-1].terminal
+
+    @property
     def has_failed(self) -> bool:
         """Whether no more events will come and the last one is no good end."""
-        if not self._closed:
-            return False
-        last = self._events[-1] if self._events else None
-        return last is None or not last.terminal or last.name == "error"
+        return self._closed and (not self.has_end or self._events[-1].name == "error")
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Give `drafts` their ids and show them to the readers; nothing after the log's end."""

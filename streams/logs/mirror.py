@@ -137,15 +137,22 @@ class Mirror:
         if not self._backoff_s:
             log.debug("stream_mirror_out_of_reach", fault=str(fault), streams=len(tracked))
         self._counters.add("mirror_failures")
-        now = self._clock.monotonic()
         for mirrored in tracked:
             mirrored.doubt()
-            if mirrored.log.is_closed:
-                mirrored.ended_at = mirrored.ended_at or now
-                if now - mirrored.ended_at > self._limits.log_ttl_s:
-                    self._forget(mirrored)
+        self._let_go([each for each in tracked if each.log.is_closed])
         self._backoff_s = min(max(SHORTEST_BACKOFF_S, self._backoff_s * 2), LONGEST_BACKOFF_S)
         self._loop.pause(self._backoff_s)
+
+    def _let_go(self, ended: Sequence[_Mirrored]) -> None:
+        """Wait for Redis with ended logs for a while, and within the memory that they may take."""
+        now = self._clock.monotonic()
+        held_bytes = 0
+        for mirrored in reversed(ended):  # in the order of their beginnings, so the oldest go
+            mirrored.ended_at = mirrored.ended_at or now
+            is_wanted = mirrored.is_kept and now - mirrored.ended_at <= self._limits.log_ttl_s
+            held_bytes += mirrored.log.size_bytes if is_wanted else 0
+            if not is_wanted or held_bytes > self._limits.finished_bytes:
+                self._forget(mirrored)
 
     def _round(self, tracked: Sequence[_Mirrored]) -> None:
         now = self._clock.monotonic()

@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import weakref
 
 import fakeredis
 import pytest
@@ -118,6 +119,18 @@ def test_an_ended_stream_is_read_without_a_thread(following):
 
     assert copy.has_shown_end(1)
     assert not following.follower.is_running
+
+
+def test_readers_of_an_ended_stream_share_a_copy(following):
+    """However slowly they read, it is in the memory once, and gone with the last of them."""
+    following.produce(0, 3, ends=True)
+    copies = [following.follower.follow("s", patience_s=0) for _ in range(3)]
+    found = weakref.ref(copies[0])
+
+    assert len({id(each) for each in copies}) == 1
+    copies.clear()
+    gc.collect()
+    assert found() is None
 
 
 def test_a_stream_that_nobody_knows_is_expired(following):

@@ -1,6 +1,9 @@
 """Redis kept up to date, whatever it does, and never waited for."""
 
+import gc
+import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import fakeredis
@@ -201,6 +204,33 @@ def test_an_ended_stream_is_given_up_after_its_time():
 
     mirror.track(mirroring.log, worker_id="w")
 
+    assert mirror.drain(5)
+
+
+def test_ended_logs_wait_for_redis_within_limits_of_memory(mirroring):
+    """Busy hours without Redis must not fill the worker: the oldest go, and what nobody reads."""
+    size_bytes = 1000
+    limits = replace(LIMITS, finished_bytes=3 * (size_bytes + 500))
+    mirror = Mirror(
+        mirroring.shared,
+        clock=SYSTEM_CLOCK,
+        limits=limits,
+        signals=MirrorSignals(on_stop=mirroring.stopped.append, on_declared_lost=lambda _: None),
+        counters=mirroring.counters,
+    )
+    mirroring.server.connected = False
+    logs = [MemoryLog(f"s{number}") for number in range(9)]
+    for number, log in enumerate(logs):
+        mirror.track(log, worker_id="w", is_kept=number != 8)
+        log.append([Draft("delta", b"x" * size_bytes)])
+        log.close([Draft("done", b"{}")])
+    held = [weakref.ref(log) for log in logs]
+    del logs, log
+
+    wait_until(lambda: gc.collect() >= 0 and sum(each() is not None for each in held) == 3)
+
+    assert [each() is not None for each in held] == [False] * 5 + [True] * 3 + [False]
+    mirroring.server.connected = True
     assert mirror.drain(5)
 
 
