@@ -91,7 +91,7 @@ class ModelCall:
         return attempts(
             self.routes,
             self._request_for,
-            progress=self.progress,
+            patience_s=self._patience_s(),
             within_s=min(bounds),
             watcher=self,
             embeds=self.endpoint == EMBEDDINGS,
@@ -152,12 +152,19 @@ class ModelCall:
     def time_limits(self) -> TimeLimits:
         """How long the call may take, by the settings; each model has its own first token."""
         settings = runtime().settings
-        first_s = settings.provider_first_token_timeout_s * len(self.routes)
+        total_s = settings.provider_total_timeout_s
         return TimeLimits(
-            first_chunk_s=min(first_s, settings.provider_total_timeout_s),
+            first_chunk_s=min(self._patience_s() * len(self.routes), total_s),
             between_chunks_s=settings.provider_between_tokens_timeout_s,
-            total_s=settings.provider_total_timeout_s,
+            total_s=total_s,
         )
+
+    def _patience_s(self) -> float:
+        """How long one model may say nothing: one that is not to stream, until it has it all."""
+        settings = runtime().settings
+        if self.request.stream:
+            return settings.provider_first_token_timeout_s
+        return settings.provider_total_timeout_s
 
     def input_estimate(self) -> int:
         """The prompt's tokens by its size, for calls whose provider never says."""

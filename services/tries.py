@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 from providers.attempts import Attempts, Candidate, Reached, Watcher
 from providers.embeddings import EmbeddingsOf
@@ -14,7 +15,7 @@ from services.errors import Unavailable
 from services.model_routes import ModelRoute
 from services.runtime import runtime
 
-__all__ = ["Progress", "attempts"]
+__all__ = ["Progress", "Tried", "attempts"]
 
 
 @dataclass(slots=True)
@@ -31,13 +32,22 @@ class Progress:
     is_under_way: bool = False
 
 
+class Tried(Watcher, Protocol):
+    """The call that the tries are for."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far they have come."""
+        ...
+
+
 def attempts(
     routes: Sequence[ModelRoute],
     request_for: Callable[[ModelRoute], ChatRequest],
     *,
-    progress: Progress,
+    patience_s: float,
     within_s: float,
-    watcher: Watcher,
+    watcher: Tried,
     embeds: bool = False,
 ) -> Attempts:
     """The chunks of the first model that answers; nothing is asked until one is wanted.
@@ -45,22 +55,22 @@ def attempts(
     Args:
         routes: the models, the first to be tried first.
         request_for: what each is asked.
-        progress: told of each try that begins; the watcher notes the rest.
+        patience_s: how long one try may say nothing, seconds.
         within_s: no try begins after so many seconds.
-        watcher: told of failed tries.
+        watcher: told of tries that begin, by its progress, and of failed ones.
         embeds: the request is for embeddings.
     """
     parts = runtime()
     settings = parts.settings
     return Attempts(
         [
-            Candidate(partial(_reach, each, progress, embeds=embeds), request_for(each))
+            Candidate(partial(_reach, each, watcher.progress, embeds=embeds), request_for(each))
             for each in routes
         ],
         policy=RetryPolicy(
             retries=settings.provider_retries,
             longest_wait_s=settings.provider_retry_wait_s,
-            patience_s=settings.provider_first_token_timeout_s,
+            patience_s=patience_s,
             repeats_server_errors=settings.provider_retry_server_errors,
         ),
         clock=parts.clock,

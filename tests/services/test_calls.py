@@ -1,5 +1,6 @@
 """One call to a provider: refused before it costs, opened, and booked once with what it came to."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -267,3 +268,10 @@ def test_time_limits_are_the_settings(call, settings):
     assert limits.first_chunk_s == settings.provider_first_token_timeout_s
     assert limits.between_chunks_s == settings.provider_between_tokens_timeout_s
     assert limits.total_s == settings.provider_total_timeout_s
+
+
+def test_a_call_that_is_not_streamed_may_take_the_whole_time(call, settings):
+    """Its provider says nothing until it has all of it: a thinking model takes minutes."""
+    whole = replace(call, request=replace(call.request, stream=False))
+
+    assert whole.time_limits().first_chunk_s == settings.provider_total_timeout_s
