@@ -11,6 +11,7 @@ from cache.extension import cache
 from cache.inspection import EntryCount, Inspector
 from cache.namespaces import (
     NAMESPACES,
+    PERMISSIONS,
     PublicNamespace,
     ScopedNamespace,
     namespace_scope,
@@ -19,7 +20,7 @@ from cache.results import encode_body
 from cache.scopes import Scope
 from schemas.cache_admin import EntryWrite, KeyQuery
 from services import audit_logs, cache_statistics
-from services.errors import Invalid, NotFound
+from services.errors import Forbidden, Invalid, NotFound
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -150,9 +151,12 @@ def put_entry(
     before.
 
     Raises:
+        Forbidden: the namespace decides who may do what.
         NotFound, Invalid: as `get_entry`; or the value is over the size limit.
     """
     space = _namespace(name)
+    if space is PERMISSIONS:
+        raise Forbidden("These entries say who may do what: change the key, or the user, instead.")
     scope = _scope(space, owner)
     if not key or len(key) > MAX_KEY_CHARS:
         raise Invalid.field("key", f"Must have from 1 to {MAX_KEY_CHARS} characters.")

@@ -10,15 +10,16 @@ from sqlalchemy import select
 from app import create_app
 from cache.extension import cache
 from cache.namespaces import NAMESPACES
-from cache.scopes import KeyHash, UserId
+from cache.scopes import UserId
 from config import Settings
 from database.session import db, read_session
 from database.tables.platform import AuditLog
 from schemas.cache_admin import EntryWrite, KeyQuery
 from services import cache_admin
-from services.authentication import authenticate, find_principal
+from services.authentication import authenticate
 from services.conversations import folders
-from services.errors import Invalid, NotFound
+from services.errors import Forbidden, Invalid, NotFound
+from services.model_routes import find_routing
 from services.principal import Principal
 from services.startup import prepare
 from tests.conftest import ADMIN_KEY
@@ -167,14 +168,26 @@ def test_a_value_set_by_hand_is_served(tier, admin_principal):
 
 def test_a_value_set_by_hand_of_the_wrong_form_is_a_miss(tier, admin_principal):
     """A slip at the console must not become an error on every request of whoever reads it."""
-    shown = authenticate(ADMIN_KEY)
-    (found,) = _keys("permissions", prefix="principal:")
-    admin = admin_principal
-    cache_admin.put_entry(admin, "permissions", found["key"], found["scope"], EntryWrite("odd", 60))
+    shown = find_routing("demo/echo").value
+    (found,) = _keys("models", prefix="route:")
+    cache_admin.put_entry(admin_principal, "models", found["key"], None, EntryWrite("odd", 60))
 
-    served = find_principal(KeyHash(found["scope"]))
+    served = find_routing("demo/echo")
 
     assert (served.detail, served.value) == ("schema", shown)
+
+
+def test_nobody_is_given_rights_by_hand(tier, admin_principal):
+    """An entry of theirs is what a key may do: whoever sets it would be whoever they like."""
+    (found,) = _keys("permissions", prefix="principal:")
+
+    with pytest.raises(Forbidden, match="change the key"):
+        cache_admin.put_entry(
+            admin_principal, "permissions", found["key"], found["scope"], EntryWrite("x", 60)
+        )
+
+    assert authenticate(ADMIN_KEY) == admin_principal
+    assert _logged() == []
 
 
 def test_a_value_set_where_nothing_stood_is_never_taken_for_another_shape(tier, admin_principal):
