@@ -1,11 +1,13 @@
 """The row of a running stream: any worker knows by it whose it is, and may end it if it is lost."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Select, bindparam, insert, select, update
 
 from cache.namespaces import STREAMS
+from cache.scopes import UserId
 from database.prepared import Prepared
 from database.session import read_session
 from database.tables.conversations import Stream
@@ -14,7 +16,7 @@ from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork
 
-__all__ = ["Streamed", "begin_stream", "end_stream", "model_of"]
+__all__ = ["Streamed", "begin_stream", "end_stream", "model_of", "stop_within"]
 
 _STREAMS = Stream.metadata.tables[Stream.__tablename__]
 _ROW = (
@@ -125,6 +127,38 @@ def end_stream(work: UnitOfWork, principal: Principal, stream_id: str) -> None:
     ended = {"stream_id": stream_id, "now": runtime().clock.now()}
     _END.run(work.connection(Stream), ended)
     work.invalidates(STREAMS.of(principal.user_id))
+
+
+def stop_within(work: UnitOfWork, owner: UserId, conversations: Select[str]) -> None:
+    """Have the answers under way in conversations that are about to be deleted stop.
+
+    Their rows stay, for those go with the conversation: a call that nobody could stop any more, nor
+    count as under way, would go on spending.
+
+    Args:
+        work: the transaction that deletes.
+        owner: whose they are.
+        conversations: selects their ids.
+    """
+    running = work.session.scalars(
+        select(Stream.id).where(
+            Stream.conversation_id.in_(conversations), Stream.status == "running"
+        )
+    ).all()
+    if running:
+        work.session.execute(
+            update(Stream)
+            .where(Stream.id.in_(running))
+            .values(conversation_id=None, is_stop_requested=True)
+        )
+        work.invalidates(STREAMS.of(owner))
+        work.after_commit(lambda: _stop(running))
+
+
+def _stop(stream_ids: Sequence[str]) -> None:
+    """Those that can be told; the workers of the others find the marks."""
+    for each in stream_ids:
+        runtime().streams.stop(each)
 
 
 def model_of(stream_id: str) -> str | None:

@@ -15,6 +15,7 @@ from services.errors import Conflict, Invalid, NotFound
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.preconditions import check_precondition
 from services.runtime import runtime
+from services.stream_rows import stop_within
 from services.unit_of_work import unit_of_work
 
 __all__ = ["create_folder", "delete_folder", "edit_folder", "list_folders"]
@@ -114,8 +115,9 @@ def delete_folder(
         row = _owned(work.session, owner, folder_id)
         check_precondition(if_match, _dump(row))
         if contents == "delete":
-            inside = _subtree(work.session, owner, folder_id)
-            work.session.execute(delete(Conversation).where(Conversation.folder_id.in_(inside)))
+            inside = Conversation.folder_id.in_(_subtree(work.session, owner, folder_id))
+            stop_within(work, owner, select(Conversation.id).where(inside))
+            work.session.execute(delete(Conversation).where(inside))
         work.session.delete(row)
         work.invalidates(CONVERSATIONS.of(owner))
 

@@ -20,6 +20,7 @@ from services.errors import Invalid, NotFound
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.preconditions import check_precondition
 from services.runtime import runtime
+from services.stream_rows import stop_within
 from services.unit_of_work import unit_of_work
 
 __all__ = [
@@ -127,7 +128,7 @@ def edit_conversation(
 def delete_conversation(
     owner: UserId, conversation_id: str, *, if_match: str | None = None
 ) -> None:
-    """Delete a conversation with its messages; what it cost stays booked.
+    """Delete a conversation with its messages; what it cost stays booked, what runs is stopped.
 
     Raises:
         NotFound: `owner` has no such conversation.
@@ -136,6 +137,7 @@ def delete_conversation(
     with unit_of_work() as work:
         row = _owned(work.session, owner, conversation_id, lock=True)
         check_precondition(if_match, _dump(row))
+        stop_within(work, owner, select(Conversation.id).where(Conversation.id == row.id))
         work.session.delete(row)
         work.invalidates(CONVERSATIONS.of(owner))
 

@@ -12,7 +12,8 @@ from services import streams
 from services.errors import Conflict, NotFound, Unavailable
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
-from tests.factories.chats import make_conversation, say
+from tests.factories.chats import events_of, make_conversation, say
+from tests.streams.scripts import wait_until
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def owner(app, alice):
         yield UserId(alice.user_id)
 
 
-def _elsewhere(owner, stream_id="s", *, status="running", age_s=0):
+def _elsewhere(owner, stream_id="s", *, status="running", age_s=0, conversation_id=None):
     """A stream that another worker writes, or wrote."""
     with unit_of_work() as work:
         work.session.add(
@@ -30,6 +31,7 @@ def _elsewhere(owner, stream_id="s", *, status="running", age_s=0):
                 id=stream_id,
                 user_id=owner,
                 key_id="key",
+                conversation_id=conversation_id,
                 model_id="demo/echo",
                 endpoint="messages",
                 worker="another-machine:1",
@@ -164,3 +166,34 @@ def test_a_stream_says_what_it_is(owner, alice):
 
     assert (found["id"], found["conversation_id"], found["model"]) == (stream_id, chat, "demo/echo")
     assert (found["status"], found["ended_at"]) == ("ended", found["started_at"])
+
+
+@pytest.mark.parametrize("deletes_folder", [False, True])
+def test_deleting_a_conversation_stops_what_it_asked(alice, owner, provided, deletes_folder):
+    """Nobody could stop it any more; it is booked, and counts as under way until it has ended."""
+    folder = alice.post("/api/folders", json={"name": "work"}).json["id"]
+    chat = make_conversation(alice, model="up/stall", folder_id=folder)
+    running = alice.post(f"/api/conversations/{chat}/messages", json={"content": "hello"})
+    path = (
+        f"/api/folders/{folder}?contents=delete" if deletes_folder else f"/api/conversations/{chat}"
+    )
+    stream_id = running.headers["X-Larder-Stream-Id"]
+
+    assert alice.delete(path).status_code == 204
+
+    assert events_of(running.get_data())[-1][1]["finish_reason"] == "cancelled"
+    wait_until(lambda: streams.get_stream(owner, stream_id).value["status"] == "ended")
+    (record,) = alice.get("/api/costs/records").json["items"]
+    assert record["status"] == "cancelled"
+
+
+def test_what_another_worker_answers_in_it_is_stopped_as_well(alice, owner):
+    """By the mark that its worker looks for, on a row that stays."""
+    chat = make_conversation(alice)
+    _elsewhere(owner, "s", conversation_id=chat)
+    _elsewhere(owner, "over", conversation_id=chat, status="ended")
+
+    alice.delete(f"/api/conversations/{chat}")
+
+    assert _is_stop_requested("s")
+    assert _listed(owner) == ["s"]
