@@ -12,7 +12,7 @@ __all__ = ["Question", "QuestionSchema", "Regenerate", "RegenerateSchema"]
 
 MAX_CONTENT_CHARS = 1_000_000
 MAX_FILES = 20
-OURS = frozenset({"model", "messages", "stream", "stream_options", "n"})
+OURS = frozenset({"model", "messages", "stream", "stream_options", "n", "cache"})
 MAX_PARAMS = 60
 
 

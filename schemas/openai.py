@@ -89,7 +89,9 @@ class ChatCompletionSchema(Schema):
         model, stream = body.pop("model"), bool(body.pop("stream", False))
         options = body.pop("stream_options") or {}
         controls = body.pop("cache")  # Larder's own word, never the provider's
-        include_usage = bool(options.get("include_usage"))
+        include_usage = bool(options.pop("include_usage", False))
+        if stream and options:
+            body["stream_options"] = options
         return ChatCall(model, stream, include_usage, body, cache=controls)
 
 

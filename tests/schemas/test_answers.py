@@ -30,6 +30,7 @@ def test_parameters_pass_as_they_are():
         ("stream", "yes"),
         ("params", {"model": "x"}),
         ("params", {"messages": []}),
+        ("params", {"cache": {"ttl": 60}}),
         ("params", dict.fromkeys(map(str, range(61)))),
         ("params", []),
         ("file_ids", ["f"] * 21),

@@ -35,6 +35,18 @@ def test_usage_is_included_when_it_is_asked_for():
     assert call.include_usage
 
 
+def test_options_of_a_stream_that_are_not_ours_are_passed_on():
+    """A stream's alone: OpenAI refuses them elsewhere."""
+    options = {"include_usage": True, "include_obfuscation": False}
+
+    streamed = ChatCompletionSchema().load({**ASKED, "stream": True, "stream_options": options})
+    whole = ChatCompletionSchema().load({**ASKED, "stream_options": options})
+
+    assert streamed.include_usage
+    assert streamed.body["stream_options"] == {"include_obfuscation": False}
+    assert "stream_options" not in whole.body
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
