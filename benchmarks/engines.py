@@ -55,7 +55,7 @@ def make_engine(url: str | None, *, locks: Sequence[LoadLocks] = (), **changes: 
             Connection(settings),
             settings=settings,
             clock=SYSTEM_CLOCK,
-            on_error=lambda error: statistics.count("errors", error),
+            on_error=lambda error, _: statistics.count("errors", "", error),
             on_back=lambda: None,
         )
     return CacheEngine(

@@ -206,6 +206,10 @@ def _engine(
     in_context: Callable[[Callable[[], None]], None],
 ) -> CacheEngine:
     statistics = Statistics()
+
+    def space_of(key: str) -> str:
+        return key.removeprefix(f"{settings.key_prefix}:").partition(":")[0]
+
     memory = MemoryCache(max_bytes=settings.memory_bytes, clock=clock)
     redis = None
     if settings.backend != "memory":
@@ -213,7 +217,7 @@ def _engine(
             Connection(settings),
             settings=settings,
             clock=clock,
-            on_error=lambda error: statistics.count("errors", error),
+            on_error=lambda error, key: statistics.count("errors", space_of(key), error),
             on_back=_Region(memory).drop,
         )
         is_up = redis.circuit.try_now()

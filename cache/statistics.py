@@ -80,7 +80,9 @@ class Statistics:
             "refused": Counter(
                 f"{PREFIX}refused", "Values not stored for their size.", ["namespace"], **common
             ),
-            "errors": Counter(f"{PREFIX}errors", "Failures of Redis by kind.", ["error"], **common),
+            "errors": Counter(
+                f"{PREFIX}errors", "Failures of Redis by kind.", ["namespace", "error"], **common
+            ),
         }
         self._latency = Histogram(
             f"{PREFIX}latency_seconds",
@@ -143,7 +145,7 @@ LABELS = {
     "audits": ("namespace", "result"),
     "refreshes": ("namespace", "result"),
     "latency_seconds": ("namespace", "tier", "le"),
-    "errors": ("error",),
+    "errors": ("namespace", "error"),
 }
 
 

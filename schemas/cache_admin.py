@@ -104,6 +104,7 @@ class CacheFiguresSchema(CountsSchema):
     coalesced_waits = fields.Integer(required=True)
     invalidations = fields.Integer(required=True)
     not_stored_for_size = fields.Integer(required=True)
+    errors = fields.Integer(required=True)
     audits = fields.Integer(required=True)
     inconsistencies = fields.Integer(required=True)
     latency = fields.List(fields.Nested(TierLatencySchema), required=True)
@@ -118,6 +119,10 @@ class HeldSchema(Schema):
     redis_bytes = fields.Integer(required=True)
 
 
+class TotalFiguresSchema(CacheFiguresSchema, HeldSchema):
+    """The counts of all, with what is held now."""
+
+
 class NamespaceFiguresSchema(CacheFiguresSchema, HeldSchema):
     """The counts of one namespace, with what it holds now."""
 
@@ -129,7 +134,7 @@ class StatsSchema(Schema):
     """All counts, over all workers."""
 
     since = UtcTime(required=True, allow_none=True)
-    totals = fields.Nested(CacheFiguresSchema, required=True)
+    totals = fields.Nested(TotalFiguresSchema, required=True)
     namespaces = fields.List(fields.Nested(NamespaceFiguresSchema), required=True)
     errors = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     advice = fields.List(fields.String(), required=True)

@@ -15,7 +15,15 @@ __all__ = ["added", "by_namespace", "by_resource", "in_all", "in_window", "ratio
 
 SHARES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 OF_RESOURCES = ("reads", "fills", "reloads", "ended")
-OF_NAMESPACES = (*OF_RESOURCES, "coalesced", "invalidations", "audits", "refused", "latency")
+OF_NAMESPACES = (
+    *OF_RESOURCES,
+    "coalesced",
+    "invalidations",
+    "audits",
+    "refused",
+    "errors",
+    "latency",
+)
 
 
 def by_namespace(figures: Figures) -> dict[str, Figures]:
@@ -24,7 +32,8 @@ def by_namespace(figures: Figures) -> dict[str, Figures]:
     for name, value in figures.items():
         parts = name.split("|")
         at = 2 if parts[0] == "latency" else 1
-        if parts[0] in OF_NAMESPACES and len(parts) > at:
+        least = 3 if parts[0] in ("errors", "latency") else 2
+        if parts[0] in OF_NAMESPACES and len(parts) >= least:
             found[parts[at]]["|".join(parts[:at] + parts[at + 1 :])] = value
     return found
 
@@ -69,6 +78,7 @@ def in_all(counts: Figures) -> dict[str, Any]:
         "coalesced_waits": _count(counts, "coalesced"),
         "invalidations": _count(counts, "invalidations"),
         "not_stored_for_size": _count(counts, "refused"),
+        "errors": _count(counts, "errors"),
         "audits": _last(counts, "audits", "checked"),
         "inconsistencies": _last(counts, "audits", "inconsistent"),
         "latency": _latency(counts),

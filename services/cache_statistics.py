@@ -5,6 +5,7 @@ writes the machine's sums into the database, beside the requests; so whoever is 
 all, and a restart loses nothing. A reset keeps a baseline and takes it off.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,15 +110,16 @@ def seen() -> Seen:
         windows = cache_windows.read_windows(session, running)
     totals = added([live, *(row.figures for row in rows.values())])
     since_reset = totals if baseline is None else minus(totals, baseline.figures)
+    errors: dict[str, int] = {}
+    for name, value in since_reset.items():
+        kind, *_, error = name.split("|")
+        if kind == "errors":
+            errors[error] = errors.get(error, 0) + int(value)
     return Seen(
         since=None if baseline is None else baseline.recorded_at,
         counts=_known(since_reset),
         windows={name: (since, _known(counts)) for name, (since, counts) in windows.items()},
-        errors={
-            name.removeprefix("errors|"): int(value)
-            for name, value in since_reset.items()
-            if name.startswith("errors|")
-        },
+        errors=errors,
     )
 
 
@@ -130,6 +132,15 @@ def held(count: EntryCount | None) -> dict[str, Any]:
         "bytes": count.size_bytes,
         "redis_bytes": count.redis_bytes,
     }
+
+
+def _together(counts: Collection[EntryCount]) -> EntryCount:
+    return EntryCount(
+        entries=sum(each.entries for each in counts),
+        size_bytes=sum(each.size_bytes for each in counts),
+        is_complete=all(each.is_complete for each in counts),
+        redis_bytes=sum(each.redis_bytes for each in counts),
+    )
 
 
 def advice_on(found: Seen, name: str) -> list[str]:
@@ -145,7 +156,11 @@ def read_statistics() -> dict[str, Any]:
     counts = Inspector(cache.engine).counts()
     return {
         "since": found.since,
-        "totals": found.in_all(),
+        "totals": {
+            **found.in_all(),
+            **held(_together(counts.values())),
+            "errors": sum(found.errors.values()),  # those that no namespace has met as well
+        },
         "namespaces": [
             {"namespace": name, **held(counts.get(name)), **found.of(name)} for name in GROUPS
         ],

@@ -46,7 +46,7 @@ class RedisTier:
         connection: gives the client.
         settings: its limits, and what every key begins with.
         clock: where times are read.
-        on_error: told of every failure, by the kind of error.
+        on_error: told of every failure, by the kind of error and the key it was met at, if any.
         on_back: called when Redis is back.
     """
 
@@ -56,7 +56,7 @@ class RedisTier:
         *,
         settings: CacheSettings,
         clock: Clock,
-        on_error: Callable[[str], None],
+        on_error: Callable[[str, str], None],
         on_back: Callable[[], None],
     ) -> None:
         self._connection = connection
@@ -89,12 +89,12 @@ class RedisTier:
 
     def get(self, key: str) -> bytes | None:
         """The bytes of `key`."""
-        return self._ask(lambda client: fetch(client, key), None)
+        return self._ask(lambda client: fetch(client, key), None, key)
 
     def set(self, key: str, raw: bytes, ttl_s: float) -> bool:
         """Keep `raw` for `ttl_s` seconds; whether it was kept."""
         milliseconds = max(1, int(ttl_s * 1000))
-        is_kept = bool(self._ask(lambda client: client.set(key, raw, px=milliseconds), 0))
+        is_kept = bool(self._ask(lambda client: client.set(key, raw, px=milliseconds), 0, key))
         if is_kept:
             self._refusals.accepted()
         return is_kept
@@ -110,7 +110,7 @@ class RedisTier:
         """
         milliseconds = max(1, int(ttl_s * 1000))
         answer = self._ask(
-            lambda client: client.eval(REPLACE_LUA, 1, key, raw, milliseconds, *orders), None
+            lambda client: client.eval(REPLACE_LUA, 1, key, raw, milliseconds, *orders), None, key
         )
         if answer is not None:
             self._refusals.accepted()
@@ -119,21 +119,22 @@ class RedisTier:
     def add(self, key: str, raw: bytes, ttl_s: float) -> bool:
         """Keep `raw` if there is nothing, in one step; whether it was kept."""
         milliseconds = max(1, int(ttl_s * 1000))
-        return bool(self._ask(lambda client: client.set(key, raw, px=milliseconds, nx=True), 0))
+        kept = self._ask(lambda client: client.set(key, raw, px=milliseconds, nx=True), 0, key)
+        return bool(kept)
 
     def delete(self, key: str) -> bool | None:
         """Drop `key`: whether there was one; `None` while Redis cannot be told."""
-        count = self._ask(lambda client: client.unlink(key), None)
+        count = self._ask(lambda client: client.unlink(key), None, key)
         return None if count is None else count > 0
 
     def ttl_s(self, key: str) -> float | None:
         """Seconds that `key` still lives, or `None`."""
-        left = self._ask(lambda client: client.pttl(key), None)
+        left = self._ask(lambda client: client.pttl(key), None, key)
         return left / 1000 if left is not None and left > 0 else None
 
     def run(self, script: str, key: str, *arguments: int) -> int | None:
         """What a Lua script on one key answers; `None` while Redis is away."""
-        answer = self._ask(lambda client: client.eval(script, 1, key, *arguments), None)
+        answer = self._ask(lambda client: client.eval(script, 1, key, *arguments), None, key)
         return None if answer is None else int(answer)
 
     def info(self, section: str) -> dict[str, Any]:
@@ -154,9 +155,9 @@ class RedisTier:
         nothing: tuple[int, Sequence[bytes]] = (0, [])
         return self._ask(lambda client: scan_step(client, pattern, cursor), nothing)
 
-    def report(self, fault: BaseException) -> None:
-        """Hear of a failure that another user of the client has met."""
-        self._on_error(type(fault).__name__)
+    def report(self, fault: BaseException, key: str = "") -> None:
+        """Hear of a failure that this or another user of the client has met, at a key or none."""
+        self._on_error(type(fault).__name__, key)
         if is_elsewhere(fault):
             self._connection.reset()
         if is_away(fault):
@@ -187,21 +188,21 @@ class RedisTier:
             if self._pace.is_slow(start.waited_s()):
                 raise SlowAnswers("still slow")
 
-    def _ask(self, verb: Callable[[RedisClient], T], away: T) -> T:
+    def _ask(self, verb: Callable[[RedisClient], T], away: T, key: str = "") -> T:
         if self.circuit.is_open:
             return away
         try:
             with call_within(self._timeout_s):
-                return self._in_turn(verb, away)
+                return self._in_turn(verb, away, key)
         except FAULTS as fault:
-            self.report(fault)
+            self.report(fault, key)
             return away
 
-    def _in_turn(self, verb: Callable[[RedisClient], T], away: T) -> T:
+    def _in_turn(self, verb: Callable[[RedisClient], T], away: T, key: str) -> T:
         try:
             self._turns.get(timeout=self._timeout_s)
         except Empty:
-            self._on_error("Busy")
+            self._on_error("Busy", key)
             return away
         try:
             if self.circuit.is_open:  # it was opened while this call waited

@@ -39,7 +39,7 @@ def tier(cluster: RedisCluster) -> Iterator[RedisTier]:
         Connection(settings),
         settings=settings,
         clock=SYSTEM_CLOCK,
-        on_error=lambda _: None,
+        on_error=lambda *_: None,
         on_back=lambda: None,
     )
     yield made

@@ -58,7 +58,7 @@ def test_reads_are_counted_by_how_they_went(statistics):
         ("invalidations", ("models",)),
         ("audits", ("models", "checked")),
         ("refused", ("models",)),
-        ("errors", ("TimeoutError",)),
+        ("errors", ("models", "TimeoutError")),
     ],
 )
 def test_each_counter_has_its_labels(statistics, name, labels):

@@ -36,7 +36,7 @@ def make_tier(
     clock: Clock,
     pause_s: float = LONG_S,
     timeout_s: float = PATIENT_S,
-    on_error: Callable[[str], None] = lambda _: None,
+    on_error: Callable[[str, str], None] = lambda *_: None,
     on_back: Callable[[], None] = lambda: None,
 ) -> RedisTier:
     """A tier whose circuit, once open, stays so unless the test says how soon to probe."""

@@ -177,7 +177,7 @@ def main() -> None:
             Connection(settings),
             settings=settings,
             clock=SYSTEM_CLOCK,
-            on_error=lambda _: None,
+            on_error=lambda *_: None,
             on_back=lambda: None,
         )
         tier.circuit.try_now()

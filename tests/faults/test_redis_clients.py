@@ -71,7 +71,7 @@ def tier(proxy: TcpProxy, connection: Connection, errors: Counter[str]) -> Itera
         connection,
         settings=_settings(proxy),
         clock=SYSTEM_CLOCK,
-        on_error=lambda kind: errors.update([kind]),
+        on_error=lambda kind, _: errors.update([kind]),
         on_back=lambda: None,
     )
     yield made

@@ -41,7 +41,7 @@ def new_tier() -> Iterator[NewTier]:
                 Connection(settings),
                 settings=settings,
                 clock=SYSTEM_CLOCK,
-                on_error=lambda _: None,
+                on_error=lambda *_: None,
                 on_back=lambda: None,
             )
         )

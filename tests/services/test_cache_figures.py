@@ -28,11 +28,13 @@ def test_figures_are_grouped_by_namespace_without_its_name():
         "latency|le|files|memory|0.5": 3.0,
         "latency|sum|files|memory": 4.0,
         "errors|OSError": 5.0,
+        "errors|files|OSError": 7.0,
         "something|new": 6.0,
     }
 
     assert by_namespace(figures) == {
         "files": {
+            "errors|OSError": 7.0,
             "reads|list|hit|memory": 1.0,
             "fills|list": 2.0,
             "latency|le|memory|0.5": 3.0,

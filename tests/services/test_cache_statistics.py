@@ -95,10 +95,27 @@ def test_latencies_are_told_by_tier(app):
 
 
 def test_failures_of_redis_are_counted_by_kind(app):
-    """The first thing to look at when pages are slow."""
-    cache.engine.statistics.count("errors", "TimeoutError", by=2)
+    """The first thing to look at when pages are slow; some are met at no namespace's keys."""
+    cache.engine.statistics.count("errors", "files", "TimeoutError", by=2)
+    cache.engine.statistics.count("errors", "", "TimeoutError")
+    cache.engine.statistics.count("errors", "models", "OSError")
 
-    assert cache_statistics.read_statistics()["errors"] == {"TimeoutError": 2}
+    shown = cache_statistics.read_statistics()
+
+    assert shown["errors"] == {"TimeoutError": 3, "OSError": 1}
+    assert (_row("files")["errors"], _row("models")["errors"], _row("users")["errors"]) == (2, 1, 0)
+    assert shown["totals"]["errors"] == 4
+
+
+def test_what_is_held_is_added_up(app):
+    """In all namespaces together."""
+    authenticate(ADMIN_KEY)
+
+    shown = cache_statistics.read_statistics()
+
+    assert shown["totals"]["entries"] >= 1
+    for figure in ("entries", "bytes", "redis_bytes"):
+        assert shown["totals"][figure] == sum(each[figure] for each in shown["namespaces"])
 
 
 def test_other_machines_and_earlier_starts_are_added(app):

@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[Callable[[RedisTier], Any], Any]] = {
     "info": (lambda tier: tier.info("memory"), {}),
     "scan": (lambda tier: tier.scan("*", 0), (0, [])),
 }
+WITHOUT_KEY = ("info", "scan")
 
 
 @pytest.fixture
@@ -118,13 +119,13 @@ def test_all_keys_of_a_pattern_are_found(tier):
     ids=lambda fault: type(fault).__name__,
 )
 def test_a_failure_is_an_answer(new_tier, verb, fault):
-    """Each verb says what it is to those who ask; the kind of failure is counted."""
+    """Each verb says what it is to those who ask; the kind of failure is counted, at its key."""
     call, away = VERBS[verb]
-    errors: list[str] = []
-    tier = new_tier(FailingClient(fault), on_error=errors.append)
+    errors: list[tuple[str, str]] = []
+    tier = new_tier(FailingClient(fault), on_error=lambda *told: errors.append(told))
 
     assert call(tier) == away
-    assert errors == [type(fault).__name__]
+    assert errors == [(type(fault).__name__, "" if verb in WITHOUT_KEY else "k")]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,9 @@ def test_a_frozen_server_costs_one_time_out(new_tier, clock):
     """A real one, stopped in its tracks: the first call waits, all others do not."""
     process = RedisProcess().start()
     errors: list[str] = []
-    tier = new_tier(strict_client(process.port), pause_s=0.01, on_error=errors.append)
+    tier = new_tier(
+        strict_client(process.port), pause_s=0.01, on_error=lambda kind, _: errors.append(kind)
+    )
     tier.set("k", b"v", 60)
 
     process.signal(signal.SIGSTOP)
@@ -246,7 +249,7 @@ def test_a_server_at_its_limit_is_passed_over(new_tier):
     """Writes are refused, reads go on, the circuit stays closed."""
     process = RedisProcess("--maxmemory", "1mb", "--maxmemory-policy", "noeviction").start()
     errors: list[str] = []
-    tier = new_tier(strict_client(process.port), on_error=errors.append)
+    tier = new_tier(strict_client(process.port), on_error=lambda kind, _: errors.append(kind))
 
     kept = tier.set("k", b"v" * 2_000_000, 60)
     refused = tier.set("more", b"v", 60)
