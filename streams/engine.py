@@ -223,9 +223,13 @@ class StreamEngine:
             production.end(ServerShutdown())
             return production
         self.counters.add("started")
-        if self._mirror is not None:
-            self._mirror.track(production.log, worker_id=self._own_id(), is_kept=plan.is_kept)
-        self._watch.wake()
+        try:
+            if self._mirror is not None:
+                self._mirror.track(production.log, worker_id=self._own_id(), is_kept=plan.is_kept)
+            self._watch.wake()
+        except RuntimeError:  # no thread can be had for them
+            log.exception("stream_thread_refused")
+            production.end(InternalFailure())
         return production
 
     def _in_thread(self, production: Production) -> None:

@@ -166,11 +166,12 @@ class Production:
 
     def _take(self, chunk: Chunk) -> bool:
         """Log a chunk; false when the stream is not to go on."""
-        drafts = self.plan.encode(chunk)
         now = self._clock.monotonic()
         with self._lock:
             if self._is_claimed or self._interruption is not None:
                 return False
+            # Only now: an encoder remembers what it has said, and its closing words follow from it.
+            drafts = self.plan.encode(chunk)
             self._last_chunk_at = now
             if self._first_token_s is None and (chunk.text or chunk.reasoning or chunk.tool_calls):
                 self._first_token_s = now - self._started_at

@@ -2,12 +2,13 @@
 
 import threading
 import time
+from typing import NoReturn
 
 import pytest
 
 from providers.protocol import Chunk, ProviderBroken, ProviderUnavailable
 from streams.engine import StreamHooks, StreamLimits
-from streams.errors import ServerShutdown
+from streams.errors import InternalFailure, ServerShutdown
 from streams.events import Event
 from tests.streams.scripts import (
     Answer,
@@ -309,6 +310,23 @@ def test_two_hundred_streams_leave_no_threads():
 
     wait_until(lambda: threading.active_count() <= before + 1)
     assert engine.counters.snapshot() == {"started": 200, "done": 200}
+
+
+def test_a_stream_that_no_thread_can_look_after_is_ended(monkeypatch):
+    """Booked, and not left running for ever."""
+
+    def refuse(_: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    engine = make_engine()
+    answer = Answer(script=Script().say("a").finish())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    with pytest.raises(InternalFailure):
+        engine.start(answer.plan())
+
+    assert code_of(answer.booked[0]) == "internal_error"
+    assert engine.running() == []
 
 
 def test_a_context_that_cannot_be_entered_still_ends_the_stream():

@@ -1,7 +1,7 @@
 """The end of a stream: exactly one, booked exactly once, whatever happens."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
@@ -139,6 +139,39 @@ def test_a_chunk_after_the_end_is_not_logged():
     assert names(production.log.after(-1)) == ["start", "delta", "error"]
     assert script.closed.is_set()
     assert len(answer.booked) == 1
+
+
+def test_a_chunk_that_is_not_logged_is_not_encoded():
+    """An encoder that thinks it was sent writes closing words that follow from nothing."""
+    encoded: list[str] = []
+    stopped = threading.Event()
+
+    class Chunks:
+        """The second comes when the stream is being stopped."""
+
+        def __iter__(self) -> Iterator[Chunk]:
+            yield Chunk(text="a")
+            production.interrupt(CANCELLED)
+            stopped.set()
+            yield Chunk(text="b")
+
+        def __next__(self) -> NoReturn:
+            raise StopIteration
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+    def encode(chunk: Chunk) -> Sequence[Draft]:
+        encoded.append(chunk.text)
+        return [Draft("delta", chunk.text.encode())]
+
+    production = make_production(Answer(pull=Chunks, encode=encode))
+
+    production.run()
+
+    assert stopped.is_set()
+    assert encoded == ["a"]
+    assert names(production.log.after(-1)) == ["start", "delta", "usage", "done"]
 
 
 def test_an_interruption_after_the_end_says_so():
