@@ -19,7 +19,9 @@ log = structlog.get_logger(__name__)
 
 
 class Watch:
-    """One thread a worker, alive only while streams run.
+    """Two threads a worker, alive only while streams run.
+
+    One holds them to their limits; the other asks which are to be stopped, which may take long.
 
     Args:
         running: the streams to look after.
@@ -41,18 +43,19 @@ class Watch:
         self._stops_requested = stops_requested
         self._clock = clock
         self._limits = limits
-        self._ticks = 0
         self._overdue: Counter[str] = Counter()
         self._loop = BackgroundLoop("larder-stream-watch", self._step)
+        self._stops = BackgroundLoop("larder-stream-stops", self._stop_step)
 
     @property
     def is_running(self) -> bool:
-        """Whether the watch's thread lives."""
-        return self._loop.is_running
+        """Whether one of the watch's threads lives."""
+        return self._loop.is_running or self._stops.is_running
 
     def wake(self) -> None:
         """A stream runs."""
         self._loop.wake()
+        self._stops.wake()
 
     def _step(self) -> bool:
         running = self._running()
@@ -62,13 +65,15 @@ class Watch:
         now = self._clock.monotonic()
         for production in running:
             self._hold_to_limits(production, now)
-        # Rounds are counted, not seconds: their pace is that of real threads, whatever the clock.
-        self._ticks += 1
-        if self._ticks * TICK_S >= self._limits.stop_poll_s:
-            self._ticks = 0
-            self._stop_requested(running)
         self._loop.rest(TICK_S)
         return True
+
+    def _stop_step(self) -> bool:
+        self._stops.rest(self._limits.stop_poll_s)  # first: most calls are over by then
+        running = self._running()
+        if running:
+            self._stop_requested(running)
+        return bool(running)
 
     def _hold_to_limits(self, production: Production, now: float) -> None:
         if production.is_interrupted:

@@ -1,5 +1,7 @@
 """Time limits that an adapter cannot outlast."""
 
+import threading
+
 import pytest
 
 from providers.protocol import ProviderTimeout
@@ -52,6 +54,32 @@ def test_a_poll_that_fails_does_not_end_the_watch():
     outcome = engine.start(Answer(script=Script().say("a")).plan()).wait(5)
 
     assert outcome.finish_reason == "cancelled"
+
+
+def test_a_poll_that_takes_long_holds_up_no_limit():
+    """The database's pool alone may be waited for ten seconds."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def stops_requested(_):
+        asked.set()
+        answered.wait(30)
+        return []
+
+    engine = make_engine(
+        hooks=StreamHooks(stops_requested=stops_requested),
+        limits=StreamLimits(stop_poll_s=0.01),
+    )
+    script = Script().say("a")
+    stream = engine.start(
+        Answer(script=script, time_limits=TimeLimits(between_chunks_s=0.5)).plan()
+    )
+    assert asked.wait(10)
+
+    outcome = stream.wait(20)
+    was_held_up = answered.is_set()
+    answered.set()
+
+    assert (code_of(outcome), was_held_up) == ("provider_timeout", False)
 
 
 def test_the_watch_rests_when_nothing_runs():
