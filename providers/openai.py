@@ -55,7 +55,8 @@ class OpenAIProvider:
             body=body,
             headers=self._headers(request.stream),
         )
-        chunks = _streamed if request.stream else _single
+        # Gateways answer a streaming request with JSON: an error, or what they cannot stream.
+        chunks = _streamed if request.stream and not reply.is_json else _single
         return Answer(reply, chunks(reply, self._config.api_key))
 
     def embed(self, request: ChatRequest) -> Answer:

@@ -81,6 +81,12 @@ class Reply:
         """A header's value; `name` in small letters."""
         return self._response.headers.get(name)
 
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is one JSON value by its own account, and so no events."""
+        kind, _, _ = self._response.headers.get("content-type", "").partition(";")
+        return kind.strip().lower() == "application/json"
+
     def pieces(self) -> Iterator[bytes]:
         """The body, piece by piece.
 

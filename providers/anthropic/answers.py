@@ -46,8 +46,9 @@ THEIR_FAULT = ("invalid_request_error", "not_found_error", "request_too_large")
 def answer_of(reply: Reply, secret: str, *, is_streamed: bool) -> Answer:
     """An accepted reply as an answer. `secret` is the key, which no error is to show."""
     reader = _Reader(secret)
-    chunks = streamed(reply, reader.chunk_of) if is_streamed else reader.whole(reply)
-    return Answer(reply, chunks)
+    # Gateways answer a streaming request with JSON: an error, or what they cannot stream.
+    is_whole = reply.is_json or not is_streamed
+    return Answer(reply, reader.whole(reply) if is_whole else streamed(reply, reader.chunk_of))
 
 
 class _Reader:

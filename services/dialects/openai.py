@@ -54,7 +54,7 @@ class OpenAIDialect:
 
     def whole(self, outcome: Outcome, bill: Bill, raws: Sequence[bytes]) -> bytes:
         """The provider's own completion, or one written from what came."""
-        if raws:
+        if raws and not openai_chunks.is_whole(raws[0]):
             return msgspec.json.encode(openai_chunks.assembled(raws, usage_of(bill)))
         return outcome.raw or openai.completion_json(
             *self._named(), _choice(outcome), usage_of(bill)

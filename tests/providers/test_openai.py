@@ -216,6 +216,33 @@ def test_an_error_in_the_place_of_an_answer_does_not_show_our_key(wire, wired, s
     assert caught.value.message == "Wrong key *** given"
 
 
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8"])
+def test_a_completion_that_comes_whole_where_a_stream_was_asked_for_is_taken(wire, wired, kind):
+    """Some gateways cannot stream every model; the answer was made and is paid for."""
+    body = msgspec.json.encode(
+        {
+            "choices": [{"message": {"content": "all"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 2, "completion_tokens": 1},
+        }
+    )
+    wire.replies([whole(body, "200 OK", f"Content-Type: {kind}")])
+
+    (chunk,) = _asked(wired)
+
+    assert (chunk.text, chunk.finish_reason, chunk.usage) == ("all", "stop", Usage(2, 1))
+    assert chunk.raw == body
+
+
+def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_of_its_kind(wire, wired):
+    """Taken for a broken stream, it would be asked again and booked."""
+    error = {"message": "Too long.", "type": "invalid_request_error"}
+    body = msgspec.json.encode({"error": error})
+    wire.replies([whole(body, "200 OK", "Content-Type: application/json")])
+
+    with pytest.raises(protocol.ProviderRejected, match=r"Too long\."):
+        list(_asked(wired))
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [

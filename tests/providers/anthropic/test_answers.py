@@ -277,6 +277,29 @@ def test_a_whole_answer_must_be_one(wire, wired, body):
         list(_asked(wired, stream=False))
 
 
+def test_a_message_that_comes_whole_where_a_stream_was_asked_for_is_taken(wire, wired):
+    """Some gateways cannot stream every model; the answer was made and is paid for."""
+    told = {
+        "content": [{"type": "text", "text": "all"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 2, "output_tokens": 1},
+    }
+    wire.replies([whole(msgspec.json.encode(told), "200 OK", "Content-Type: application/json")])
+
+    (chunk,) = _asked(wired)
+
+    assert (chunk.text, chunk.finish_reason, chunk.usage) == ("all", "stop", Usage(2, 1))
+
+
+def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_of_its_kind(wire, wired):
+    """Taken for a broken stream, it would be asked again and booked."""
+    told = {"type": "error", "error": {"type": "invalid_request_error", "message": "Too long."}}
+    wire.replies([whole(msgspec.json.encode(told), "200 OK", "Content-Type: application/json")])
+
+    with pytest.raises(protocol.ProviderRejected, match=r"Too long\."):
+        list(_asked(wired))
+
+
 @pytest.mark.parametrize("raw", [b"data: {\n\n", b"data: 5\n\n", b"data: \xff\n\n"])
 def test_an_event_that_is_none_is_malformed(wire, wired, raw):
     """Likewise in a stream."""

@@ -44,6 +44,11 @@ def test_chunks_are_put_together_where_the_whole_is_wanted():
     assert body["usage"] == usage_of(BILL)
 
 
+def test_a_completion_that_came_in_the_place_of_a_stream_is_whole_already():
+    """Put together as if it were chunks, it would lose its words."""
+    assert _dialect().whole(Outcome(text="a", raw=WHOLE), BILL, [WHOLE]) == WHOLE
+
+
 @pytest.mark.parametrize("include_usage", [True, False])
 def test_the_usage_comes_before_the_end_if_it_was_asked_for(include_usage):
     """Under a name of its own."""
