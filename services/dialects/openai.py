@@ -22,6 +22,19 @@ __all__ = ["DONE", "OpenAIDialect", "openai_unpaid", "usage_of"]
 DONE = b"[DONE]"
 
 
+class _Choice(msgspec.Struct):
+    delta: dict[str, Any] | None = None
+    finish_reason: Any = None
+    logprobs: Any = None
+
+
+class _Choices(msgspec.Struct):
+    choices: list[_Choice] | None = None
+
+
+_choices = msgspec.json.Decoder(_Choices)
+
+
 class OpenAIDialect:
     """One answer as chunks, or as a completion."""
 
@@ -63,7 +76,7 @@ class OpenAIDialect:
     def _relayed(self, chunk: Chunk, raw: bytes) -> list[Draft]:
         if openai_chunks.is_whole(raw):
             return [Draft("chunk", line) for line in openai_chunks.taken_apart(raw)]
-        if chunk.usage is not None and not says_something(chunk):
+        if chunk.usage is not None and not says_something(chunk) and _only_counts(raw):
             return []
         return [Draft("chunk", raw)]
 
@@ -97,6 +110,16 @@ def openai_unpaid(name: str, data: bytes) -> bytes:
         return data
     found = msgspec.json.decode(data)
     return msgspec.json.encode({**found, "usage": {**found["usage"], "cost_usd": "0"}})
+
+
+def _only_counts(raw: bytes) -> bool:
+    """Whether a chunk has nothing for any choice; some count in each, also in other choices'."""
+    try:
+        choices = _choices.decode(raw).choices or ()
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # half a character: there is text
+        return False
+    is_ended = any(each.finish_reason or each.logprobs for each in choices)
+    return not (is_ended or any(any((each.delta or {}).values()) for each in choices))
 
 
 def _delta(chunk: Chunk, *, is_first: bool) -> dict[str, Any]:

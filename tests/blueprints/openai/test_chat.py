@@ -1,5 +1,7 @@
 """`POST /v1/chat/completions` as OpenAI's clients meet it."""
 
+from collections import Counter
+
 import msgspec
 import pytest
 
@@ -75,6 +77,17 @@ def test_a_streamed_completion_is_of_openais_shape(alice, provided, model, text)
     assert _text(chunks) == text
     ends = [each["choices"][0]["finish_reason"] for each in chunks]
     assert ends == [None] * (len(ends) - 1) + ["stop"]
+
+
+@pytest.mark.parametrize("model", ["up/echo", "up/usage-everywhere"])
+def test_every_choice_reaches_the_client(alice, provided, model):
+    """Also where the provider counts in every chunk."""
+    chunks = _chunks(_asked(alice, model, stream=True, n=2))
+
+    choices = [choice for each in chunks for choice in each["choices"]]
+    said = {"You ": 2, "said: ": 2, "hello ": 2}
+    assert Counter(each["delta"]["content"] for each in choices if each["delta"]) == said
+    assert {each["index"] for each in choices} == {0, 1}
 
 
 @pytest.mark.parametrize("model", ["demo/echo", "up/echo", "up/usage-none", "up/usage-everywhere"])

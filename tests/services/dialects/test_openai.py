@@ -27,6 +27,28 @@ def test_a_providers_own_chunk_is_relayed():
     assert draft.data == RAW
 
 
+@pytest.mark.parametrize(
+    ("choices", "is_relayed"),
+    [
+        (b'[{"index": 1, "delta": {"content": "b"}}]', True),
+        (b'[{"index": 1, "delta": {"content": "b\\ud83d"}}]', True),
+        (b'[{"index": 0, "delta": {"role": "assistant", "content": ""}}]', True),
+        (b'[{"index": 0, "delta": {"annotations": [{"type": "url_citation"}]}}]', True),
+        (b'[{"index": 1, "delta": {}, "finish_reason": "stop"}]', True),
+        (b'[{"index": 0, "delta": {"content": "", "refusal": null}, "logprobs": null}]', False),
+        (b"[]", False),
+        (b"null", False),
+    ],
+)
+def test_a_chunk_with_usage_is_held_back_only_if_it_is_nothing_else(choices, is_relayed):
+    """Some providers count in every chunk, also in those that nobody here reads."""
+    raw = b'{"choices": %b, "usage": {"prompt_tokens": 1, "completion_tokens": 1}}' % choices
+
+    drafts = _dialect().chunk(Chunk(usage=Usage(1, 1), raw=raw))
+
+    assert [each.data for each in drafts] == [raw] * is_relayed
+
+
 def test_a_whole_completion_is_streamed_as_chunks():
     """One that was kept whole and is now wanted as a stream."""
     drafts = _dialect().chunk(Chunk(text="a", raw=WHOLE))
