@@ -10,7 +10,6 @@ several shapes, or a finish reason. Nulls anywhere.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -28,7 +27,7 @@ from providers.protocol import (
 from providers.refusals import words_to_show
 from providers.sse import ServerEvent
 
-__all__ = ["WholeCharacters", "relayed_chunk", "streamed_chunk", "whole_chunk"]
+__all__ = ["relayed_chunk", "streamed_chunk", "whole_chunk"]
 
 NOT_OF_ITS_FORMAT = "The provider sent a chunk that is not of its format."
 RATE_LIMITED = re.compile(r"\brate|429|too_many")
@@ -44,7 +43,6 @@ FINISH_REASONS = {
     "safety": "content_filter", "recitation": "content_filter", "refusal": "content_filter",
 }  # fmt: skip
 """OpenAI's words in any case, and other formats' words that gateways let through."""
-FIRST_HALF, SECOND_HALF, AFTER_HALVES = "\ud800", "\udc00", "\ue000"
 
 
 class _Delta(msgspec.Struct):
@@ -69,6 +67,9 @@ class _Body(msgspec.Struct):
     error: Any = None
     object: Any = None
     x_groq: Any = None
+    message: Any = None
+    type: Any = None
+    code: Any = None
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -109,28 +110,6 @@ def relayed_chunk(raw: bytes) -> Chunk:
         return Chunk()
 
 
-class WholeCharacters:
-    """Puts code points together that a provider cut in two over chunks (lone surrogates)."""
-
-    def __init__(self) -> None:
-        self._held = ""
-
-    def joined(self, chunk: Chunk) -> Chunk:
-        """The chunk with whole code points; the first half of one waits for the next chunk."""
-        text = self._held + chunk.text
-        if not self._held and (not text or not _is_half(text)):
-            return chunk
-        self._held = ""
-        if FIRST_HALF <= text[-1:] < SECOND_HALF and chunk.finish_reason is None:
-            text, self._held = text[:-1], text[-1]
-        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return replace(chunk, text=whole)
-
-
-def _is_half(text: str) -> bool:
-    return not text.isascii() and any(FIRST_HALF <= char < AFTER_HALVES for char in text)
-
-
 def _parse(raw: bytes, secret: str, *, is_error: bool = False) -> _Body:
     try:
         body = _body.decode(raw)
@@ -139,7 +118,8 @@ def _parse(raw: bytes, secret: str, *, is_error: bool = False) -> _Body:
     if body.error:
         raise _error_in(body.error, secret)
     if is_error or body.object == "error":  # the error is the object itself
-        raise _error_in(msgspec.json.decode(raw), secret)
+        told = {"message": body.message, "type": body.type, "code": body.code}
+        raise _error_in(told, secret)
     return body
 
 

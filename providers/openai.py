@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from providers.answer import END, Answer, streamed
-from providers.chat_chunks import WholeCharacters, streamed_chunk, whole_chunk
+from providers.characters import WholeCharacters
+from providers.chat_chunks import streamed_chunk, whole_chunk
 from providers.embeddings import embeddings
 from providers.numbers import token_count
 from providers.protocol import (
@@ -112,7 +113,7 @@ class OpenAIProvider:
 
 
 def _single(reply: Reply, secret: str) -> Iterator[Chunk]:
-    yield whole_chunk(reply.whole(), secret)
+    yield WholeCharacters().joined(whole_chunk(reply.whole(), secret))
 
 
 def _streamed(reply: Reply, secret: str) -> Iterator[Chunk]:

@@ -79,7 +79,8 @@ def words_to_show(words: object, secret: str) -> str | None:
     """A provider's own words, bounded and without our key, which some quote; `None` for no text."""
     if not isinstance(words, str) or not words:
         return None
-    return (words.replace(secret, "***") if secret else words)[:MAX_WORDS]
+    whole = words.encode(errors="replace").decode()  # half a character cannot be shown
+    return (whole.replace(secret, "***") if secret else whole)[:MAX_WORDS]
 
 
 def _retry_after_s(header: str | None) -> float | None:

@@ -19,7 +19,8 @@ from cache.namespaces import STREAMS
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Stream
-from providers.chat_chunks import WholeCharacters, relayed_chunk
+from providers.characters import WholeCharacters
+from providers.chat_chunks import relayed_chunk
 from providers.protocol import Chunk, Usage
 from services.answer_events import chunk_of
 from services.conversations import messages

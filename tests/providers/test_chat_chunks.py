@@ -202,6 +202,14 @@ def test_an_event_called_error_is_one(told):
         streamed_chunk(ServerEvent(told.encode(), "error"), "")
 
 
+def test_an_event_called_error_may_hold_half_a_character():
+    """Its words are shown, which half a character cannot be."""
+    told = r'{"message": "a\ud83d", "type": "invalid_request"}'
+
+    with pytest.raises(protocol.ProviderRejected, match=r"^a\?$"):
+        streamed_chunk(ServerEvent(told.encode(), "error"), "")
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [

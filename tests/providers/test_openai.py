@@ -301,6 +301,15 @@ def test_halves_of_a_character_are_put_together(provider):
     assert _text(_asked(provider, "surrogate")) == "😀You said: good day "
 
 
+def test_a_half_in_a_whole_answer_is_replaced(wire, wired):
+    """Nothing follows that could hold the other."""
+    wire.replies([whole(rb'{"choices": [{"message": {"content": "a\ud83d!"}}]}')])
+
+    (chunk,) = _asked(wired, stream=False)
+
+    assert chunk.text == "a�!"
+
+
 @pytest.mark.parametrize(
     ("halves", "text"),
     [
