@@ -51,6 +51,8 @@ class _Delta(msgspec.Struct):
     reasoning: Any = None
     reasoning_details: Any = None
     tool_calls: list[dict[str, Any] | None] | None = None
+    refusal: Any = None
+    audio: Any = None
 
 
 class _Choice(msgspec.Struct):
@@ -141,6 +143,8 @@ def _chunk(raw: bytes, body: _Body, choice: _Choice, said: _Delta | None) -> Chu
     text, thought = delta.content, delta.reasoning_content or delta.reasoning
     if isinstance(delta.content, list):
         text, thought = _parts(delta.content, "text"), thought or _parts(delta.content, "thinking")
+    if not text and delta.refusal:  # the answer itself, though under another name
+        text = delta.refusal
     if not thought and delta.reasoning_details:
         thought = _detailed(delta.reasoning_details)
     return Chunk(
@@ -150,6 +154,7 @@ def _chunk(raw: bytes, body: _Body, choice: _Choice, said: _Delta | None) -> Chu
         finish_reason=reason,
         usage=_usage_in(body, choice),
         raw=raw,
+        has_audio=bool(delta.audio),
     )
 
 

@@ -94,7 +94,8 @@ class Chunk:
     `raw` is the provider's own JSON (an OpenAI chunk or completion object) where the wire format
     is OpenAI's, so that `/v1` can relay it without parsing and writing it again; else `None`.
     `tool_calls` are OpenAI tool-call deltas as they arrived. `is_followed` says that the next piece
-    is there already, so that what came together can be handed on together.
+    is there already, so that what came together can be handed on together. `has_audio` says that it
+    is a piece of a spoken answer, which stands in `raw` alone.
 
     `details` is what belongs to the reasoning beside its text (signatures, encrypted thoughts), as
     OpenRouter's `reasoning_details`; a client sends it back. `prompt_usage` counts the prompt
@@ -109,12 +110,15 @@ class Chunk:
     details: tuple[Mapping[str, object], ...] = ()
     prompt_usage: Usage | None = None
     raw: bytes | None = None
+    has_audio: bool = False
     is_followed: bool = field(default=False, compare=False)
 
     @property
     def says_something(self) -> bool:
         """Whether the answer itself has begun: a role, a ping or a count is no part of it."""
-        return bool(self.text or self.reasoning or self.tool_calls or self.finish_reason)
+        return bool(
+            self.text or self.reasoning or self.tool_calls or self.finish_reason or self.has_audio
+        )
 
 
 class ChunkStream(Protocol):

@@ -211,6 +211,33 @@ def test_an_event_called_error_may_hold_half_a_character():
 
 
 @pytest.mark.parametrize(
+    "delta", [{"refusal": "I cannot."}, {"content": "", "refusal": "I cannot."}]
+)
+def test_a_refusal_is_the_answers_text(delta):
+    """A conversation would show an empty message; what is relayed has the word as it came."""
+    raw = json.dumps({"choices": [{"delta": delta, "message": delta}]}).encode()
+
+    chunks = [streamed_chunk(ServerEvent(raw), ""), whole_chunk(raw, "")]
+
+    assert [(each.text, each.raw) for each in chunks] == [("I cannot.", raw)] * 2
+
+
+@pytest.mark.parametrize(
+    ("delta", "has_begun"),
+    [
+        ({"refusal": "I"}, True),
+        ({"audio": {"id": "a", "data": "AAAA"}}, True),
+        ({"role": "assistant", "content": "", "refusal": None, "audio": None}, False),
+    ],
+)
+def test_a_refusal_and_a_spoken_word_begin_an_answer(delta, has_begun):
+    """The wait for a first token must not end one that is being given."""
+    chunk = streamed_chunk(ServerEvent(json.dumps(_choice(**delta)).encode()), "")
+
+    assert chunk.says_something is has_begun
+
+
+@pytest.mark.parametrize(
     ("said", "reason"),
     [
         ("stop", "stop"), ("STOP", "stop"), ("MAX_TOKENS", "length"), ("eos", "stop"),
