@@ -120,7 +120,9 @@ def _streamed(reply: Reply, secret: str) -> Iterator[Chunk]:
     characters = WholeCharacters()
 
     def chunk_of(event: ServerEvent) -> Chunk:
-        return END if event.data == DONE else characters.joined(streamed_chunk(event, secret))
+        return (
+            END if event.data.strip() == DONE else characters.joined(streamed_chunk(event, secret))
+        )
 
     return streamed(reply, chunk_of)
 

@@ -1,7 +1,8 @@
 """The reading side of server-sent events: bytes in, events out, no I/O.
 
 After the WHATWG standard, https://html.spec.whatwg.org/multipage/server-sent-events.html: lines end
-with LF, CR or CRLF, wherever the network cut them; comments are passed over.
+with LF, CR or CRLF, wherever the network cut them; comments are passed over. So is an event without
+a word in it, which the standard would give: proxies send it to keep a connection alive.
 """
 
 from collections.abc import Iterator
@@ -54,7 +55,9 @@ class SseReader:
             elif line:
                 self._take(line)
             elif self._data:
-                yield self._event()
+                event = self._event()
+                if event.data and not event.data.isspace():
+                    yield event
             else:
                 self._name = ""
 

@@ -122,6 +122,7 @@ def test_thoughts_are_kept_apart_from_the_text(wire, wired, name):
         ([_said("a"), _said("b", "length"), b"[DONE]"], HOLD),
         ([b'{"choices": []}', _said("a"), _said("b"), _said("", "stop")], b": bye\n\n"),
         ([_said("a"), OTHER, _said("b", "stop")], b""),
+        ([b"", _said("a"), b" ", _said("b"), b"[DONE] "], HOLD),
         ([_said("a"), _said(None), {"choices": [{"delta": None}]}, _said("b", "stop")], b""),
         ([{"id": 7, **_said("a")}, {"choices": None}, _said("b", "stop", usage="?")], b""),
     ],

@@ -7,13 +7,12 @@ from providers.sse import ServerEvent, SseReader
 
 STREAM = (
     b"\xef\xbb\xbf: hello\r\n\r\ndata: one\r\n\r\nevent: ping\rdata:two\rdata: three\r\r"
-    b"id: 7\nretry: 10\ndata\n\ndata:  four \n\n"
+    b"id: 7\nretry: 10\ndata\ndata:  four \n\n"
 )
 EVENTS = [
     ServerEvent(b"one"),
     ServerEvent(b"two\nthree", "ping"),
-    ServerEvent(b""),
-    ServerEvent(b" four "),
+    ServerEvent(b"\n four "),
 ]
 
 
@@ -45,6 +44,14 @@ def test_an_event_that_is_not_ended_is_not_given():
 def test_a_name_without_data_is_no_event_and_is_forgotten():
     """The next event must not carry the name of one that never was."""
     assert _read(b"event: ping\n\ndata: one\n\n") == [ServerEvent(b"one", "message")]
+
+
+@pytest.mark.parametrize("empty", [b"data:\n\n", b"data: \n\n", b"data\n\n", b"data:  \ndata:\n\n"])
+def test_an_event_without_a_word_is_none(empty):
+    """Proxies keep a stream alive so; no provider says anything by it."""
+    read = _read(b"event: ping\n" + empty + b"data: one\n\n" + empty)
+
+    assert read == [ServerEvent(b"one")]
 
 
 def test_fields_that_only_begin_like_ours_are_passed_over():
