@@ -96,12 +96,15 @@ def streamed_chunk(event: ServerEvent, secret: str) -> Chunk:
     Raises:
         ProviderError: it says that the answer failed, or is no chunk.
     """
-    body = _parse(event.data, secret, is_error=event.name == "error")
+    raw = event.data
+    body = _parse(raw, secret, is_error=event.name == "error")
+    if b"\n" in raw:  # between tokens of JSON, where it is a blank; relayed, it would cut the line
+        raw = raw.replace(b"\n", b" ")
     for choice in body.choices or ():
         if not choice.index:  # zero, or left out
-            return _chunk(event.data, body, choice, choice.delta or choice.message)
+            return _chunk(raw, body, choice, choice.delta or choice.message)
     # Other choices of `n` are relayed as they are; the answer kept is the first one.
-    return Chunk(usage=_usage_in(body, None), raw=event.data)
+    return Chunk(usage=_usage_in(body, None), raw=raw)
 
 
 def relayed_chunk(raw: bytes) -> Chunk:

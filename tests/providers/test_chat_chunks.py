@@ -237,6 +237,19 @@ def test_a_refusal_and_a_spoken_word_begin_an_answer(delta, has_begun):
     assert chunk.says_something is has_begun
 
 
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_chunk_over_several_lines_is_relayed_on_one(index):
+    """A client loses the lines of an event that do not begin with `data:`."""
+    raw = json.dumps(
+        {"choices": [{"index": index, "delta": {"content": "a\n"}}]}, indent=1
+    ).encode()
+
+    relayed = streamed_chunk(ServerEvent(raw), "").raw or b""
+
+    assert b"\n" not in relayed
+    assert json.loads(relayed) == json.loads(raw)
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
