@@ -32,7 +32,8 @@ class SseReader:
 
     def __init__(self, *, max_event_bytes: int = 8 * 2**20) -> None:
         self._max_event_bytes = max_event_bytes
-        self._rest = b""
+        self._rest: list[bytes] = []
+        self._rest_bytes = 0
         self._is_first = True
         self._after_cr = False
         self._data: list[bytes] = []
@@ -67,13 +68,18 @@ class SseReader:
             belongs = self._after_cr and received.startswith(b"\n")
             self._after_cr = received.endswith(b"\r")
             received = received[1:] if belongs else received
-        raw = self._rest + received
-        if self._is_first and len(raw) >= len(BOM):
-            raw, self._is_first = raw.removeprefix(BOM), False
-        if b"\r" in raw:
-            raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, self._rest = raw.split(b"\n")
-        self._check(len(self._rest))
+        if b"\r" in received:
+            received = received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, rest = received.split(b"\n")
+        if lines and self._rest:
+            lines[0] = b"".join([*self._rest, lines[0]])
+            self._rest, self._rest_bytes = [], 0
+        if lines and self._is_first:
+            lines[0], self._is_first = lines[0].removeprefix(BOM), False
+        if rest:  # joined once its end is there: a long line comes in thousands of pieces
+            self._rest.append(rest)
+            self._rest_bytes += len(rest)
+            self._check(self._rest_bytes)
         return lines
 
     def _take(self, line: bytes) -> None:

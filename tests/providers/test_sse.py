@@ -85,3 +85,17 @@ def test_an_event_over_the_limit_is_refused(pieces):
 def test_the_limit_is_for_one_event():
     """Many small events may come to more than the limit of one."""
     assert len(_read(b"data: " + b"x" * 90 + b"\n\ndata: y\n\n" * 50, max_event_bytes=100)) == 51
+
+
+def test_a_line_in_many_pieces_is_joined_once():
+    """Joined at each piece, a picture in one event would cost seconds of a worker's time."""
+    reader = SseReader()
+    pieces = [b"data: ", *[b"x" * 1400] * 100]
+
+    early = [event for piece in pieces for event in reader.feed(piece)]
+    kept = list(reader._rest)  # noqa: SLF001 (what it did until now)
+    (event,) = reader.feed(b"y\n\n")
+
+    assert early == []
+    assert [id(each) for each in kept] == [id(each) for each in pieces]
+    assert event.data == b"x" * 140_000 + b"y"
