@@ -6,7 +6,9 @@ https://urllib3.readthedocs.io/en/stable/reference/urllib3.connection.html
 import socket
 import weakref
 from collections import deque
+from contextlib import suppress
 from ssl import SSLContext
+from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
@@ -19,15 +21,32 @@ from urllib3.util import create_urllib3_context, parse_url
 
 from providers.protocol import ProviderConfig, ProviderTimeout, ProviderUnavailable
 from providers.proxies import Proxy, proxy_to
+from telemetry.clock import SYSTEM_CLOCK, Clock
 
 __all__ = ["UNREACHABLE", "Connection", "Connections"]
 
 MOST_IDLE = 100
+MAX_IDLE_S = 60
+"""How long one is kept unused. Routers forget quiet connections after minutes and tell neither end:
+a request into such a one would be lost, and noticed only when its time is over."""
+KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    ),
+)
+"""So that routers remember those in use that are silent while a model thinks. Seconds, and how many
+probes may stay without an answer; not every system lets them be set."""
+SOCKET_OPTIONS = (*HTTPConnection.default_socket_options, *KEEPALIVE)
 PORTS = {"http": 80, "https": 443}
 UNREACHABLE = "The provider could not be reached."
 UNREACHABLE_BY_PROXY = "The provider could not be reached through the proxy (HTTPS_PROXY)."
 
 Connection = HTTPConnection
+Idle = deque[tuple[Connection, float]]
+"""Those that nobody uses, each with since when; the latest last."""
 
 
 class Connections:
@@ -36,6 +55,7 @@ class Connections:
     Args:
         config: the provider's: where requests go, whose path follows its base URL, how long
             connecting may take, for each address of the host, and through which proxy.
+        clock: says how long one was not used.
 
     Attributes:
         host: as requests name it.
@@ -45,7 +65,7 @@ class Connections:
         ProviderUnavailable: the base URL is none.
     """
 
-    def __init__(self, config: ProviderConfig) -> None:
+    def __init__(self, config: ProviderConfig, *, clock: Clock = SYSTEM_CLOCK) -> None:
         try:
             url = parse_url(config.base_url)
         except LocationValueError as fault:
@@ -61,34 +81,41 @@ class Connections:
             self._context = _trusting()
             self._proxy = proxy_to(*self._address, config.proxy_url, config.no_proxy)
         self._connect_timeout_s = config.connect_timeout_s
-        self._idle: deque[Connection] = deque()
+        self._clock = clock
+        self._idle: Idle = deque()
         weakref.finalize(self, _close_all, self._idle)
 
     def take(self) -> Connection:
-        """One that nobody uses and whose other end has not hung up, or a new one.
+        """One not used for a short while whose other end has not hung up, or a new one.
 
         Raises:
             ProviderUnavailable, ProviderTimeout: there is no way to the provider; nothing was sent.
         """
         while True:
             try:
-                kept = self._idle.pop()
+                kept, since_s = self._idle.pop()
             except IndexError:
                 return self._connected()
-            if _is_silent(kept):
+            if not self._is_old(since_s) and _is_silent(kept):
                 return kept
             kept.close()
 
     def give_back(self, connection: Connection) -> None:
         """Keep one whose response was read to its end."""
+        with suppress(IndexError):  # a steady load takes the latest and never the oldest
+            while self._is_old(self._idle[0][1]):
+                self._idle.popleft()[0].close()
         if len(self._idle) < MOST_IDLE:
-            self._idle.append(connection)
+            self._idle.append((connection, self._clock.monotonic()))
         else:
             connection.close()
 
     def close(self) -> None:
         """Close those that nobody uses."""
         _close_all(self._idle)
+
+    def _is_old(self, since_s: float) -> bool:
+        return self._clock.monotonic() - since_s > MAX_IDLE_S
 
     def _connected(self) -> Connection:
         connection = self._made()
@@ -111,21 +138,24 @@ class Connections:
     def _made(self) -> Connection:
         """One that is not yet connected."""
         host, port = self._address
-        timeout_s = self._connect_timeout_s
+        options: dict[str, Any] = {
+            "timeout": self._connect_timeout_s,
+            "socket_options": SOCKET_OPTIONS,
+        }
         if self._context is None:
-            return HTTPConnection(host, port, timeout=timeout_s)
+            return HTTPConnection(host, port, **options)
         if self._proxy is None:
-            return HTTPSConnection(host, port, timeout=timeout_s, ssl_context=self._context)
+            return HTTPSConnection(host, port, ssl_context=self._context, **options)
         connection = HTTPSConnection(
-            self._proxy.host, self._proxy.port, timeout=timeout_s, ssl_context=self._context
+            self._proxy.host, self._proxy.port, ssl_context=self._context, **options
         )
         self._proxy.tunnel(connection, host, port)
         return connection
 
 
-def _close_all(idle: deque[Connection]) -> None:
+def _close_all(idle: Idle) -> None:
     while idle:
-        idle.pop().close()
+        idle.pop()[0].close()
 
 
 def _trusting() -> SSLContext:

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
-from providers.connections import MOST_IDLE, Connections
+from providers.connections import MAX_IDLE_S, MOST_IDLE, Connections
 from providers.protocol import ProviderConfig, ProviderLost, ProviderTimeout, ProviderUnavailable
 from providers.transport import Transport
+from tests.doubles.fake_clock import FakeClock
 from tests.doubles.wire_server import head, whole
 from tests.streams.scripts import wait_until
 
@@ -65,7 +66,7 @@ def test_a_connection_that_the_server_closed_is_not_used(wire, transport):
 
 
 def _is_readable(transport):
-    (kept,) = transport._connections._idle  # noqa: SLF001 (its end is to have arrived)
+    ((kept, _),) = transport._connections._idle  # noqa: SLF001 (its end is to have arrived)
     kept.sock.settimeout(5)
     return kept.sock.recv(1, socket.MSG_PEEK) == b""
 
@@ -101,6 +102,52 @@ def test_only_so_many_are_kept(wire):
     assert [each.sock is None for each in taken] == [False] * MOST_IDLE + [True]
     connections.close()
     assert all(each.sock is None for each in taken)
+
+
+@pytest.mark.parametrize(("idle_s", "is_kept"), [(MAX_IDLE_S, True), (MAX_IDLE_S + 1, False)])
+def test_one_that_was_not_used_for_long_is_made_anew(wire, idle_s, is_kept):
+    """A router may have forgotten it: the request would be lost without a word."""
+    clock = FakeClock()
+    connections = Connections(_config(wire.url), clock=clock)
+    first = connections.take()
+    connections.give_back(first)
+    clock.advance(idle_s)
+
+    taken = connections.take()
+
+    assert (taken is first, first.sock is not None) == (is_kept, is_kept)
+    taken.close()
+
+
+def test_those_that_a_steady_load_does_not_take_are_closed(wire):
+    """The latest is taken first, so the rest of a burst would lie there for ever."""
+    clock = FakeClock()
+    connections = Connections(_config(wire.url), clock=clock)
+    busy, *burst = [connections.take() for _ in range(3)]
+    for each in (*burst, busy):
+        connections.give_back(each)
+    clock.advance(MAX_IDLE_S)
+    connections.give_back(connections.take())
+    clock.advance(1)
+
+    connections.give_back(connections.take())
+
+    assert [each.sock is None for each in burst] == [True, True]
+    assert connections.take() is busy
+    busy.close()
+
+
+def test_the_network_is_asked_whether_the_other_end_is_there(wire):
+    """Routers forget a connection that is silent while a model thinks; small packets still go."""
+    connection = Connections(_config(wire.url)).take()
+
+    told = [
+        connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+    ]
+
+    assert all(told)
+    connection.close()
 
 
 @pytest.mark.parametrize(
