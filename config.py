@@ -250,7 +250,8 @@ class Settings:
         "PROVIDER_FIRST_TOKEN_TIMEOUT",
         120.0,
         _seconds(0.05, 3600),
-        "Limit until a provider's first token, seconds.",
+        "Limit until a provider's first token, seconds; for answers that are not streamed the "
+        "total limit holds.",
     )
     provider_between_tokens_timeout_s: float = setting(
         "PROVIDER_BETWEEN_TOKENS_TIMEOUT",

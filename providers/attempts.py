@@ -148,7 +148,7 @@ class Attempts:
         except ProviderError as fault:
             if not self._is_closed.is_set():
                 reached.circuit.leave(fault, is_probe=is_probe)
-            elif self._clock.monotonic() - self._began_s >= NEARLY * self._policy.patience_s:
+            elif self._clock.monotonic() - self._began_s >= NEARLY * self._patience_s(candidate):
                 # Whoever closed it had no more patience either.
                 reached.circuit.leave(ProviderTimeout("No token in time."), is_probe=is_probe)
             else:  # our own hanging up says nothing of the provider
@@ -159,6 +159,12 @@ class Attempts:
             raise
         reached.circuit.leave(None, is_probe=is_probe)
         return rest
+
+    def _patience_s(self, candidate: Candidate) -> float:
+        """How long a try may take until something comes: one not streamed, all the call's time."""
+        if candidate.request.stream:
+            return self._policy.patience_s
+        return self._deadline_s - self._began_s
 
     def _opened(self, provider: Provider, request: ChatRequest) -> Iterator[Chunk]:
         stream = provider.stream(request)

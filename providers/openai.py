@@ -55,6 +55,7 @@ class OpenAIProvider:
             self._path("/chat/completions", request.model),
             body=body,
             headers=self._headers(request.stream),
+            is_written_first=not request.stream,
         )
         # Gateways answer a streaming request with JSON: an error, or what they cannot stream.
         chunks = _streamed if request.stream and not reply.is_json else _single
@@ -68,7 +69,9 @@ class OpenAIProvider:
         """
         body: dict[str, Any] = {**request.body, "model": request.model}
         headers = self._headers(False)
-        reply = self._transport.send("POST", "/embeddings", body=body, headers=headers)
+        reply = self._transport.send(
+            "POST", "/embeddings", body=body, headers=headers, is_written_first=True
+        )
         return Answer(reply, embeddings(reply))
 
     def list_models(self) -> Sequence[ModelListing]:

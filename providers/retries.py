@@ -36,7 +36,7 @@ class RetryPolicy:
         retries: how often the same model is tried again.
         first_wait_s: the longest first wait; doubled from retry to retry.
         longest_wait_s: no wait is longer; one that a provider asks for beyond it is not waited.
-        patience_s: how long a try may take to its first token.
+        patience_s: how long a streamed try may take to its first token.
         repeats_server_errors: whether failures that may have cost something are repeated.
     """
 

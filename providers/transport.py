@@ -49,7 +49,7 @@ class Reply:
         response: what was parsed so far.
         begun: the pieces of the body that came with the head.
         config: the provider's, with its limits.
-        asked_s: when it was asked, by the monotonic clock.
+        begins_s: until when the answer must have begun, by the monotonic clock.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Reply:
         response: Response,
         begun: Iterator[bytes],
         config: ProviderConfig,
-        asked_s: float,
+        begins_s: float,
     ) -> None:
         self._sock = connection.sock
         self._connection: Connection | None = connection
@@ -67,7 +67,7 @@ class Reply:
         self._response = response
         self._begun = begun
         self._ends_s = time.monotonic() + config.total_timeout_s
-        self._begins_s: float | None = asked_s + config.first_token_timeout_s
+        self._begins_s: float | None = begins_s
         self._pause_s = config.between_tokens_timeout_s
         self._limit_s: float | None = None
         self._lock = threading.Lock()
@@ -115,9 +115,9 @@ class Reply:
             ProviderTimeout, ProviderBroken: as `pieces`.
             ProviderMalformed: it is over the limit.
         """
-        self.note_beginning()
         body = bytearray()
         for piece in self.pieces():
+            self.note_beginning()
             body += piece
             if len(body) > MAX_BODY_BYTES:
                 self.close()
@@ -202,6 +202,7 @@ class Transport:
         *,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str],
+        is_written_first: bool = False,
     ) -> Reply:
         """Send one request; returns once the provider has accepted it.
 
@@ -210,6 +211,8 @@ class Transport:
             path: behind the provider's base URL, beginning with a slash.
             body: sent as JSON.
             headers: with the credentials; the provider's own are added.
+            is_written_first: whether the answer comes, its head too, when all of it is written, so
+                that it may take as long as a whole one.
 
         Raises:
             ProviderError: it was not accepted, in the kind that says why.
@@ -219,9 +222,12 @@ class Transport:
         if connections is None:
             connections = self._connections = Connections(self._config)
         request = self._written(connections, method, path, body, headers)
+        limit_s = self._config.first_token_timeout_s
+        if is_written_first:
+            limit_s = self._config.total_timeout_s
         connection = connections.take()
         try:
-            response, begun = self._exchanged(connection.sock, request, asked_s)
+            response, begun = _exchanged(connection.sock, request, asked_s, limit_s)
         except BaseException as fault:
             connection.close()
             if isinstance(fault, TimeoutError):
@@ -229,7 +235,7 @@ class Transport:
             if isinstance(fault, (OSError, ValueError)):  # lost on the way: it may have arrived
                 raise ProviderLost(UNREACHABLE) from fault
             raise
-        reply = Reply(connection, connections, response, begun, self._config, asked_s)
+        reply = Reply(connection, connections, response, begun, self._config, asked_s + limit_s)
         if reply.status != 200:  # noqa: PLR2004 (accepted means 200 and nothing else)
             raise_refused(
                 reply.status,
@@ -269,24 +275,25 @@ class Transport:
         except UnicodeEncodeError as fault:
             raise _not_sendable() from fault
 
-    def _exchanged(
-        self, sock: Any, request: bytes, asked_s: float
-    ) -> tuple[Response, Iterator[bytes]]:
-        """The head of the response, with what came of the body."""
-        sock.settimeout(self._config.first_token_timeout_s)
-        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before the end
-            sock.sendall(request)
-        response = Response()
-        while True:
-            begun = response.feed(sock.recv(READ_BYTES))
-            if response.status:
-                return response, begun
-            for _ in begun:  # nothing comes before the head but a fault
-                pass
-            left_s = asked_s + self._config.first_token_timeout_s - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError
-            sock.settimeout(left_s)
+
+def _exchanged(
+    sock: Any, request: bytes, asked_s: float, limit_s: float
+) -> tuple[Response, Iterator[bytes]]:
+    """The head of the response, with what came of the body."""
+    sock.settimeout(limit_s)
+    with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before the end
+        sock.sendall(request)
+    response = Response()
+    while True:
+        begun = response.feed(sock.recv(READ_BYTES))
+        if response.status:
+            return response, begun
+        for _ in begun:  # nothing comes before the head but a fault
+            pass
+        left_s = asked_s + limit_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        sock.settimeout(left_s)
 
 
 def _not_sendable() -> ProviderUnavailable:

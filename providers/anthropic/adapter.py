@@ -58,7 +58,11 @@ class AnthropicProvider:
             fault.was_sent = False
             raise
         reply = self._transport.send(
-            "POST", f"{self._root}/messages", body=body, headers=self._headers()
+            "POST",
+            f"{self._root}/messages",
+            body=body,
+            headers=self._headers(),
+            is_written_first=not request.stream,
         )
         return answer_of(reply, self._config.api_key, is_streamed=request.stream)
 

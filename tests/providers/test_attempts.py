@@ -89,12 +89,14 @@ def watcher():
 def tried(clock, watcher):
     """The attempts over some providers; two retries, all waits as long as they may be."""
 
-    def trying(*providers, deadline_s=60.0, retries=2, with_clock=clock, circuits=None):
+    def trying(
+        *providers, deadline_s=60.0, retries=2, with_clock=clock, circuits=None, stream=True
+    ):
         circuits = circuits or [Circuit("p", CircuitPolicy(), clock) for _ in providers]
         reached = [Reached(*each) for each in zip(providers, circuits, strict=True)]
         return Attempts(
             [
-                Candidate(partial(_itself, each), ChatRequest(f"m{place}", {}))
+                Candidate(partial(_itself, each), ChatRequest(f"m{place}", {}, stream=stream))
                 for place, each in enumerate(reached)
             ],
             policy=RetryPolicy(retries=retries, first_wait_s=1.0, patience_s=10.0),
@@ -262,12 +264,20 @@ def test_a_stop_while_the_provider_is_asked_closes_what_it_gives(tried):
     assert provider.closed == 1
 
 
-@pytest.mark.parametrize(("waited_s", "state"), [(1.0, "closed"), (9.5, "open"), (11.0, "open")])
-def test_a_stop_for_want_of_a_token_speaks_against_the_provider(tried, clock, waited_s, state):
-    """A provider that only pings is ended from outside, by the engine's time limit."""
+@pytest.mark.parametrize(
+    ("stream", "waited_s", "state"),
+    [
+        (True, 1.0, "closed"), (True, 9.5, "open"), (True, 11.0, "open"),
+        (False, 11.0, "closed"), (False, 59.0, "open"),
+    ],
+)  # fmt: skip
+def test_a_stop_for_want_of_an_answer_speaks_against_the_provider(
+    tried, clock, stream, waited_s, state
+):
+    """One that only pings is ended from outside, by the engine's limit; whole answers take long."""
     circuit = Circuit("p", CircuitPolicy(failures=1), clock)
     provider = _Scripted([ROLE, WORD])
-    attempts = tried(provider, circuits=[circuit])
+    attempts = tried(provider, circuits=[circuit], stream=stream)
 
     def stop():
         clock.advance(waited_s)

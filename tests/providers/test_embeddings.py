@@ -30,6 +30,16 @@ def test_the_answer_is_one_chunk_byte_for_byte(provider, wire):
     assert wire.requests[0].startswith(b"POST /v1/embeddings ")
 
 
+def test_the_first_token_is_not_waited_for(wire):
+    """There is none: all of it comes at once, for many texts after a while."""
+    config = ProviderConfig("up", "openai", base_url=wire.url, first_token_timeout_s=0.1)
+    wire.replies([0.2, whole(BODY)])
+
+    (chunk,) = EmbeddingsOf(OpenAIProvider(config)).stream(ASKED)
+
+    assert chunk.raw == BODY
+
+
 @pytest.mark.parametrize("usage", [b"null", b'{"prompt_tokens": -1}', b'{"prompt_tokens": "3"}'])
 def test_nonsense_is_no_usage(provider, wire, usage):
     """It is estimated then."""

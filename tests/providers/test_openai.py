@@ -93,6 +93,18 @@ def test_unstreamed_nothing_is_said_of_streaming_options(provider, upstream):
     assert upstream.requests == [{"messages": ASKED, "model": "echo", "stream": False}]
 
 
+def test_unstreamed_the_first_token_is_not_waited_for(wire):
+    """It comes with the last, and a model may think for minutes."""
+    provider = OpenAIProvider(
+        ProviderConfig("up", "openai", base_url=wire.url, first_token_timeout_s=0.1)
+    )
+    wire.replies([0.2, whole(msgspec.json.encode({"choices": [{"message": {"content": "a"}}]}))])
+
+    with pytest.raises(protocol.ProviderTimeout):
+        _asked(provider)
+    assert _text(_asked(provider, stream=False)) == "a"
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_tool_calls_come_through(provider, stream):
     """A model may answer with calls and no text at all."""

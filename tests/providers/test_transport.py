@@ -31,9 +31,15 @@ ENDLESS = [
 def send(wire):
     """Send one request to the server; limits may be named."""
 
-    def sending(path="/chat/completions", method="POST", **limits):
+    def sending(path="/chat/completions", method="POST", *, is_written_first=False, **limits):
         config = ProviderConfig("up", "openai", base_url=wire.url, api_key=KEY, **limits)
-        return Transport(config).send(method, path, body={"a": "ü"}, headers={"X-Ours": "1"})
+        return Transport(config).send(
+            method,
+            path,
+            body={"a": "ü"},
+            headers={"X-Ours": "1"},
+            is_written_first=is_written_first,
+        )
 
     return sending
 
@@ -173,6 +179,33 @@ def test_each_time_limit_ends_the_call(wire, send, steps, limits, words):
 
     with pytest.raises(protocol.ProviderTimeout, match=words):
         send(**limits).whole()
+
+    assert wire.hung_up.wait(10)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [0.2, whole(b"fine")],
+        [head("200 OK", "Content-Length: 4"), 0.2, b"fine"],
+        [b"HTTP/1.1 200 OK\r\n", 0.2, b"Content-Length: 4\r\n\r\nfine"],
+    ],
+)
+def test_what_is_written_before_it_is_sent_has_the_time_of_a_whole_answer(wire, send, steps):
+    """Its first byte comes with its last; a gateway may say before that it accepts."""
+    wire.replies(steps)
+
+    reply = send(is_written_first=True, first_token_timeout_s=0.1, between_tokens_timeout_s=0.1)
+
+    assert reply.whole() == b"fine"
+
+
+def test_the_time_of_a_whole_answer_ends_too(wire, send):
+    """A provider that is not there must not be waited for."""
+    wire.replies([HOLD])
+
+    with pytest.raises(protocol.ProviderTimeout, match="did not answer in time"):
+        send(is_written_first=True, total_timeout_s=0.1)
 
     assert wire.hung_up.wait(10)
 

@@ -101,6 +101,18 @@ def test_a_whole_answer_is_one_chunk(provider):
     assert chunk.usage == Usage(2, 4)
 
 
+def test_unstreamed_the_first_token_is_not_waited_for(wire):
+    """It comes with the last, and a model may think for minutes."""
+    provider = AnthropicProvider(
+        ProviderConfig("up", "anthropic", base_url=wire.url, first_token_timeout_s=0.1)
+    )
+    wire.replies([0.2, whole(b'{"content": [{"type": "text", "text": "a"}]}')])
+
+    with pytest.raises(protocol.ProviderTimeout):
+        _asked(provider)
+    assert _text(_asked(provider, stream=False)) == "a"
+
+
 @BOTH
 def test_tool_calls_are_openais(provider, stream):
     """Numbered among themselves, not among the blocks, with their arguments as text."""
