@@ -28,7 +28,7 @@ class WholeCharacters:
         if not (
             self._held
             or _is_half(chunk.text)
-            or _is_half(chunk.reasoning)
+            or (chunk.reasoning and _is_half(chunk.reasoning))
             or (chunk.tool_calls and _has_half(chunk.tool_calls))
         ):
             return chunk

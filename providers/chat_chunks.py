@@ -9,7 +9,7 @@ several shapes, or a finish reason. Nulls anywhere.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -34,6 +34,8 @@ RATE_LIMITED = re.compile(r"\brate|429|too_many")
 AT_FAULT = re.compile(r"invalid|bad.?request|\b4(00|04|13|22)\b")
 FAILED = "The provider failed while it answered."
 MAX_REASON_CHARS = 40
+LINE_FEED = 10
+"""As a number: that is found in a sixth of the time."""
 FINISH_REASONS = {
     "stop": "stop", "length": "length", "tool_calls": "tool_calls",
     "content_filter": "content_filter",
@@ -87,7 +89,10 @@ def whole_chunk(raw: bytes, secret: str) -> Chunk:
     body = _parse(raw, secret)
     if not body.choices:
         raise ProviderMalformed("The provider's answer has no choices.")
-    return _chunk(raw, body, body.choices[0], body.choices[0].message)
+    first = body.choices[0]
+    chunk = _chunk(raw, body, first, first.message)
+    chunk.beside_chars = _chars(body.choices, first)
+    return chunk
 
 
 def streamed_chunk(event: ServerEvent, secret: str) -> Chunk:
@@ -98,13 +103,19 @@ def streamed_chunk(event: ServerEvent, secret: str) -> Chunk:
     """
     raw = event.data
     body = _parse(raw, secret, is_error=event.name == "error")
-    if b"\n" in raw:  # between tokens of JSON, where it is a blank; relayed, it would cut the line
+    if (
+        LINE_FEED in raw
+    ):  # between tokens of JSON, where it is a blank; relayed, it would cut the line
         raw = raw.replace(b"\n", b" ")
-    for choice in body.choices or ():
+    choices = body.choices or ()
+    for choice in choices:
         if not choice.index:  # zero, or left out
-            return _chunk(raw, body, choice, choice.delta or choice.message)
+            chunk = _chunk(raw, body, choice, choice.delta or choice.message)
+            if len(choices) > 1:
+                chunk.beside_chars = _chars(choices, choice)
+            return chunk
     # Other choices of `n` are relayed as they are; the answer kept is the first one.
-    return Chunk(usage=_usage_in(body, None), raw=raw)
+    return Chunk(usage=_usage_in(body, None), raw=raw, beside_chars=_chars(choices))
 
 
 def relayed_chunk(raw: bytes) -> Chunk:
@@ -150,15 +161,27 @@ def _chunk(raw: bytes, body: _Body, choice: _Choice, said: _Delta | None) -> Chu
         text = delta.refusal
     if not thought and delta.reasoning_details:
         thought = _detailed(delta.reasoning_details)
-    return Chunk(
+    chunk = Chunk(
         text=text if isinstance(text, str) else "",
         reasoning=thought if isinstance(thought, str) else "",
         tool_calls=_named(delta.tool_calls) if delta.tool_calls else (),
         finish_reason=reason,
         usage=_usage_in(body, choice),
         raw=raw,
-        has_audio=bool(delta.audio),
     )
+    if delta.audio:
+        chunk.has_audio = True
+    return chunk
+
+
+def _chars(choices: Sequence[_Choice], but: _Choice | None = None) -> int:
+    """How many characters choices say, `but` one that is read."""
+    others = (each.delta or each.message for each in choices if each is not but)
+    said = [_chunk(b"", _Body(), _Choice(), each) for each in others]
+    calls = [call.get("function") for each in said for call in each.tool_calls]
+    given = [call.get("arguments") for call in calls if isinstance(call, dict)]
+    arguments = sum(len(each) for each in given if isinstance(each, str))
+    return arguments + sum(len(each.text) + len(each.reasoning) for each in said)
 
 
 def _named(calls: list[Any]) -> tuple[Any, ...]:

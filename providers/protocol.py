@@ -95,7 +95,8 @@ class Chunk:
     is OpenAI's, so that `/v1` can relay it without parsing and writing it again; else `None`.
     `tool_calls` are OpenAI tool-call deltas as they arrived. `is_followed` says that the next piece
     is there already, so that what came together can be handed on together. `has_audio` says that it
-    is a piece of a spoken answer, which stands in `raw` alone.
+    is a piece of a spoken answer, which stands in `raw` alone. `beside_chars` are the characters of
+    other choices (`n`), which do so too: to be estimated where nobody says the usage.
 
     `details` is what belongs to the reasoning beside its text (signatures, encrypted thoughts), as
     OpenRouter's `reasoning_details`; a client sends it back. `prompt_usage` counts the prompt
@@ -111,13 +112,19 @@ class Chunk:
     prompt_usage: Usage | None = None
     raw: bytes | None = None
     has_audio: bool = False
+    beside_chars: int = 0
     is_followed: bool = field(default=False, compare=False)
 
     @property
     def says_something(self) -> bool:
         """Whether the answer itself has begun: a role, a ping or a count is no part of it."""
         return bool(
-            self.text or self.reasoning or self.tool_calls or self.finish_reason or self.has_audio
+            self.text
+            or self.reasoning
+            or self.tool_calls
+            or self.finish_reason
+            or self.has_audio
+            or self.beside_chars
         )
 
 

