@@ -36,7 +36,7 @@ class AnthropicDialect:
         self._has_begun = False
         self._place = -1
         self._open = ""
-        self._calls: list[tuple[object, object, int]] = []
+        self._calls: list[_Call] = []
 
     def chunk(self, chunk: Chunk) -> list[Draft]:
         """The events of a chunk; the first one opens the message."""
@@ -109,24 +109,32 @@ class AnthropicDialect:
         return [*drafts, self._delta(self._place, signed), *self._stopped()]
 
     def _called(self, delta: Mapping[str, Any]) -> list[Draft]:
-        """A piece of a tool call: a new id, or an index not met yet, begins another block."""
+        """A piece of a tool call, which may begin another block."""
         function = delta.get("function") or {}
         drafts: list[Draft] = []
-        place = self._place_of(delta.get("id"), delta.get("index"))
-        if place is None:
+        call = self._call_of(delta)
+        if call is None:
             start = {"type": "tool_use", "id": delta.get("id") or f"call_{self._place + 1}"}
             drafts += self._begun("tool_use", {**start, "name": function.get("name"), "input": {}})
-            place = self._place
-            self._calls.append((delta.get("id"), delta.get("index"), place))
+            call = _Call(delta.get("index"), self._place)
+            self._calls.append(call)
+        call.add(delta)
         if function.get("arguments"):
             piece = {"type": "input_json_delta", "partial_json": function["arguments"]}
-            drafts.append(self._delta(place, piece))
+            drafts.append(self._delta(call.place, piece))
         return drafts
 
-    def _place_of(self, call_id: object, index: object) -> int | None:
-        for known_id, known_index, place in reversed(self._calls):
-            if known_index == index and call_id in (None, "", known_id):
-                return place
+    def _call_of(self, delta: Mapping[str, Any]) -> "_Call | None":
+        """The call that a piece belongs to, by the rule that puts the whole answer together."""
+        call_id, index = delta.get("id") or None, delta.get("index")
+        for call in reversed(self._calls):
+            if index is not None and call.index != index:
+                continue
+            if call_id is None or call.id in (None, call_id):
+                is_nameless = call_id is None and index is None
+                return None if is_nameless and call.is_another(delta) else call
+            if index is not None:  # a new id under an old index is a new call
+                return None
         return None
 
     def _begun(self, block: str, start: Mapping[str, Any]) -> list[Draft]:
@@ -144,6 +152,30 @@ class AnthropicDialect:
     @staticmethod
     def _delta(place: int, delta: Mapping[str, Any]) -> Draft:
         return _draft("content_block_delta", index=place, delta=delta)
+
+
+class _Call:
+    """A tool call as far as it has come, and its block's place."""
+
+    __slots__ = ("_has_arguments", "_is_named", "id", "index", "place")
+
+    def __init__(self, index: object, place: int) -> None:
+        self.index = index
+        self.place = place
+        self.id: object = None
+        self._is_named = self._has_arguments = False
+
+    def is_another(self, delta: Mapping[str, Any]) -> bool:
+        """Whether a piece without id and index begins a call: it names a function, as this has."""
+        is_named = bool((delta.get("function") or {}).get("name"))
+        return is_named and self._is_named and self._has_arguments
+
+    def add(self, delta: Mapping[str, Any]) -> None:
+        """Note what a piece brings."""
+        function = delta.get("function") or {}
+        self.id = self.id or delta.get("id") or None
+        self._is_named = self._is_named or bool(function.get("name"))
+        self._has_arguments = self._has_arguments or function.get("arguments") is not None
 
 
 def anthropic_unpaid(name: str, data: bytes) -> bytes:

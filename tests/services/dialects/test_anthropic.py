@@ -98,6 +98,39 @@ def test_calls_that_share_an_index_are_told_by_their_ids(dialect):
     assert starts == ["t1", "t2"]
 
 
+def test_calls_without_id_and_index_are_told_by_their_names(dialect):
+    """Some providers give neither; the second call's arguments must not go to the first one."""
+    pieces: list[dict[str, object]] = [
+        {"function": {"name": "f", "arguments": ""}},
+        {"function": {"name": None, "arguments": '{"a"'}},
+        {"function": {"arguments": ":1}"}},
+        {"function": {"name": "g", "arguments": "{}"}},
+    ]
+
+    events = _events(dialect, *[Chunk(tool_calls=(each,)) for each in pieces])
+
+    starts = [each["content_block"]["name"] for each in events if "content_block" in each]
+    deltas = [each for each in events if each["type"] == "content_block_delta"]
+    assert starts == ["f", "g"]
+    assert [(each["index"], each["delta"]["partial_json"]) for each in deltas] == [
+        (0, '{"a"'),
+        (0, ":1}"),
+        (1, "{}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "later", [{"function": {"arguments": "{}"}}, {"index": 0, "id": "t1", "function": {}}]
+)
+def test_a_piece_that_leaves_out_what_the_first_one_had_belongs_to_it(dialect, later):
+    """An index that is not repeated, an id that comes late."""
+    first = {"index": 0, "function": {"name": "f", "arguments": ""}}
+
+    events = _events(dialect, Chunk(tool_calls=(first,)), Chunk(tool_calls=(later,)))
+
+    assert [each["content_block"]["name"] for each in events if "content_block" in each] == ["f"]
+
+
 def test_an_answer_without_a_word_is_still_a_message(dialect):
     """Its events have their start and their end."""
     kinds = [kind for kind, _ in _short(_events(dialect))]
