@@ -103,9 +103,7 @@ def streamed_chunk(event: ServerEvent, secret: str) -> Chunk:
     """
     raw = event.data
     body = _parse(raw, secret, is_error=event.name == "error")
-    if (
-        LINE_FEED in raw
-    ):  # between tokens of JSON, where it is a blank; relayed, it would cut the line
+    if LINE_FEED in raw:  # a blank between tokens of JSON; relayed, it would cut the line
         raw = raw.replace(b"\n", b" ")
     choices = body.choices or ()
     for choice in choices:

@@ -208,7 +208,8 @@ class ModelCall:
     def _estimated(self, outcome: Outcome) -> Usage:
         written = outcome.text + outcome.reasoning + text_of(outcome.tool_calls)
         counted = outcome.prompt_usage or Usage(self.input_estimate(), 0)
-        return replace(counted, output_tokens=estimate_tokens(written))
+        said = estimate_tokens(written, beside_chars=outcome.beside_chars)
+        return replace(counted, output_tokens=said)
 
     def _priced(self, call: ProviderCall) -> PricedCall:
         """The call with its price, which most often was looked up when it was planned."""

@@ -19,7 +19,7 @@ class Outcome:
     `finish_reason` is the provider's own word, or `cancelled` after a stop, or `None` with an
     `error`. `usage` is the provider's last word on it, `None` when it said nothing; `prompt_usage`
     what it counted before the answer. `details` belong to the reasoning, as with `Chunk`. `raw` is
-    the body of an answer that came in one piece.
+    the body of an answer that came in one piece, `beside_chars` what other choices said.
     """
 
     text: str = ""
@@ -33,12 +33,14 @@ class Outcome:
     first_token_s: float | None = None
     duration_s: float = 0.0
     raw: bytes | None = None
+    beside_chars: int = 0
 
 
 class Tally:
     """Collects chunks into an `Outcome`; belongs to one producer."""
 
     __slots__ = (
+        "_beside_chars",
         "_calls",
         "_chunks",
         "_details",
@@ -62,6 +64,7 @@ class Tally:
         self._usage: Usage | None = None
         self._prompt_usage: Usage | None = None
         self._raw: bytes | None = None
+        self._beside_chars = 0
 
     def add(self, chunk: Chunk) -> None:
         """Take one more piece. `size` grows by the characters it brings."""
@@ -82,6 +85,7 @@ class Tally:
             self._usage = chunk.usage
         if chunk.prompt_usage is not None:
             self._prompt_usage = chunk.prompt_usage
+        self._beside_chars += chunk.beside_chars
         self._raw = chunk.raw if self._chunks == 1 else None
 
     def outcome(
@@ -106,6 +110,7 @@ class Tally:
             first_token_s=first_token_s,
             duration_s=duration_s,
             raw=self._raw,
+            beside_chars=self._beside_chars,
         )
 
     def _merge(self, delta: Mapping[str, object]) -> None:

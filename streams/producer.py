@@ -173,7 +173,7 @@ class Production:
             # Only now: an encoder remembers what it has said, and its closing words follow from it.
             drafts = self.plan.encode(chunk)
             self._last_chunk_at = now
-            if self._first_token_s is None and (chunk.text or chunk.reasoning or chunk.tool_calls):
+            if self._first_token_s is None and _is_token(chunk):
                 self._first_token_s = now - self._started_at
             self._tally.add(chunk)
             if self._is_opened:
@@ -204,6 +204,13 @@ class Production:
         error = InternalFailure()
         draft = problem_draft(error.code, "Internal error", retryable=True, detail=error.message)
         return replace(outcome, error=error, finish_reason=None), [draft]
+
+
+def _is_token(chunk: Chunk) -> bool:
+    """Whether it says something of an answer, in whatever form and of whichever choice."""
+    return bool(
+        chunk.text or chunk.reasoning or chunk.tool_calls or chunk.has_audio or chunk.beside_chars
+    )
 
 
 def _close(chunks: ChunkStream | None) -> None:

@@ -89,9 +89,12 @@ class PricedCall:
     quote: PriceQuote | None
 
 
-def estimate_tokens(text: str) -> int:
-    """The tokens of a text whose provider never counts them: a quarter of its bytes, rounded up."""
-    size_bytes = len(text.encode("utf-8", "surrogatepass"))
+def estimate_tokens(text: str, *, beside_chars: int = 0) -> int:
+    """The tokens of a text whose provider never counts them: a quarter of its bytes, rounded up.
+
+    `beside_chars` are characters that were counted and not kept.
+    """
+    size_bytes = len(text.encode("utf-8", "surrogatepass")) + beside_chars
     return -(-size_bytes // BYTES_PER_TOKEN)
 
 

@@ -170,6 +170,8 @@ def test_an_open_call_is_a_running_stream_of_its_owner(call, alice, app):
         # Said by nobody: a quarter of the bytes, of the prompt and of all that was written.
         (_began(text="x" * 40, reasoning="y" * 40), "ok", (3, 20), True, "0.000206"),
         (Outcome(text="", finish_reason="stop"), "ok", (3, 0), True, "0.000006"),
+        # Other choices of `n`, which are relayed and not kept, are paid for as well.
+        (_began(text="x" * 40, beside_chars=120), "ok", (3, 40), True, "0.000406"),
         # Stopped: what came is paid for.
         (_began(text="x" * 4, finish_reason="cancelled"), "cancelled", (3, 1), True,
          "0.000016"),

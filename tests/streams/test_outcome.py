@@ -131,3 +131,14 @@ def test_the_size_is_that_of_all_text():
     tally.add(call(0, id="1", name="f", arguments="defg"))
 
     assert tally.size == 7
+
+
+def test_what_other_choices_said_is_counted():
+    """They are relayed, and no part of the answer that is kept."""
+    tally = Tally()
+    for chunk in (Chunk(text="a", beside_chars=3), Chunk(beside_chars=4)):
+        tally.add(chunk)
+
+    found = tally.outcome(error=None, cancelled=False, first_token_s=None, duration_s=0.0)
+
+    assert (found.text, found.beside_chars) == ("a", 7)
