@@ -8,6 +8,7 @@ that the one SELECT has them all; a wrong guess costs a second one, never a stal
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from flask import g, has_request_context, request
@@ -19,6 +20,8 @@ __all__ = ["GenerationStore", "Generations", "Stamp"]
 Stamp = Mapping[str, int]
 MEMO = "larder_generations"
 MAX_GUESSES = 10_000
+MAX_GUESSED_ROWS = 64
+"""A request that needs more is asked in two; a guess is never worth a long SELECT."""
 
 
 class GenerationStore(Protocol):
@@ -31,6 +34,15 @@ class GenerationStore(Protocol):
     def bump(self, scopes: Sequence[str]) -> None:
         """Raise these rows, in a transaction of its own."""
         ...
+
+
+@dataclass(slots=True)
+class _Memo:
+    """What one request has read, and which rows it has asked for, also before it wrote."""
+
+    known: dict[str, int] | None = None
+    used: set[str] = field(default_factory=set)
+    is_guess_wrong: bool = False
 
 
 class Generations:
@@ -50,15 +62,21 @@ class Generations:
         rows = [row for scope in scopes for row in scope.rows()]
         if not has_request_context():
             return self.store.current(rows)
-        memo: dict[str, int] | None = g.get(MEMO)
+        memo: _Memo | None = g.get(MEMO)
         if memo is None:
-            memo = dict(self.store.current(list({*rows, *self._guess()})))
+            memo = _Memo()
             setattr(g, MEMO, memo)
-        missing = [row for row in rows if row not in memo]
+        known = memo.known
+        if known is None:
+            known = memo.known = dict(self.store.current(list({*rows, *self._guess()})))
+        missing = [row for row in rows if row not in known]
         if missing:
-            memo.update(self.store.current(missing))
-            self._learn(memo)
-        return {row: memo[row] for row in rows}
+            known.update(self.store.current(missing))
+            memo.is_guess_wrong = True
+        memo.used.update(rows)
+        if memo.is_guess_wrong:
+            self._learn(memo.used)
+        return {row: known[row] for row in rows}
 
     def now(self, scopes: Iterable[Scope]) -> Stamp:
         """The generations as they are at this moment, past the memo of the request."""
@@ -66,8 +84,9 @@ class Generations:
 
     def forget(self) -> None:
         """Have the rest of the request read anew: it has written."""
-        if has_request_context():
-            g.pop(MEMO, None)
+        memo: _Memo | None = g.get(MEMO) if has_request_context() else None
+        if memo is not None:
+            memo.known = None
 
     def bump(self, scopes: Iterable[Scope]) -> None:
         """Raise one row of each scope, outside any unit of work."""
@@ -75,16 +94,19 @@ class Generations:
         self.forget()
 
     def _caller(self) -> int:
-        return hash((request.endpoint, request.headers.get("Authorization"), request.path))
+        said = request.headers.get
+        return hash((request.endpoint, said("Authorization"), said("X-Api-Key"), request.path))
 
     def _guess(self) -> frozenset[str]:
         with self._lock:
             return self._guesses.get(self._caller(), frozenset())
 
-    def _learn(self, memo: Mapping[str, int]) -> None:
+    def _learn(self, used: set[str]) -> None:
+        """Guess what this request used, and nothing that only its guess had: that would grow."""
+        caller = self._caller()
         with self._lock:
-            caller = self._caller()
-            self._guesses[caller] = frozenset(memo)
-            self._guesses.move_to_end(caller)
+            self._guesses.pop(caller, None)
+            if len(used) <= MAX_GUESSED_ROWS:
+                self._guesses[caller] = frozenset(used)
             while len(self._guesses) > MAX_GUESSES:
                 self._guesses.popitem(last=False)

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from cache.generations import MAX_GUESSES, Generations
+from cache.generations import MAX_GUESSED_ROWS, MAX_GUESSES, Generations
 from cache.scopes import Scope
 from tests.doubles.fake_generations import FakeGenerations
 
@@ -27,8 +27,9 @@ def request_of():
     """Begins requests of an application that has nothing else."""
     app = Flask("bare")
 
-    def begin(path: str = "/", key: str = "lk-1"):
-        return app.test_request_context(path, headers={"Authorization": f"Bearer {key}"})
+    def begin(path: str = "/", key: str = "lk-1", *, is_bearer: bool = True):
+        name, value = ("Authorization", f"Bearer {key}") if is_bearer else ("X-Api-Key", key)
+        return app.test_request_context(path, headers={name: value})
 
     return begin
 
@@ -128,17 +129,55 @@ def test_a_callers_second_request_asks_once_for_all_its_scopes(generations, stor
 
 
 @pytest.mark.parametrize("other", [{"path": "/other"}, {"key": "lk-2"}])
-def test_guesses_are_a_callers_own(generations, store, request_of, other):
-    """Another path or another key needs other scopes."""
-    with request_of():
+@pytest.mark.parametrize("is_bearer", [True, False])
+def test_guesses_are_a_callers_own(generations, store, request_of, other, is_bearer):
+    """Another path or another key needs other scopes, in whichever header the key is sent."""
+    with request_of(is_bearer=is_bearer):
         generations.stamp([ONE])
         generations.stamp([TWO])
     store.asked.clear()
 
-    with request_of(**other):
+    with request_of(**other, is_bearer=is_bearer):
         generations.stamp([ONE])
 
     assert store.asked == [("users:u1",)]
+
+
+@pytest.mark.parametrize("keys", [["lk-admin"] * 50, [f"lk-{number}" for number in range(50)]])
+@pytest.mark.parametrize("is_bearer", [True, False])
+def test_a_guess_holds_what_its_last_request_used(generations, store, request_of, keys, is_bearer):
+    """An admin who looks at one owner after another, or all keys of a proxy, would fill it."""
+    for number, key in enumerate([*keys, keys[-1]]):
+        owner = f"u{min(number, 49)}"
+        with request_of(f"/?user_id={owner}", key, is_bearer=is_bearer):
+            generations.stamp([TWO])
+            generations.stamp([Scope(f"users:{owner}")])
+
+    assert max(len(asked) for asked in store.asked) <= 3
+    assert sorted(store.asked[-1]) == ["ns:users", "users:u49"]
+
+
+def test_what_a_request_used_before_it_wrote_is_guessed_too(generations, store, request_of):
+    """Else every write would cost the next request of its kind a query more."""
+    for _ in range(2):
+        with request_of():
+            generations.stamp([ONE])
+            generations.stamp([TWO])
+            generations.forget()
+            generations.stamp([Scope("keys:u1")])
+            generations.stamp([Scope("ns:keys")])
+
+    assert len(store.asked) == 4 + 2
+
+
+def test_a_long_guess_is_not_kept(generations, store, request_of):
+    """A SELECT over a hundred rows is dearer than a second one."""
+    for _ in range(2):
+        with request_of():
+            generations.stamp([ONE])
+            generations.stamp([Scope("users:everyone", MAX_GUESSED_ROWS)])
+
+    assert [len(asked) for asked in store.asked] == [1, MAX_GUESSED_ROWS] * 2
 
 
 def test_a_wrong_guess_costs_a_query_only(generations, store, request_of):
