@@ -7,7 +7,9 @@ them, so wherever none can be had the load simply goes on.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +17,7 @@ import structlog
 
 from cache.backends.redis import RedisTier
 
-__all__ = ["Leases", "LoadLocks", "Turn"]
+__all__ = ["Leases", "LoadLocks", "Turn", "within_turn"]
 
 log = structlog.get_logger(__name__)
 TOKEN_BITS = 62
@@ -27,6 +29,21 @@ RELEASE_LUA = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
+
+_is_within_turn: ContextVar[bool] = ContextVar("cache_is_within_turn", default=False)
+
+
+@contextmanager
+def within_turn() -> Iterator[None]:
+    """Have loads within the block go without locks.
+
+    Names share locks: who holds one and asks for another might wait for itself.
+    """
+    token = _is_within_turn.set(True)
+    try:
+        yield
+    finally:
+        _is_within_turn.reset(token)
 
 
 class Turn(Protocol):
@@ -143,6 +160,8 @@ class Leases:
             is_taken = redis.run(TAKE_LUA, key, token, max(1, int(self._lease_s * 1000)))
             if is_taken is not None:
                 return _RedisLease(redis, key, token) if is_taken else None
+        if _is_within_turn.get():
+            return _Free()
         # A lock is held for as long as its holder hangs; those who wait then turn to another one.
         return self._hold(name if waited_s < self._lease_s else f"{name}.again")
 

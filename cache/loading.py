@@ -15,7 +15,7 @@ import msgspec
 from cache.background import Background
 from cache.entries import Entry
 from cache.generations import Stamp
-from cache.leases import Leases, Turn
+from cache.leases import Leases, Turn, within_turn
 from cache.reads import ReadCall
 from cache.results import encode_body
 from cache.settings import CacheSettings
@@ -162,7 +162,8 @@ class Loader:
         """Load and keep. The stamp was read before: the value is never older than it says."""
         spec = call.spec
         began_s = time.perf_counter()
-        body = encode_body(call.load())
+        with within_turn():
+            body = encode_body(call.load())
         took_s = time.perf_counter() - began_s
         self._statistics.took(spec.namespace, LOADER, took_s)
         ttl_s = self.ttl_of(spec.namespace, spec.resource, spec.ttl_s)

@@ -6,7 +6,7 @@ import fakeredis
 import pytest
 
 from cache.file_locks import FileLocks
-from cache.leases import Leases, Turn
+from cache.leases import Leases, Turn, within_turn
 from tests.doubles.redis_tier import FailingClient
 
 LEASE_S = 0.05
@@ -132,6 +132,29 @@ def test_locks_stand_in_while_redis_is_away(new_leases, server, tmp_path):
     assert other.take("load") is None
     turn.release()
     assert other.take("load") is not None
+
+
+def test_within_a_turn_no_lock_is_taken(tmp_path):
+    """Two names may share one: who holds it would wait for itself. A lease is a name's own."""
+    leases = Leases(redis=None, locks=[FileLocks(tmp_path)], prefix="t", lease_s=1)
+    _taken(leases)
+
+    with within_turn():
+        within = leases.take("load")
+    after = leases.take("load")
+
+    assert (within is None, after is None) == (False, True)
+
+
+def test_within_a_turn_leases_are_taken(new_leases):
+    """Their names share nothing, so one load for all workers stays one."""
+    one, other = new_leases(), new_leases()
+
+    with within_turn():
+        turn = one.take("load")
+
+    assert turn is not None
+    assert other.take("load") is None
 
 
 def test_a_lock_hands_over(tmp_path):

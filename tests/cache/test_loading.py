@@ -33,6 +33,35 @@ class Load:
         return "loaded"
 
 
+class OneLock:
+    """Locks that are one for all names, as two names may share a file; counts refusals."""
+
+    def __init__(self) -> None:
+        self.is_held = False
+        self.refused = 0
+
+    def try_hold(self, _):
+        """Hold it if it is free."""
+        self.refused += self.is_held
+        if self.is_held:
+            return None
+        self.is_held = True
+        return self
+
+    def left(self):
+        """Nothing."""
+
+    def leave(self, raw):
+        """Nowhere."""
+
+    def release(self):
+        """Let it go."""
+        self.is_held = False
+
+    def close(self):
+        """End nothing."""
+
+
 class Reader:
     """A read on a thread of its own."""
 
@@ -159,6 +188,20 @@ def test_a_load_within_its_limit_is_as_any_other(new_worker):
     assert worker.read(make_call(Answers("loaded"), leeway=leeway)).value == "loaded"
     with pytest.raises(LookupError):
         worker.read(make_call(fail, owner="u2", leeway=leeway))
+
+
+@pytest.mark.parametrize("hard_s", [None, LIMIT_S])
+def test_a_load_within_a_load_does_not_wait_for_its_own_lock(store, clock, hard_s):
+    """A page of messages reads its conversation: if both names share a file, it would wait."""
+    lock = OneLock()
+    worker = make_engine(store, clock, locks=[lock])
+
+    def load() -> object:
+        return worker.read(make_call(Answers("inner"), owner="u2")).value
+
+    found = worker.read(make_call(load, leeway=Leeway(hard_s=hard_s)))
+
+    assert (found.value, lock.refused, lock.is_held) == ("inner", 0, False)
 
 
 def test_a_quick_load_is_not_handed_over(store, tmp_path):
