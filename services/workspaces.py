@@ -13,7 +13,7 @@ from cache.namespaces import USERS, WORKSPACES
 from cache.results import CachedResult
 from cache.scopes import EVERYONE, Everyone, UserId, WorkspaceId
 from database.session import read_session
-from database.tables.users import Workspace, WorkspaceMember
+from database.tables.users import User, Workspace, WorkspaceMember
 from schemas.workspaces import WorkspaceQuery, WorkspaceSchema
 from services import audit_logs, keys
 from services.errors import Conflict, Forbidden, NotFound
@@ -112,6 +112,10 @@ def create_workspace(principal: Principal, name: str) -> dict[str, Any]:
     """
     now = runtime().clock.now()
     with unit_of_work() as work:
+        # Locked, so that a new name of theirs reaches the list of members.
+        work.session.execute(
+            select(User.id).where(User.id == principal.user_id).with_for_update(key_share=True)
+        )
         check_room(work.session, principal.user_id)
         row = Workspace(name=name, created_at=now, updated_at=now)
         work.session.add(row)
