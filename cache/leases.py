@@ -111,15 +111,25 @@ class _RedisLease:
 
 @dataclass(frozen=True, slots=True)
 class _Nested:
-    """Several locks as one turn, the outermost first; the first one hands over."""
+    """Several locks as one turn, the outermost first; the first one hands over.
+
+    Whatever fails in that (a full disk, say) costs a load, and no reader its answer.
+    """
 
     turns: tuple[Turn, ...]
 
     def left(self) -> bytes | None:
-        return self.turns[0].left()
+        try:
+            return self.turns[0].left()
+        except Exception as fault:  # noqa: BLE001 (as above)
+            log.warning("load_not_taken_over", reason=str(fault))
+            return None
 
     def leave(self, raw: bytes) -> None:
-        self.turns[0].leave(raw)
+        try:
+            self.turns[0].leave(raw)
+        except Exception as fault:  # noqa: BLE001 (as above)
+            log.warning("load_not_handed_over", reason=str(fault))
 
     def release(self) -> None:
         for turn in reversed(self.turns):

@@ -62,6 +62,19 @@ class OneLock:
         """End nothing."""
 
 
+class FullDisk(OneLock):
+    """A lock in a file that can be locked, and neither read nor written."""
+
+    def left(self):
+        """Fail."""
+        raise OSError("input/output error")
+
+    def leave(self, raw):
+        """Fail."""
+        del raw
+        raise OSError("no space left on device")
+
+
 class Reader:
     """A read on a thread of its own."""
 
@@ -210,6 +223,20 @@ def test_a_quick_load_is_not_handed_over(store, tmp_path):
     worker.read(make_call(Answers("quick")))
 
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b""]
+
+
+def test_a_load_that_cannot_be_handed_over_is_served(store, logged):
+    """It was for others; the next one loads too."""
+    lock = FullDisk()
+    worker = make_engine(store, SYSTEM_CLOCK, locks=[lock])
+
+    found = worker.read(make_call(lambda: threading.Event().wait(0.02) or "loaded"))
+
+    assert (found.value, lock.is_held) == ("loaded", False)
+    assert [(each["event"], each["reason"]) for each in logged()] == [
+        ("load_not_taken_over", "input/output error"),
+        ("load_not_handed_over", "no space left on device"),
+    ]
 
 
 def test_what_is_handed_over_is_signed(store, tmp_path):
