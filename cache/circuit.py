@@ -85,15 +85,14 @@ class Circuit:
         with self._lock:
             if self.is_open or self._is_stopped:
                 return
-            self.is_open = True
-            self.opened_count += 1
             if self._clock.monotonic() - self._closed_s > SETTLED_S:
                 self.next_pause_s = self._pause_s
             outage = Outage(self._clock.now(), reason_of(fault), detail_of(fault))
+            if not self._start_probing(outage):
+                return
+            self.is_open = True
+            self.opened_count += 1
             self.outages.append(outage)
-            threading.Thread(
-                target=self._keep_probing, args=(outage,), name="redis-probe", daemon=True
-            ).start()
         tell = log.debug if is_expected else log.warning
         tell("redis_away", reason=outage.reason, detail=outage.detail)
 
@@ -115,6 +114,21 @@ class Circuit:
         with self._lock:
             self._is_stopped = True
         self._wake.set()
+
+    def _start_probing(self, outage: Outage) -> bool:
+        """Whether a thread could be had for it.
+
+        Open without a probe it would never close. Closed, it costs requests a time-out each, and
+        the next failure tries again.
+        """
+        try:
+            threading.Thread(
+                target=self._keep_probing, args=(outage,), name="redis-probe", daemon=True
+            ).start()
+        except RuntimeError as fault:
+            log.warning("redis_away_without_probe", reason=outage.reason, fault=str(fault))
+            return False
+        return True
 
     def _keep_probing(self, outage: Outage) -> None:
         """Probe until Redis is back, or another has seen it back."""

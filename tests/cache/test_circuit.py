@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -52,6 +53,16 @@ def new_circuit(probe, clock):
 
 def _probing() -> list[threading.Thread]:
     return [each for each in threading.enumerate() if each.name == "redis-probe"]
+
+
+@contextmanager
+def _no_threads():
+    """Whoever starts a thread in here wants more memory for it than there is."""
+    before = threading.stack_size(2**46)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
 
 
 def test_a_new_circuit_is_closed(new_circuit, probe):
@@ -264,6 +275,20 @@ def test_a_stopped_circuit_starts_no_probing(new_circuit):
     circuit.fail(ConnectionError("closed"))
 
     assert not circuit.is_open
+
+
+def test_without_a_thread_to_probe_it_stays_closed(new_circuit):
+    """Nobody would close it again; no error reaches the request, and the next failure opens it."""
+    circuit = new_circuit(pause_s=0.001)
+
+    with _no_threads():
+        circuit.fail(ConnectionError("refused"))
+        unprobed = (circuit.is_open, circuit.opened_count, len(circuit.outages))
+    circuit.fail(ConnectionError("refused"))
+
+    assert unprobed == (False, 0, 0)
+    assert (circuit.opened_count, len(circuit.outages)) == (1, 1)
+    wait_until(lambda: not circuit.is_open)
 
 
 def test_outages_kept_are_bounded(new_circuit):
