@@ -15,7 +15,7 @@ from cache import recording
 from cache.audit import Auditor
 from cache.backends.memory import MemoryCache
 from cache.backends.redis import RedisTier
-from cache.background import Background
+from cache.background import Background, Job
 from cache.entries import Entry, EntryCodec
 from cache.freshness import Stamps
 from cache.generations import Generations, Stamp
@@ -219,9 +219,14 @@ class CacheEngine:
             job = self._refresher.start(call, scopes, over)
             if job is None or leeway.soft_s <= 0 or not job.wait(leeway.soft_s):
                 return self._stale(call, over, "expired")
-            return self._miss(call, stamp, found, job.result)
+            return self._miss(call, stamp, found, lambda: self._refreshed(call, stamp, over, job))
         since_s = 0.0 if found.detail in WANTING else self._now_s()
         return self._miss(call, stamp, found, lambda: self._load(call, stamp, over, since_s))
+
+    def _refreshed(self, call: ReadCall, stamp: Stamp, over: Entry, job: Job[Entry]) -> Entry:
+        """What `job` brought; one that began before a write which `stamp` has seen says nothing."""
+        entry = job.result()
+        return entry if entry.stamp == stamp else self._load(call, stamp, over, 0.0)
 
     def _load(self, call: ReadCall, stamp: Stamp, over: Entry | None, since_s: float) -> Entry:
         done, spec = self._loader.load(call, stamp, since_s=since_s), call.spec

@@ -97,6 +97,31 @@ def test_a_write_during_the_refresh_is_seen(worker, clock, store):
     assert (during.value, after.value) == ("after the write", "after the write")
 
 
+def test_a_refresh_from_before_a_write_is_no_answer(worker, clock, store):
+    """It hangs until what the write had loaded anew is over, too, and a reader waits for it."""
+    patient, may_end = Leeway(revalidate_s=600, soft_s=LIMIT_S), threading.Event()
+    found: list[object] = []
+
+    def load() -> str:
+        assert may_end.wait(LIMIT_S)
+        return "before the write"
+
+    worker.read(make_call(Answers("old"), leeway=REVALIDATE))
+    clock.advance(301)
+    worker.read(make_call(load, leeway=REVALIDATE))
+    store.bump(["users:u1"])
+    call = make_call(Answers("after the write"), leeway=patient)
+    worker.read(call)
+    clock.advance(301)
+    reader = threading.Thread(target=lambda: found.append(worker.read(call).value))
+    reader.start()
+    threading.Event().wait(0.05)  # for it to wait for the refresh
+    may_end.set()
+    reader.join(LIMIT_S)
+
+    assert found == ["after the write"]
+
+
 def test_the_leeway_ends(worker, clock):
     """After it a reader waits, as without one."""
     worker.read(make_call(Answers("old"), leeway=REVALIDATE))
