@@ -8,7 +8,8 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 import psycopg
 from sqlalchemy import (
@@ -25,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from database import driver
-from database.freshness.postgres import PostgresFreshness
+from database.freshness.postgres import PostgresFreshness, connect
 from database.freshness.sqlite import SqliteFreshness
 from database.session import BUSY_TIMEOUT_MS, Base, db, sqlite_file, write_transaction
 from database.triggers import postgres, sqlite
@@ -100,13 +101,11 @@ class SqlGenerations:
         def tell(statement: str) -> None:
             self.on_statement(statement)
 
-        def connect() -> Any:
-            arguments, options = engine.dialect.create_connect_args(engine.url)
-            return engine.dialect.connect(*arguments, **options)
-
         freshness: _Freshness
         if engine.dialect.name == "postgresql":
-            freshness = PostgresFreshness(connect, on_statement=tell)
+            arguments, options = engine.dialect.create_connect_args(engine.url)
+            open_one = partial(connect, *arguments, **options)
+            freshness = PostgresFreshness(open_one, on_statement=tell)
         else:
             freshness = SqliteFreshness(
                 sqlite_file(engine), busy_timeout_s=BUSY_TIMEOUT_MS / 1000, on_statement=tell

@@ -2,6 +2,7 @@
 
 They are never within a transaction, so that each answer is of a snapshot that begins with its
 question, and no pool of the ORM's is waited for: taking a connection there costs more than asking.
+One whose other end is gone without a word is given up after seconds: TCP alone takes many minutes.
 """
 
 import os
@@ -11,28 +12,58 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
+from psycopg.abc import RV, PQGen
 
-__all__ = ["MAX_CONNECTIONS", "PostgresFreshness"]
+__all__ = ["MAX_CONNECTIONS", "PostgresFreshness", "PromptConnection", "connect"]
 
 MAX_CONNECTIONS = 4
 """For each process: a question takes a tenth of a millisecond."""
 WAIT_S = 10.0
+ANSWER_S = 3.0
+"""Twice that and a connect are within what others wait for a connection."""
+DEFAULTS = {
+    "connect_timeout": 3,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 5000,
+}
+"""Options of libpq by which TCP finds out that the other end is gone; times are s, but the last."""
 CURRENT = "SELECT scope, generation FROM cache_generations WHERE scope = ANY(%s)"
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+
+class PromptConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that waits `answer_s` seconds for each answer at most."""
+
+    answer_s = ANSWER_S
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for an answer.
+
+        Raises:
+            psycopg.OperationalError: it has not come in time.
+        """
+        return super().wait(gen, interval, self.answer_s if timeout is None else timeout)
+
+
+def connect(*arguments: Any, **options: Any) -> PromptConnection:
+    """Open a connection as psycopg does; options of libpq that are given come before ours."""
+    return PromptConnection.connect(*arguments, **{**DEFAULTS, **options})
 
 
 class PostgresFreshness:
     """The present generations, as the primary has them.
 
     Args:
-        connect: opens a connection.
+        connect: opens a connection, such as by `connect`.
         on_statement: is told every statement.
     """
 
     def __init__(
-        self, connect: Callable[[], Connection], *, on_statement: Callable[[str], None]
+        self, connect: Callable[[], PromptConnection], *, on_statement: Callable[[str], None]
     ) -> None:
         self._connect = connect
         self._tell = on_statement
@@ -66,7 +97,7 @@ class PostgresFreshness:
 class _Pool:
     """One process's connections by their cursors, the last used first."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(self, connect: Callable[[], PromptConnection]) -> None:
         self._connect = connect
         self._idle: list[Cursor] = []
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)

@@ -40,6 +40,7 @@ class TcpProxy:
         self._target_port = target_port
         self._ended = threading.Event()
         self._open: set[socket.socket] = set()
+        self._lost: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._listener.getsockname()[1]
         self.accepted = 0
@@ -54,6 +55,10 @@ class TcpProxy:
     def cut(self) -> None:
         """End all connections; the next ones are taken."""
         self._close_all()
+
+    def lose(self) -> None:
+        """Answer nothing on the connections that are open, as a machine that is gone."""
+        self._lost |= self._open
 
     def accept(self) -> None:
         """Take connections again, on the same port."""
@@ -92,6 +97,8 @@ class TcpProxy:
     def _pass_on(self, client: socket.socket, server: socket.socket) -> bool:
         """Pass on what has come from either side; whether the connection goes on."""
         ready, _, _ = select.select([client, server], [], [])
+        if client in self._lost:
+            return all(each.recv(CHUNK_BYTES) for each in ready)
         if client in ready:
             request = client.recv(CHUNK_BYTES)
             server.sendall(request)

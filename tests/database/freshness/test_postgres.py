@@ -6,7 +6,8 @@ import os
 import psycopg
 import pytest
 
-from database.freshness.postgres import MAX_CONNECTIONS, PostgresFreshness
+from database.freshness.postgres import MAX_CONNECTIONS, PostgresFreshness, connect
+from tests.doubles.tcp_proxy import TcpProxy
 from tests.doubles.together import together
 
 pytestmark = pytest.mark.server
@@ -38,7 +39,29 @@ def writer(dsn):
 @pytest.fixture
 def freshness(writer, dsn):
     """What is fresh in it."""
-    freshness = PostgresFreshness(lambda: psycopg.connect(dsn), on_statement=lambda _: None)
+    freshness = PostgresFreshness(lambda: connect(dsn), on_statement=lambda _: None)
+    yield freshness
+    freshness.close()
+
+
+@pytest.fixture
+def proxy(postgres_server):
+    """What stands between the two."""
+    proxy = TcpProxy(postgres_server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def hasty(writer, dsn, proxy, postgres_server):
+    """One that soon gives up, by way of the proxy."""
+
+    def open_one():
+        connection = connect(dsn.replace(f":{postgres_server.port}/", f":{proxy.port}/"))
+        connection.answer_s = 0.2
+        return connection
+
+    freshness = PostgresFreshness(open_one, on_statement=lambda _: None)
     yield freshness
     freshness.close()
 
@@ -77,10 +100,38 @@ def test_connections_that_died_are_replaced(freshness, writer):
     assert freshness.current(["a"]) == {"a": 1}
 
 
+def test_connections_that_lead_nowhere_are_replaced(hasty, proxy, writer):
+    """After a failover nothing is said on them any more; new ones are answered."""
+    together([lambda: hasty.current(["a"])] * MAX_CONNECTIONS)
+    proxy.lose()
+    writer.execute(RAISE)
+
+    answers = together([lambda: hasty.current(["a"])] * (2 * MAX_CONNECTIONS))
+
+    assert answers == [{"a": 1}] * (2 * MAX_CONNECTIONS)
+
+
+def test_what_a_lost_connection_held_is_free_again(hasty, proxy):
+    """Four that were lost, one after another, would else be all there are."""
+    for _ in range(MAX_CONNECTIONS + 1):
+        hasty.current(["a"])
+        proxy.lose()
+
+    assert hasty.current(["a"]) == {"a": 0}
+
+
+def test_a_connection_asks_whether_its_other_end_lives(dsn):
+    """Unless the address says otherwise."""
+    with connect(dsn) as plain, connect(dsn, keepalives_idle="60") as told:
+        idle = [each.info.get_parameters()["keepalives_idle"] for each in (plain, told)]
+
+    assert idle == ["5", "60"]
+
+
 def test_a_server_that_is_away_is_an_error():
     """Nothing is known to be fresh then."""
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
-    freshness = PostgresFreshness(lambda: psycopg.connect(nowhere), on_statement=lambda _: None)
+    freshness = PostgresFreshness(lambda: connect(nowhere), on_statement=lambda _: None)
 
     with pytest.raises(psycopg.OperationalError):
         freshness.current(["a"])
