@@ -260,7 +260,7 @@ class CacheEngine:
             raise fault
         found = self.find(call.key, call.shape, None, after_s=spec.leeway.after_s)
         entry = found.entry or found.old
-        if entry is None or not self._may_stand_in(call, entry, {}):
+        if entry is None or not self._may_stand_in(call, entry, self.stamps.purges):
             raise fault
         return self._stale(call, entry, "error")
 
@@ -269,7 +269,7 @@ class CacheEngine:
         purges = (f"ns:{call.spec.namespace}", EVERYTHING.name)
         lasts_s = min(call.spec.leeway.if_error_s, self.settings.stale_s)
         return self._now_s() < old.expires_s + lasts_s and all(
-            stamp[row] == old.stamp.get(row) for row in purges if row in stamp
+            stamp[row] <= old.stamp.get(row, 0) for row in purges if row in stamp
         )
 
     def _stale(self, call: ReadCall, entry: Entry, detail: str) -> CachedResult[Any]:

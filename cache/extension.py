@@ -160,6 +160,8 @@ class LarderCache(Cache):
 
     def invalidated(self, scopes: Iterable[str]) -> None:
         """Count what a write has bumped. Freshness does not depend on this call."""
+        scopes = list(scopes)
+        self.engine.stamps.purged(scopes)
         for scope in scopes:
             name = scope.removeprefix("ns:").partition(":")[0]
             self.engine.statistics.count("invalidations", name)

@@ -23,6 +23,8 @@ from telemetry.clock import Clock
 __all__ = ["IMMUTABLE", "NO_LEEWAY", "STRICT", "TTL", "Freshness", "Leeway", "Stamps", "bounded"]
 
 MAX_KNOWN = 20_000
+PURGES = ("ns:", "*")
+"""What the rows begin with that are raised to end all that a namespace holds, or everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ class Stamps:
         self._guard = threading.Lock()
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._forgotten = 0
+        self.purges: dict[str, int] = {}
+        """The highest generations of namespaces, and of everything, that this worker knows of."""
 
     def stamp(self, scopes: Iterable[Scope], freshness: Freshness) -> Stamp:
         """The generations that an entry of these scopes must carry to be served now.
@@ -128,17 +132,31 @@ class Stamps:
                 not outlive it or nothing is known of these scopes.
         """
         if freshness is STRICT:
-            return self._generations.stamp(scopes)
-        scopes = tuple(scopes)
-        if freshness.bound_s:
-            return self._bounded(scopes, freshness.bound_s)
-        return self._last_seen(scopes)
+            found = self._generations.stamp(scopes)
+        elif freshness.bound_s:
+            found = self._bounded(tuple(scopes), freshness.bound_s)
+        else:
+            found = self._last_seen(tuple(scopes))
+        for row, generation in found.items():
+            if row.startswith(PURGES) and self.purges.get(row, -1) < generation:
+                self._saw_purge(row, generation)
+        return found
+
+    def purged(self, rows: Iterable[str]) -> None:
+        """This worker has raised `rows`: of what a purge ended nothing stands in any more."""
+        for row in rows:
+            if row.startswith(PURGES):
+                self._saw_purge(row, self.purges.get(row, 0) + 1)
 
     def forget(self) -> None:
         """Know nothing any more: this worker has written, and reads its own writes."""
         with self._guard:
             self._forgotten += 1
             self._known.clear()
+
+    def _saw_purge(self, row: str, generation: int) -> None:
+        with self._guard:  # a request that goes on for long comes with what it read at its begin
+            self.purges[row] = max(generation, self.purges.get(row, 0))
 
     def _bounded(self, scopes: tuple[Scope, ...], bound_s: float) -> Stamp:
         began_s, forgotten = self._clock.monotonic(), self._forgotten

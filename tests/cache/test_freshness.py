@@ -168,6 +168,18 @@ def test_what_was_never_seen_is_not_guessed(worker, store, freshness):
         worker.stamp(SCOPES, freshness)
 
 
+def test_a_purge_that_was_seen_is_not_forgotten(worker, store):
+    """A long request still has what it read before; neither that nor a write takes it back."""
+    store.bump(["ns:users"])
+    worker.stamp((*SCOPES, Scope("ns:users"), Scope("*")), STRICT)
+    store.rows.clear()
+    worker.stamp((*SCOPES, Scope("ns:users"), Scope("*")), STRICT)
+    worker.purged([ROW, "*"])
+    worker.forget()
+
+    assert worker.purges == {"ns:users": 1, "*": 1}
+
+
 def test_what_is_known_is_bounded(worker, store):
     """Owners of a year do not add up; those of today are there."""
     for number in range(MAX_KNOWN + 2):

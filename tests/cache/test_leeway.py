@@ -228,6 +228,30 @@ def test_without_the_database_the_last_good_value_stands_in(worker, store):
         worker.read(make_call(owner="u3", leeway=IF_ERROR))
 
 
+@pytest.mark.parametrize("row", ["ns:users", "*"])
+def test_what_was_seen_to_be_purged_does_not_stand_in_without_it(worker, store, row):
+    """Any read shows it to the worker; what was made since stands in."""
+    worker.read(make_call(Answers("old"), leeway=IF_ERROR))
+    store.bump([row])
+    worker.read(make_call(Answers("new"), owner="u2", leeway=IF_ERROR))
+    store.fault = Away("the database is away")
+
+    with pytest.raises(Away):
+        worker.read(make_call(leeway=IF_ERROR))
+    assert worker.read(make_call(owner="u2", leeway=IF_ERROR)).value == "new"
+
+
+def test_what_a_worker_has_purged_does_not_stand_in(worker, store):
+    """Though it has read nothing since."""
+    worker.read(make_call(Answers("old"), leeway=IF_ERROR))
+    store.bump(["ns:users"])
+    worker.stamps.purged(["ns:users"])
+    store.fault = Away("the database is away")
+
+    with pytest.raises(Away):
+        worker.read(make_call(leeway=IF_ERROR))
+
+
 def test_standing_in_ends(worker, clock):
     """After its time the error is the answer."""
     worker.read(make_call(Answers("old"), leeway=IF_ERROR))
