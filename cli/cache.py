@@ -103,11 +103,17 @@ def health(as_json: bool) -> None:
 
 
 @commands.cli.command("clear")
-@click.argument("namespace")
-def clear(namespace: str) -> None:
+@click.argument("namespace", required=False)
+@click.option("--all", "everything", is_flag=True, help="Everything, as after a restore.")
+def clear(namespace: str | None, everything: bool) -> None:
     """Make every entry of NAMESPACE a miss, on all workers."""
+    if everything == (namespace is not None):
+        raise click.UsageError("Name a namespace, or say --all.")
     try:
-        cache_admin.clear_namespace(None, namespace)
+        if namespace is None:
+            cache_admin.clear_everything()
+        else:
+            cache_admin.clear_namespace(None, namespace)
     except LarderError as fault:
         raise click.ClickException(fault.detail) from fault
-    click.echo(f"Cleared {namespace}.")
+    click.echo(f"Cleared {namespace or 'everything'}.")

@@ -1,7 +1,7 @@
 """Generations: one number a scope, raised in the transaction of every write to it.
 
 They decide what the cache may serve (`docs/caching.md`). A new generation is the larger of
-old + 1 and the clock in microseconds, so that none ever comes back, not even after a restore.
+old + 1 and the clock in microseconds, so that a bump after a restore is above all that was before.
 """
 
 import random

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from cache.engine import EVERYTHING
 from cache.entries import Entry
 from cache.extension import cache
 from cache.inspection import EntryCount, Inspector
@@ -26,6 +27,7 @@ from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 
 __all__ = [
+    "clear_everything",
     "clear_namespace",
     "clear_scope",
     "delete_entry",
@@ -80,6 +82,17 @@ def clear_namespace(principal: Principal | None, name: str) -> None:
         work.invalidates(namespace_scope(name))
         audit_logs.record(work, principal, "cache.namespace_cleared", "cache", name, {})
         work.after_commit(lambda: Inspector(cache.engine).reclaim(name))
+
+
+def clear_everything() -> None:
+    """Make every entry a miss, on all workers.
+
+    For when the database was restored: its generations went back with it, and that they stand for
+    what they stood for before is not sure.
+    """
+    with unit_of_work() as work:
+        work.invalidates(EVERYTHING)
+        audit_logs.record(work, None, "cache.cleared", "cache", EVERYTHING.name, {})
 
 
 def clear_scope(principal: Principal, name: str, owner: str) -> None:

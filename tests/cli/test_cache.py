@@ -120,6 +120,25 @@ def test_clearing_a_namespace_makes_its_entries_misses(app, alice):
     assert "fwd=miss" in alice.get("/api/folders").headers["Cache-Status"]
 
 
+def test_everything_is_cleared_if_one_says_so(app, alice):
+    """After a restore; with and without Redis, for it is a row of the database too."""
+    alice.get("/api/folders")
+
+    result = _run(app, "cache", "clear", "--all")
+
+    assert (result.exit_code, result.stdout) == (0, "Cleared everything.\n")
+    assert "fwd=miss" in alice.get("/api/folders").headers["Cache-Status"]
+
+
+@pytest.mark.parametrize("words", [[], ["files", "--all"]])
+def test_what_to_clear_is_said_once(app, words):
+    """A script whose variable is empty clears nothing."""
+    result = _run(app, "cache", "clear", *words)
+
+    assert result.exit_code == 2
+    assert "Name a namespace, or say --all." in result.stderr
+
+
 def test_clearing_at_a_terminal_is_logged_without_an_actor(app, admin):
     """Whoever has a shell has no key."""
     _run(app, "cache", "clear", "files")
