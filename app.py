@@ -22,6 +22,7 @@ from blueprints import BLUEPRINTS
 from blueprints.anthropic.errors import anthropic_error
 from blueprints.http.errors import register_errors
 from blueprints.http.requests import register_request_hooks
+from blueprints.http.wire_bodies import WholeRequest
 from blueprints.openai.errors import openai_error
 from blueprints.openai.models import models_error
 from blueprints.pages import pages
@@ -91,6 +92,8 @@ OUTAGES = (OperationalError, InterfaceError, PoolTimeout, GenerationsOutOfReach,
 
 class Application(Flask):
     """Larder's: its views and hooks are plain functions, which is not asked of each anew."""
+
+    request_class = WholeRequest
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """`func`, which is none that would have to be awaited."""

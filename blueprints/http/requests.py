@@ -9,6 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from blueprints.http.limits import write_standings
+from blueprints.http.wire_bodies import has_body
 from services import metrics
 from services.errors import NotFound
 from telemetry.ids import new_id, request_id
@@ -56,7 +57,7 @@ def _discard_body() -> None:
     what was wrong with them.
     """
     environ = request.environ
-    if not environ.get("wsgi.input_terminated") or not _has_body():
+    if not environ.get("wsgi.input_terminated") or not has_body(request):
         return
     left, body = MOST_DISCARDED, environ["wsgi.input"]
     limit = threading.Timer(LONGEST_DISCARD_S, _hear_no_more, [environ.get("gunicorn.socket")])
@@ -68,10 +69,6 @@ def _discard_body() -> None:
                 left -= len(piece)
     finally:  # however it ends: the connection may serve the next request
         limit.cancel()
-
-
-def _has_body() -> bool:
-    return bool(request.content_length) or "Transfer-Encoding" in request.headers
 
 
 def _hear_no_more(connection: socket.socket | None) -> None:

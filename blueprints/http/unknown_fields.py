@@ -10,6 +10,7 @@ from flask import request
 from webargs import missing
 
 from blueprints.http.bodies import read_json
+from blueprints.http.wire_bodies import has_body
 from services.errors import Invalid
 
 __all__ = ["refuse_unknown"]
@@ -30,7 +31,7 @@ def refuse_unknown(view: Callable[..., Any]) -> None:
     taken = getattr(view, "takes", ())
     if request.args and "query" not in taken:
         raise Invalid({name: [UNKNOWN] for name in request.args})
-    if request.method != "GET" and request.content_length and "body" not in taken:
+    if request.method != "GET" and "body" not in taken and has_body(request):
         _refuse_content(read_json(request))
 
 

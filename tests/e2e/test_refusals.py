@@ -1,6 +1,8 @@
-"""What is refused before its body was read, over gunicorn's real sockets."""
+"""What is refused before or while its body is read, over gunicorn's real sockets."""
 
-from http.client import HTTPConnection
+import socket
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,6 +13,10 @@ from tests.doubles.gunicorn_server import ADMIN_KEY, GunicornServer
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("gunicorn")]
 
 LARGE = 10 * 2**20
+JSON = b'{"title": "half"}'
+SIZED = b"Content-Length: 500\r\n\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+TOO_MANY = b"800000\r\n" + b" " * 2**23 + b"\r\n11\r\n" + JSON + b"\r\n0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -38,6 +44,42 @@ def test_a_client_that_never_sends_its_body_is_answered_all_the_same(larder):
 
     assert response.status == 401
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("wire", "status", "code"),
+    [
+        (SIZED + JSON, 400, "malformed"),
+        (CHUNKED + b"zz\r\n" + JSON, 400, "malformed"),
+        (CHUNKED + b"11\r\n" + JSON + b"xx", 400, "malformed"),
+        (CHUNKED + b"11\r\n" + JSON + b"\r\n", 400, "malformed"),
+        (CHUNKED + b"50\r\n" + JSON, 400, "malformed"),
+        (CHUNKED + TOO_MANY, 413, "request_entity_too_large"),
+    ],
+    ids=["short", "no size", "no end of a chunk", "no last chunk", "short chunk", "too many"],
+)
+@pytest.mark.parametrize("path", ["/api/conversations", "/v1/chat/completions"])
+def test_a_body_that_does_not_come_whole_is_not_carried_out(larder, path, wire, status, code):
+    """Its client hung up or lost count: half of a request is not one, and is no fault of ours."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\n"
+    kind = b"Content-Type: application/json\r\n"
+
+    answered, document = _send_raw(larder, head.encode() + kind + wire)
+
+    assert answered == status
+    assert document.get("error", document)["code"] == code
+    assert "unexpected_error" not in larder.log.read_text()
+
+
+def _send_raw(larder: GunicornServer, wire: bytes) -> tuple[int, dict[str, Any]]:
+    """Just these bytes, and nothing after them."""
+    address = urlsplit(larder.url)
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+        connection.sendall(wire)
+        connection.shutdown(socket.SHUT_WR)
+        response = HTTPResponse(connection)
+        response.begin()
+        return response.status, msgspec.json.decode(response.read(), type=dict[str, Any])
 
 
 def _send(larder: GunicornServer, key: str, body: bytes) -> tuple[int, dict[str, object]]:

@@ -1,5 +1,7 @@
 """What an end point would not read is refused by name, not passed over."""
 
+from io import BytesIO
+
 import pytest
 
 
@@ -36,6 +38,19 @@ def test_a_body_where_none_is_read_is_named(admin, content, errors):
 
     assert answer.status_code == 422
     assert answer.get_json()["errors"] == errors
+
+
+def test_a_chunked_body_is_one(admin):
+    """It has no length to be seen by."""
+    answer = admin.post(
+        "/api/cache/stats/reset",
+        input_stream=BytesIO(b'{"since": 1}'),
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    assert answer.get_json()["errors"] == {"since": ["Unknown field."]}
 
 
 @pytest.mark.parametrize(
