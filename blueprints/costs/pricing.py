@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, query, returns
+from blueprints.http.bodies import Routes, body, if_match, query, returns
 from blueprints.http.caching import cached_response
 from cache.results import CachedResult
 from schemas.costs_pricing import (
@@ -41,7 +41,7 @@ def list_prices(principal: Principal, asked: PriceQuery) -> CachedResult[dict[st
 @returns(PriceSchema)
 def override_price(principal: Principal, new: PriceOverride, model_id: str) -> dict[str, Any]:
     """Set a model's price by hand, from an instant on."""
-    return price_overrides.override_price(principal, model_id, new)
+    return price_overrides.override_price(principal, model_id, new, if_match=if_match())
 
 
 @routes.delete("/<path:model_id>")
@@ -52,4 +52,6 @@ def delete_overrides(
     principal: Principal, asked: dict[str, datetime | None], model_id: str
 ) -> None:
     """Take a model's overrides away: copied prices count again."""
-    price_overrides.delete_overrides(principal, model_id, asked["effective_from"])
+    price_overrides.delete_overrides(
+        principal, model_id, asked["effective_from"], if_match=if_match()
+    )

@@ -16,8 +16,9 @@ from database.tables.models import CatalogueModel
 from schemas.costs_pricing import PriceOverride, PriceQuery, PriceSchema
 from services import audit_logs
 from services.costs.pricing import OVERRIDE
-from services.errors import Conflict, NotFound
+from services.errors import Conflict, NotFound, PreconditionFailed
 from services.paging import decode_cursor, encode_cursor, page_of
+from services.preconditions import check_precondition
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
@@ -58,7 +59,9 @@ def list_prices(query: PriceQuery) -> dict[str, Any]:
     return page_of(rows, query.limit, _ONE.dump, _cursor_of)
 
 
-def override_price(principal: Principal, model_id: str, new: PriceOverride) -> dict[str, Any]:
+def override_price(
+    principal: Principal, model_id: str, new: PriceOverride, *, if_match: str | None = None
+) -> dict[str, Any]:
     """Set a model's price by hand, from an instant on; one set for that instant is replaced.
 
     Returns:
@@ -67,8 +70,11 @@ def override_price(principal: Principal, model_id: str, new: PriceOverride) -> d
     Raises:
         NotFound: the catalogue has no such model.
         Conflict: the model has as many overrides as there may be.
+        PreconditionFailed: `if_match` names another override than the one it takes over from.
     """
     with unit_of_work() as work:
+        if if_match is not None:
+            _check_standing(work.session, model_id, new, if_match)
         return put_override(work, principal, model_id, new)
 
 
@@ -105,7 +111,11 @@ def put_override(
 
 
 def delete_overrides(
-    principal: Principal, model_id: str, effective_from: datetime | None = None
+    principal: Principal,
+    model_id: str,
+    effective_from: datetime | None = None,
+    *,
+    if_match: str | None = None,
 ) -> None:
     """Take a model's overrides away, so that the copied prices count again.
 
@@ -113,30 +123,55 @@ def delete_overrides(
         principal: who does it.
         model_id: the model; it need not be in the catalogue any more.
         effective_from: only the override from this instant on; all of them if absent.
+        if_match: names each of those that are to go.
 
     Raises:
         NotFound: there is no such override.
+        PreconditionFailed: one of them is not named by `if_match`.
     """
     with unit_of_work() as work:
-        if not drop_overrides(work, principal, model_id, effective_from):
+        if not drop_overrides(work, principal, model_id, effective_from, if_match=if_match):
             raise NotFound.of("price override of", model_id)
 
 
 def drop_overrides(
-    work: UnitOfWork, principal: Principal, model_id: str, effective_from: datetime | None = None
+    work: UnitOfWork,
+    principal: Principal,
+    model_id: str,
+    effective_from: datetime | None = None,
+    *,
+    if_match: str | None = None,
 ) -> int:
-    """Take a model's overrides away within `work`; how many there were."""
+    """Take a model's overrides away within `work`; how many there were.
+
+    Raises:
+        PreconditionFailed: one of them is not named by `if_match`.
+    """
     wanted = _overrides_of(model_id)
     if effective_from is not None:
         wanted = wanted.where(Price.effective_from == effective_from)
     rows = work.session.scalars(wanted.with_for_update()).all()
     for row in rows:
+        check_precondition(if_match, _ONE.dump(row))
         work.session.delete(row)
     if rows:
         work.invalidates(PROVIDERS.all())
         detail = {"effective_from": [row.effective_from.isoformat() for row in rows]}
         audit_logs.record(work, principal, "price.restored", "model", model_id, detail)
     return len(rows)
+
+
+def _check_standing(session: Session, model_id: str, new: PriceOverride, if_match: str) -> None:
+    """Refuse a price that takes over from another override than `if_match` names."""
+    # The model is locked: a second change must see the override that the first one makes.
+    if session.get(CatalogueModel, model_id, with_for_update=True) is None:
+        raise NotFound.of("model", model_id)
+    effective_from = new.effective_from or runtime().clock.now()
+    earlier = _overrides_of(model_id).where(Price.effective_from <= effective_from)
+    standing = session.scalar(earlier.order_by(Price.effective_from.desc()).limit(1))
+    if standing is None:
+        raise PreconditionFailed("It has no override by then: read the prices again.")
+    check_precondition(if_match, _ONE.dump(standing))
 
 
 def _overrides_of(model_id: str) -> Select[Price]:

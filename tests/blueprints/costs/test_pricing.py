@@ -53,3 +53,19 @@ def test_faults_are_answered_by_name(app, admin):
     assert admin.put("/api/costs/pricing/acme/unknown", json=RATES).status_code == 404
     assert admin.delete(f"/api/costs/pricing/{MODEL}").status_code == 404
     assert admin.put(f"/api/costs/pricing/{MODEL}", json=[]).status_code == 422
+
+
+def test_a_price_that_somebody_else_has_set_meanwhile_stands(app, admin):
+    """`If-Match` names the override that was seen, as at budgets."""
+    path = f"/api/costs/pricing/{MODEL}"
+    make_model(app)
+    seen = {"If-Match": admin.put(path, json=RATES).headers["ETag"]}
+    theirs = admin.put(path, json={"rates": {"input": "9", "output": "9"}})
+    refused = [admin.put(path, json=RATES, headers=seen), admin.delete(path, headers=seen)]
+    now_seen = {"If-Match": theirs.headers["ETag"]}
+
+    assert [each.status_code for each in refused] == [412, 412]
+    assert admin.get(f"/api/costs/pricing?model={MODEL}").json["items"] == [theirs.json]
+    mended = admin.put(path, json=RATES, headers=now_seen)
+    assert mended.status_code == 200
+    assert admin.delete(path, headers={"If-Match": mended.headers["ETag"]}).status_code == 204

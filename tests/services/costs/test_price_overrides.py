@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
+from cache.results import encode_body, etag_of
 from cache.scopes import KeyHash, UserId
 from database.session import read_session
 from database.tables.costs import LedgerRecord
@@ -13,7 +14,7 @@ from database.tables.platform import AuditLog
 from schemas.costs_pricing import PriceOverride, PriceQuery
 from services.costs.price_overrides import delete_overrides, list_prices, override_price
 from services.costs.pricing import price_at
-from services.errors import NotFound
+from services.errors import NotFound, PreconditionFailed
 from services.permissions import ROLES
 from services.principal import Principal
 from tests.factories.costs import MODEL, make_model, make_price, make_record
@@ -29,9 +30,12 @@ ADMIN = Principal(
 )
 
 
-def _override(rate: str, effective_from: datetime | None = None) -> None:
-    rates = {"input": rate, "output": rate}
-    override_price(ADMIN, MODEL, PriceOverride(rates, effective_from))
+def _override(
+    rate: str, effective_from: datetime | None = None, *, if_match: str | None = None
+) -> str:
+    """Set it; its ETag."""
+    new = PriceOverride({"input": rate, "output": rate}, effective_from)
+    return etag_of(encode_body(override_price(ADMIN, MODEL, new, if_match=if_match)))
 
 
 def test_an_override_prices_the_next_call_and_no_booked_one(app):
@@ -87,7 +91,46 @@ def test_what_is_not_there_is_not_found(app):
         with pytest.raises(NotFound):
             override_price(ADMIN, "acme/unknown", PriceOverride({"input": "1"}, None))
         with pytest.raises(NotFound):
+            override_price(ADMIN, "acme/unknown", PriceOverride({"input": "1"}, None), if_match="*")
+        with pytest.raises(NotFound):
             delete_overrides(ADMIN, MODEL)
+
+
+def test_a_price_takes_over_from_the_override_that_was_seen_only(app):
+    """Two who mend the same price must not undo each other's work unseen."""
+    make_model(app)
+    with app.app_context():
+        first = _override("1", NOW)
+        second = _override("2", NOW + timedelta(days=1), if_match=first)
+
+        with pytest.raises(PreconditionFailed):
+            _override("3", NOW + timedelta(days=2), if_match=first)
+        _override("3", NOW + timedelta(days=2), if_match=second)
+        _override("4", NOW, if_match=first)
+        prices = list_prices(PriceQuery(model=MODEL)).value["items"]
+    assert [each["rates"]["input"] for each in prices] == ["3", "2", "4"]
+
+
+@pytest.mark.parametrize("named", ["*", '"any"'])
+def test_where_there_is_no_override_none_was_seen(app, named):
+    """Not even `*` names one (RFC 9110, 13.1.1)."""
+    make_model(app)
+    make_price(app)
+    with app.app_context(), pytest.raises(PreconditionFailed):
+        _override("1", NOW, if_match=named)
+
+
+def test_overrides_go_if_each_was_seen(app):
+    """One that somebody else set meanwhile must not go with the others."""
+    make_model(app)
+    with app.app_context():
+        seen = [_override("1", NOW), _override("2", NOW + timedelta(days=1))]
+
+        with pytest.raises(PreconditionFailed):
+            delete_overrides(ADMIN, MODEL, if_match=seen[0])
+        delete_overrides(ADMIN, MODEL, NOW, if_match=seen[0])
+        delete_overrides(ADMIN, MODEL, if_match=", ".join(seen))
+        assert list_prices(PriceQuery(model=MODEL)).value["items"] == []
 
 
 def test_who_changed_a_price_is_noted(app):
