@@ -105,7 +105,8 @@ def health(as_json: bool) -> None:
 @commands.cli.command("clear")
 @click.argument("namespace", required=False)
 @click.option("--all", "everything", is_flag=True, help="Everything, as after a restore.")
-def clear(namespace: str | None, everything: bool) -> None:
+@as_json
+def clear(namespace: str | None, everything: bool, as_json: bool) -> None:
     """Make every entry of NAMESPACE a miss, on all workers."""
     if everything == (namespace is not None):
         raise click.UsageError("Name a namespace, or say --all.")
@@ -116,4 +117,7 @@ def clear(namespace: str | None, everything: bool) -> None:
             cache_admin.clear_namespace(None, namespace)
     except LarderError as fault:
         raise click.ClickException(fault.detail) from fault
-    click.echo(f"Cleared {namespace or 'everything'}.")
+    if as_json:
+        print_json({"namespace": namespace, "cleared": True})
+    else:
+        click.echo(f"Cleared {namespace or 'everything'}.")

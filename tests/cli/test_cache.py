@@ -139,6 +139,16 @@ def test_what_to_clear_is_said_once(app, words):
     assert "Name a namespace, or say --all." in result.stderr
 
 
+def test_a_clearing_is_told_to_programs(app, alice):
+    """With `--json`, as at every other command."""
+    alice.get("/api/folders")
+
+    result = _run(app, "cache", "clear", "conversations", "--json")
+
+    assert msgspec.json.decode(result.stdout) == {"namespace": "conversations", "cleared": True}
+    assert "fwd=miss" in alice.get("/api/folders").headers["Cache-Status"]
+
+
 def test_clearing_at_a_terminal_is_logged_without_an_actor(app, admin):
     """Whoever has a shell has no key."""
     _run(app, "cache", "clear", "files")
