@@ -110,7 +110,7 @@ class CachedResult(Generic[R]):
         if self.outcome is Outcome.HIT:
             return f"hit; ttl={self.ttl_s}; detail={self.detail}"
         if self.outcome is Outcome.STALE:
-            return f"hit; fwd=stale; ttl={self.ttl_s}; detail={self.detail}"
+            return f"fwd=stale; ttl={self.ttl_s}; detail={self.detail}"
         if self.outcome is Outcome.BYPASS:
             return "fwd=bypass"
         forward = "request" if self.detail == "request" else "miss"

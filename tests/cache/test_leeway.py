@@ -49,7 +49,7 @@ def test_what_is_over_is_served_while_it_is_made_anew(worker, clock):
     fresh = worker.read(make_call(leeway=REVALIDATE))
 
     assert (stale.value, stale.outcome) == ("old", Outcome.STALE)
-    assert stale.cache_status == "larder; hit; fwd=stale; ttl=0; detail=expired"
+    assert stale.cache_status == "larder; fwd=stale; ttl=0; detail=expired"
     assert (fresh.value, fresh.outcome) == ("new", Outcome.HIT)
 
 
@@ -186,7 +186,7 @@ def test_the_last_good_value_stands_in_for_a_loader_out_of_reach(worker, clock):
 
     stale = worker.read(make_call(_fail, leeway=IF_ERROR))
 
-    assert stale.cache_status == "larder; hit; fwd=stale; ttl=0; detail=error"
+    assert stale.cache_status == "larder; fwd=stale; ttl=0; detail=error"
     assert stale.value == "old"
     assert _reads(worker) == {"miss|absent": 1, "stale|error": 1}
 

@@ -58,7 +58,7 @@ def test_readers_of_one_entry_share_its_value():
     [
         (Outcome.HIT, "memory", "larder; hit; ttl=42; detail=memory"),
         (Outcome.HIT, "redis", "larder; hit; ttl=42; detail=redis"),
-        (Outcome.STALE, "stamp", "larder; hit; fwd=stale; ttl=42; detail=stamp"),
+        (Outcome.STALE, "stamp", "larder; fwd=stale; ttl=42; detail=stamp"),
         (Outcome.BYPASS, "no-store", "larder; fwd=bypass"),
         (Outcome.MISS, "absent", "larder; fwd=miss; stored; ttl=42; detail=absent"),
         (Outcome.MISS, "request", "larder; fwd=request; stored; ttl=42; detail=request"),
