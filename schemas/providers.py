@@ -1,10 +1,11 @@
 """The shapes of providers; a secret goes in and never comes out."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
+from urllib3.util import parse_url
 
 from schemas.fields import Name, StrictSchema, Text, UtcTime
 from schemas.page import page_schema
@@ -23,6 +24,10 @@ __all__ = [
 
 MAX_SECRET_CHARS = 4000
 API_VERSION = r"^[A-Za-z0-9.\-]+$(?!\n)"
+NOT_IN_URL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
+_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+HOST = re.compile(rf"\[.+\]|(?=.{{1,254}}$){_LABEL}(\.{_LABEL})*\.?")
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)"
 SLUG = r"^[a-z0-9][a-z0-9_.\-]{0,63}$(?!\n)"  # `$` alone lets a line feed follow
 
 
@@ -47,19 +52,22 @@ class ProviderEdit:
 
 
 def check_base_url(url: str) -> None:
-    """Refuse what is no http(s) URL, or one that carries credentials.
+    """Refuse what is no http(s) URL, as what connects reads it, or one that carries credentials.
 
     Raises:
         ValidationError: in words for the caller.
     """
+    if NOT_IN_URL.search(url):
+        raise ValidationError("Must have no spaces and no control characters.")
     try:
-        parts = urlsplit(url)
-        port_is_fine = parts.port is None or parts.port > 0
+        parts = parse_url(url)
     except ValueError as fault:
         raise ValidationError("Must be a URL.") from fault
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_fine:
+    if parts.scheme not in {"http", "https"} or not parts.host or parts.port == 0:
         raise ValidationError("Must begin with http:// or https:// and name a host.")
-    if "@" in parts.netloc:
+    if not HOST.fullmatch(parts.host):
+        raise ValidationError("Must name a host as it can be looked up.")
+    if parts.auth:
         raise ValidationError("Must not carry credentials: send them as secret.")
     if parts.query or parts.fragment:
         raise ValidationError("Must have no query and no fragment.")
@@ -110,7 +118,13 @@ class ProviderPatchSchema(StrictSchema):
 
     name = Name(min_chars=1, max_chars=200)
     base_url = Text(max_chars=2000, validate=check_base_url)
-    secret = Text(min_chars=1, max_chars=MAX_SECRET_CHARS, allow_none=True, load_only=True)
+    secret = Text(
+        min_chars=1,
+        max_chars=MAX_SECRET_CHARS,
+        allow_none=True,
+        load_only=True,
+        validate=validate.Regexp(NO_CONTROLS, error="Must have no control characters."),
+    )
     status = fields.String(validate=validate.OneOf(["active", "disabled"]))
     api_version = Text(
         min_chars=1,
