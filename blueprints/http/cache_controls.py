@@ -18,7 +18,8 @@ def controlled(asked: ChatCall) -> ChatCall:
 def cache_controls(said: CacheControls | None) -> CacheControls | None:
     """The controls of this request: those of its body, else of `Cache-Control`.
 
-    `max-age` turns the cache on; `no-cache` and `no-store` alone do not: browsers send them.
+    `max-age` above zero turns the cache on; `no-cache` and `no-store` alone do not: browsers send
+    them.
 
     Args:
         said: what the body says.
@@ -28,7 +29,7 @@ def cache_controls(said: CacheControls | None) -> CacheControls | None:
     """
     header = request.cache_control
     no_cache, no_store = bool(header.no_cache), bool(header.no_store)
-    max_age_s = header.max_age if isinstance(header.max_age, int) else None
+    max_age_s = max(0, header.max_age) if isinstance(header.max_age, int) else None
     if said is not None:
         return CacheControls(
             ttl_s=said.ttl_s,

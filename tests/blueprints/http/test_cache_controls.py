@@ -22,6 +22,7 @@ def _read(app, header, said=None):
         ("no-cache", CacheControls(is_wanted=False, no_cache=True)),
         ("no-store", CacheControls(is_wanted=False, no_store=True)),
         ("max-age=0", CacheControls(is_wanted=False)),
+        ("max-age=-1", CacheControls(is_wanted=False)),
         ("max-age=99999999999", CacheControls(ttl_s=MAX_RESPONSE_TTL_S)),
         ("max-age=soon", None),
     ],
