@@ -203,6 +203,9 @@ def upload(
             request.max_content_length = max_bytes()
             if request.form:
                 raise Invalid({name: ["Must be a file, or left out."] for name in request.form})
+            twice = [name for name, parts in request.files.lists() if len(parts) > 1]
+            if twice:  # all but the first would be passed over
+                raise Invalid({name: ["Must be one file."] for name in twice})
             return loaded(*args, **kwargs)
 
         return sized  # type: ignore[return-value]  # same signature, seen from outside

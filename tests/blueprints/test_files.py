@@ -137,6 +137,7 @@ def test_a_repeated_upload_is_the_same_file(alice):
         ({"data": {}, "content_type": "multipart/form-data"}, 422, "file"),
         ({"data": {"file": "text"}, "content_type": "multipart/form-data"}, 422, "file"),
         ({"data": {"other": (io.BytesIO(b"x"), "a.txt")}}, 422, "other"),
+        ({"data": {"file": [(io.BytesIO(b"x"), "a"), (io.BytesIO(b"y"), "b")]}}, 422, "file"),
         ({"data": b"no form", "content_type": "multipart/form-data"}, 422, "file"),
         ({"data": b"no form", "content_type": "multipart/form-data; boundary=x"}, 422, "file"),
         ({"json": {"file": "x"}}, 415, None),

@@ -291,6 +291,7 @@ def test_a_file_is_uploaded_as_a_form(client):
         ({"data": {"file": (BytesIO(b"x" * LARGE), "a.txt")}}, 413),
         ({"data": {"other": (BytesIO(b"x"), "a.txt")}}, 422),
         ({"data": {"file": "text"}, "content_type": "multipart/form-data"}, 422),
+        ({"data": {"file": [(BytesIO(b"x"), "a"), (BytesIO(b"y"), "b")]}}, 422),
         ({"data": {}, "content_type": "multipart/form-data"}, 422),
     ],
 )
