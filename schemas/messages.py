@@ -1,9 +1,10 @@
 """The shapes of messages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import Schema, fields, post_load
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from schemas.fields import Id, Money, StrictSchema, Text, UtcTime
 from schemas.page import PageQuerySchema, page_schema
@@ -81,6 +82,13 @@ class MessageQuerySchema(PageQuerySchema):
     """The whole tree by pages, or the branch that ends in `leaf_id`."""
 
     leaf_id = Id(load_default=None)
+
+    @validates_schema(pass_original=True)
+    def check_branch(self, loaded: Any, sent: Mapping[str, Any], **_: object) -> None:
+        """Refuse a page of a branch: it comes whole."""
+        paged = [name for name in ("limit", "cursor") if name in sent]
+        if loaded["leaf_id"] is not None and paged:
+            raise ValidationError({name: ["A branch comes whole: leave it out."] for name in paged})
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> MessageQuery:

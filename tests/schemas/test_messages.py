@@ -43,6 +43,15 @@ def test_a_query_names_a_page_or_a_leaf():
     assert MessageQuerySchema().load({"limit": "3"}) == MessageQuery(limit=3)
 
 
+@pytest.mark.parametrize("paged", [{"limit": "1"}, {"cursor": "x"}, {"limit": "50", "cursor": ""}])
+def test_a_branch_has_no_pages(paged):
+    """Whoever asks for one message must not take the whole branch for it."""
+    with pytest.raises(ValidationError) as refused:
+        MessageQuerySchema().load({"leaf_id": "x", **paged})
+
+    assert set(refused.value.normalized_messages()) == set(paged)
+
+
 def test_an_edit_must_say_something():
     """An empty message cannot be answered."""
     with pytest.raises(ValidationError):

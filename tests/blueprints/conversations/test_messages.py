@@ -42,6 +42,16 @@ def test_a_branch_is_read_by_its_leaf(alice, path):
     assert branches == [["one", "two", "three"], ["one", "TWO"], ["one"]]
 
 
+def test_a_page_of_a_branch_is_refused_by_name(alice, path):
+    """There is none: the branch would have come whole."""
+    leaf = alice.get(path).json["items"][-1]["id"]
+
+    answer = alice.get(f"{path}?leaf_id={leaf}&limit=1&cursor=None")
+
+    assert answer.status_code == 422
+    assert set(answer.json["errors"]) == {"limit", "cursor"}
+
+
 def test_a_message_has_the_fields_that_clients_are_promised(alice, path):
     """Its shape is the contract."""
     message = alice.get(path).json["items"][0]
