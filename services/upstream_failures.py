@@ -5,7 +5,22 @@ from typing import Any, NoReturn
 from providers.protocol import ProviderError
 from services.errors import UpstreamFailed
 
-__all__ = ["problem_of", "raise_upstream"]
+__all__ = ["http_status", "problem_of", "raise_upstream"]
+
+STATUS = {
+    "provider_timeout": 504,
+    "provider_circuit_open": 503,
+    "provider_rate_limited": 429,
+    "provider_rejected": 400,
+    "server_shutdown": 503,
+    "internal_error": 500,
+}
+BAD_GATEWAY = 502
+
+
+def http_status(code: str) -> int:
+    """How a failure of an answer looks from outside; a provider's 401 is our wrong key."""
+    return STATUS.get(code, BAD_GATEWAY)
 
 
 def problem_of(fault: ProviderError) -> dict[str, Any]:
@@ -13,6 +28,7 @@ def problem_of(fault: ProviderError) -> dict[str, Any]:
     return {
         "type": f"urn:larder:problem:{fault.code}",
         "title": "The model's provider failed",
+        "status": http_status(fault.code),
         "detail": fault.message,
         "code": fault.code,
         "retryable": fault.retryable,

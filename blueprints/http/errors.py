@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from blueprints.http.limits import show_standing
 from services import errors
+from services.upstream_failures import http_status
 
 __all__ = ["STATUS", "Shape", "problem", "register_errors", "status_of"]
 
@@ -35,20 +36,12 @@ STATUS: dict[type[errors.LarderError], tuple[int, str]] = {
     errors.UpstreamFailed: (502, "The model's provider failed"),
     errors.Unavailable: (503, "Unavailable"),
 }
-UPSTREAM_STATUS = {
-    "provider_timeout": 504,
-    "provider_circuit_open": 503,
-    "provider_rate_limited": 429,
-    "provider_rejected": 400,
-}
-"""How a provider's failure looks from outside; everything else of it is a 502. Its 401 is Larder's
-own wrong key, never the caller's."""
 
 
 def status_of(fault: errors.LarderError) -> tuple[int, str]:
     """The status and title of a service error."""
     if isinstance(fault, errors.UpstreamFailed):
-        return UPSTREAM_STATUS.get(fault.code, 502), "The model's provider failed"
+        return http_status(fault.code), "The model's provider failed"
     for kind in type(fault).__mro__:
         if kind in STATUS:
             return STATUS[kind]

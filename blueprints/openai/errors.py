@@ -26,6 +26,8 @@ KINDS: dict[type[errors.LarderError], tuple[int | None, str]] = {
     errors.Unavailable: (503, "api_error"),
 }
 """Status (None: as elsewhere) and type of each error."""
+UPSTREAM_KINDS = {400: INVALID, 429: "rate_limit_error"}
+"""Of a provider's refusal, as its own clients would see it."""
 
 
 def openai_error(status: int, detail: str, code: str, fault: Exception | None) -> Response:
@@ -46,7 +48,7 @@ def openai_error(status: int, detail: str, code: str, fault: Exception | None) -
         param, messages = next(iter(fault.errors.items()))
         detail = f"{param}: {' '.join(messages)}"
     if isinstance(fault, errors.UpstreamFailed):
-        param = fault.param
+        kind, param = UPSTREAM_KINDS.get(status, kind), fault.param
     return Response(
         error_json(detail, kind, param, code), status=status, mimetype="application/json"
     )

@@ -247,7 +247,7 @@ def test_an_answer_that_no_database_stores_as_it_is_is_kept(principal, alice, wi
 
 
 def test_an_answer_to_a_deleted_conversation_is_booked(principal, alice, provided):
-    """It was paid for; the message is gone, and stays so."""
+    """It is stopped, and what came is paid for; the message is gone, and stays so."""
     chat = make_conversation(alice, model="up/slow")
     answer = answers.ask(principal, chat, Question(" ".join(["word"] * 5)))
     assert alice.delete(f"/api/conversations/{chat}").status_code == 204
@@ -255,7 +255,7 @@ def test_an_answer_to_a_deleted_conversation_is_booked(principal, alice, provide
     answer.stream.wait(10)
 
     (record,) = alice.get("/api/costs/records").json["items"]
-    assert record["status"] == "ok"
+    assert record["status"] == "cancelled"
     assert alice.get(f"/api/conversations/{chat}/messages").status_code == 404
 
 

@@ -12,6 +12,7 @@ def test_a_failure_in_mid_stream_is_a_problem_object():
     assert upstream_failures.problem_of(ProviderBroken("It broke off.")) == {
         "type": "urn:larder:problem:provider_broken",
         "title": "The model's provider failed",
+        "status": 502,
         "detail": "It broke off.",
         "code": "provider_broken",
         "retryable": True,

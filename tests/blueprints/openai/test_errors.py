@@ -61,7 +61,7 @@ def test_a_providers_refusal_keeps_its_status_and_param():
 
     assert _shape(fault, 400) == (
         400,
-        {"message": "m", "type": "api_error", "param": "tools", "code": "some_code"},
+        {"message": "m", "type": "invalid_request_error", "param": "tools", "code": "some_code"},
     )
 
 
