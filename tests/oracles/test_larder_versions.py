@@ -119,11 +119,18 @@ def test_a_worker_killed_anywhere_leaves_nothing_wrong(larder, store, place):
     """SIGKILL at this place of a write and the read after it: what is served is what is kept."""
     store.write("a", 1)
     store.read("a")
+    acknowledged: list[bool] = []
 
-    _die(larder, place, lambda: (store.write("a", 2), store.read("a")))
+    def write_and_read() -> None:
+        acknowledged.append(store.write("a", 2))
+        store.read("a")
+
+    _die(larder, place, write_and_read)
 
     wait_until(lambda: store.read("a") is not None, within_s=60)
-    assert store.read("a") == (1 if place == "before commit" else 2)
+    # The reads that a write begins with may be where its worker dies.
+    unsaid = {1} if place == "before commit" else {1, 2}
+    assert store.read("a") in ({2} if acknowledged == [True] else unsaid)
     assert store.differences() == []
     assert store.write("a", 3)
     assert store.differences() == []
