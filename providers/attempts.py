@@ -8,7 +8,7 @@ chunks pass through untouched, and a failure is the caller's.
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from providers.circuit import Circuit
@@ -16,6 +16,7 @@ from providers.protocol import (
     ChatRequest,
     Chunk,
     ChunkStream,
+    HangUp,
     Provider,
     ProviderBroken,
     ProviderError,
@@ -103,6 +104,8 @@ class Attempts:
         self._watcher = watcher
         self._is_closed = threading.Event()
         self._stream: ChunkStream | None = None
+        self._hang_up: HangUp | None = None
+        self._waits = threading.Lock()
         self._held: list[Chunk] = []
         self._began_s = 0.0
         self._chunks = self._answered()
@@ -116,6 +119,9 @@ class Attempts:
     def close(self) -> None:
         """End the call; nothing more comes."""
         self._is_closed.set()
+        with self._waits:
+            if self._hang_up is not None:
+                self._hang_up()
         stream = self._stream
         if stream is not None:
             stream.close()
@@ -167,7 +173,7 @@ class Attempts:
         return self._deadline_s - self._began_s
 
     def _opened(self, provider: Provider, request: ChatRequest) -> Iterator[Chunk]:
-        stream = provider.stream(request)
+        stream = provider.stream(replace(request, on_wait=self._note_wait))
         self._stream = stream
         if self._is_closed.is_set():  # it was closed before it was there to be closed
             stream.close()
@@ -183,6 +189,13 @@ class Attempts:
                 stream.close()
             raise
         return chunks
+
+    def _note_wait(self, hang_up: HangUp | None) -> None:
+        """Know how to end a wait for the provider; one that was closed by now is ended at once."""
+        with self._waits:
+            self._hang_up = hang_up
+            if hang_up is not None and self._is_closed.is_set():
+                hang_up()
 
     def _turn_after(
         self, fault: ProviderError, place: int, retry: int

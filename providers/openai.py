@@ -56,6 +56,7 @@ class OpenAIProvider:
             body=body,
             headers=self._headers(request.stream),
             is_written_first=not request.stream,
+            on_wait=request.on_wait,
         )
         # Gateways answer a streaming request with JSON: an error, or what they cannot stream.
         chunks = _streamed if request.stream and not reply.is_json else _single
@@ -70,7 +71,12 @@ class OpenAIProvider:
         body: dict[str, Any] = {**request.body, "model": request.model}
         headers = self._headers(False)
         reply = self._transport.send(
-            "POST", "/embeddings", body=body, headers=headers, is_written_first=True
+            "POST",
+            "/embeddings",
+            body=body,
+            headers=headers,
+            is_written_first=True,
+            on_wait=request.on_wait,
         )
         return Answer(reply, embeddings(reply))
 

@@ -4,7 +4,7 @@ The request body is OpenAI's chat-completions shape, the field's common tongue; 
 another wire format translates from it and back to `Chunk`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -13,7 +13,9 @@ __all__ = [
     "Chunk",
     "ChunkStream",
     "Embedder",
+    "HangUp",
     "ModelListing",
+    "OnWait",
     "Provider",
     "ProviderAuthFailed",
     "ProviderBroken",
@@ -28,6 +30,10 @@ __all__ = [
     "ProviderUnavailable",
     "Usage",
 ]
+
+
+HangUp = Callable[[], None]
+OnWait = Callable[[HangUp | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class ChatRequest:
     `body` is an OpenAI chat-completions body without `model` and `stream`; every field the
     adapter does not know is passed on unchanged. `model` is the provider's own name;
     `max_output_tokens` and `capabilities` are what the catalogue says of it, where it does.
+    `on_wait` is told how to hang up on a provider that has not answered yet, from any thread; then
+    `None`, when it has, or will not.
     """
 
     model: str
@@ -66,6 +74,7 @@ class ChatRequest:
     stream: bool = True
     max_output_tokens: int | None = None
     capabilities: tuple[str, ...] = ()
+    on_wait: OnWait | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
 
 from providers.connections import UNREACHABLE, Connection, Connections
 from providers.protocol import (
+    OnWait,
     ProviderBroken,
     ProviderConfig,
     ProviderError,
@@ -203,6 +204,7 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str],
         is_written_first: bool = False,
+        on_wait: OnWait | None = None,
     ) -> Reply:
         """Send one request; returns once the provider has accepted it.
 
@@ -213,6 +215,7 @@ class Transport:
             headers: with the credentials; the provider's own are added.
             is_written_first: whether the answer comes, its head too, when all of it is written, so
                 that it may take as long as a whole one.
+            on_wait: as `ChatRequest` has it.
 
         Raises:
             ProviderError: it was not accepted, in the kind that says why.
@@ -227,7 +230,8 @@ class Transport:
             limit_s = self._config.total_timeout_s
         connection = connections.take()
         try:
-            response, begun = _exchanged(connection.sock, request, asked_s, limit_s)
+            with _interruptible(connection.sock, on_wait):
+                response, begun = _exchanged(connection.sock, request, asked_s, limit_s)
         except BaseException as fault:
             connection.close()
             if isinstance(fault, TimeoutError):
@@ -294,6 +298,24 @@ def _exchanged(
         if left_s <= 0:
             raise TimeoutError
         sock.settimeout(left_s)
+
+
+@contextmanager
+def _interruptible(sock: Any, on_wait: OnWait | None) -> Iterator[None]:
+    """Within the block whoever listens can hang up; after it the connection may be another's."""
+    if on_wait is None:
+        yield
+        return
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    on_wait(hang_up)
+    try:
+        yield
+    finally:
+        on_wait(None)
 
 
 def _not_sendable() -> ProviderUnavailable:

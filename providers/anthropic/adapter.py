@@ -63,6 +63,7 @@ class AnthropicProvider:
             body=body,
             headers=self._headers(),
             is_written_first=not request.stream,
+            on_wait=request.on_wait,
         )
         return answer_of(reply, self._config.api_key, is_streamed=request.stream)
 

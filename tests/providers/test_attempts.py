@@ -79,6 +79,23 @@ class _Watcher:
         self.told.append((failed.place, failed.fault, failed.usage, next_place))
 
 
+class _Silent:
+    """A provider that answers nothing until one hangs up."""
+
+    def __init__(self):
+        self.asked, self.hung_up = threading.Event(), threading.Event()
+
+    def stream(self, request):
+        request.on_wait(self.hung_up.set)
+        self.asked.set()
+        assert self.hung_up.wait(20)
+        request.on_wait(None)
+        raise protocol.ProviderLost("lost")
+
+    def list_models(self):
+        return []
+
+
 @pytest.fixture
 def watcher():
     """Who is told of failed tries."""
@@ -338,3 +355,38 @@ def test_what_is_no_providers_error_is_raised_as_it_is(tried, clock):
         list(tried(_Scripted([lambda: 1 / 0]), circuits=[circuit]))
 
     assert circuit.state.state == "closed"
+
+
+def test_a_call_is_ended_while_its_provider_is_waited_for(tried, watcher):
+    """An answer that is not streamed may be minutes away, and its caller waits for it here."""
+    provider = _Silent()
+    attempts = tried(provider, with_clock=SYSTEM_CLOCK, stream=False)
+    failed: list[Exception] = []
+
+    def read() -> None:
+        try:
+            list(attempts)
+        except protocol.ProviderError as fault:
+            failed.append(fault)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    assert provider.asked.wait(10)
+
+    attempts.close()
+    reading.join(10)
+
+    assert [type(each) for each in failed] == [protocol.ProviderLost]
+    assert len(watcher.told) == 1
+
+
+def test_a_call_that_was_ended_before_it_waits_is_not_waited_for(tried):
+    """The stop came while the connection was made."""
+    provider = _Silent()
+    attempts = tried(provider)
+    attempts.close()
+
+    with pytest.raises(protocol.ProviderError):
+        list(attempts)
+
+    assert provider.hung_up.is_set()

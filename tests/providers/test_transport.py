@@ -31,7 +31,9 @@ ENDLESS = [
 def send(wire):
     """Send one request to the server; limits may be named."""
 
-    def sending(path="/chat/completions", method="POST", *, is_written_first=False, **limits):
+    def sending(
+        path="/chat/completions", method="POST", *, is_written_first=False, on_wait=None, **limits
+    ):
         config = ProviderConfig("up", "openai", base_url=wire.url, api_key=KEY, **limits)
         return Transport(config).send(
             method,
@@ -39,6 +41,7 @@ def send(wire):
             body={"a": "ü"},
             headers={"X-Ours": "1"},
             is_written_first=is_written_first,
+            on_wait=on_wait,
         )
 
     return sending
@@ -208,6 +211,33 @@ def test_the_time_of_a_whole_answer_ends_too(wire, send):
         send(is_written_first=True, total_timeout_s=0.1)
 
     assert wire.hung_up.wait(10)
+
+
+def test_a_wait_for_an_answer_can_be_ended(wire, send):
+    """What nobody wants any more holds neither a thread nor the provider."""
+    wire.replies([HOLD])
+    told: list[protocol.HangUp | None] = []
+
+    def hang_up(how: protocol.HangUp | None) -> None:
+        told.append(how)
+        if how is not None:
+            threading.Timer(0.05, how).start()
+
+    with pytest.raises(protocol.ProviderLost):
+        send(on_wait=hang_up)
+
+    assert wire.hung_up.wait(10)
+    assert [each is None for each in told] == [False, True]
+
+
+def test_an_answer_is_no_longer_hung_up_on(wire, send):
+    """Its connection may be another call's by then."""
+    wire.replies([whole(b"fine")])
+    told: list[protocol.HangUp | None] = []
+
+    assert send(on_wait=told.append).whole() == b"fine"
+
+    assert [each is None for each in told] == [False, True]
 
 
 PINGS = [head("200 OK", CHUNKED), *[_chunk(b": ping\n\n"), 0.05] * 100]

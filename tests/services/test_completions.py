@@ -1,5 +1,8 @@
 """The `/v1` call as services see it: relayed or written, booked, and nothing kept of it."""
 
+import threading
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -7,8 +10,9 @@ from schemas.openai import ChatCall
 from services import authentication, completions
 from services.errors import NotFound, UpstreamFailed
 from services.relays import CHAT
-from tests.doubles.wire_server import head, whole
+from tests.doubles.wire_server import HOLD, head, whole
 from tests.factories.models import make_provider
+from tests.streams.scripts import wait_until
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -198,3 +202,25 @@ def test_the_list_shows_what_can_be_called(admin, principal, wired):
     assert seen == [["acme/m", "demo/echo"], ["acme/m"], []]
     with pytest.raises(NotFound):
         completions.get_model("acme/m")
+
+
+def test_a_call_that_is_not_streamed_is_stopped_at_once(alice, wired):
+    """Its caller waits no longer, nor does the provider write for nobody."""
+    wired.replies([HOLD])
+    answers: list[Any] = []
+    body = {"model": "acme/m", **HELLO}
+    asking = threading.Thread(
+        target=lambda: answers.append(alice.post("/v1/chat/completions", json=body))
+    )
+    asking.start()
+    wait_until(lambda: bool(wired.requests))
+    (running,) = alice.get("/api/streams").json["items"]
+
+    stopped = alice.delete(f"/api/streams/{running['id']}")
+    asking.join(20)
+
+    assert stopped.status_code == 204
+    assert not asking.is_alive()
+    assert wired.hung_up.wait(10)
+    (record,) = alice.get("/api/costs/records").json["items"]
+    assert record["status"] == "cancelled"
