@@ -4,6 +4,7 @@ For answers that were kept in one form and are asked for in the other: all choic
 probabilities, tool calls, and fields that nobody here knows.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,26 @@ COMPLETION, CHUNK = "chat.completion", "chat.completion.chunk"
 TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 OF_CHOICES = ("index", "delta", "message", "logprobs", "finish_reason")
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+_decoder = msgspec.json.Decoder()
+
+
+def _decode(raw: bytes) -> Any:
+    """What a provider sent, halves of a code point that it cut over two chunks among it."""
+    try:
+        return _decoder.decode(raw)
+    except msgspec.DecodeError:
+        return json.loads(raw)
+
+
+def _mended(value: dict[str, Any]) -> dict[str, Any]:
+    """The same with such halves put together; one without its other is replaced."""
+    try:
+        _encode(value)
+    except UnicodeEncodeError:
+        halves = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+        mended: dict[str, Any] = json.loads(halves.decode("utf-16-le", "replace"))
+        return mended
+    return value
 
 
 def is_whole(raw: bytes) -> bool:
@@ -38,12 +58,12 @@ def assembled(raws: Sequence[bytes], usage: Mapping[str, Any]) -> dict[str, Any]
         for choice in chunk.get("choices") or ():
             _add(choices.setdefault(choice.get("index", 0), {}), choice)
     listed = [{"index": index, **_closed(choices[index])} for index in sorted(choices)]
-    return {**whole, "object": COMPLETION, "choices": listed, "usage": usage}
+    return _mended({**whole, "object": COMPLETION, "choices": listed, "usage": usage})
 
 
 def taken_apart(raw: bytes) -> list[bytes]:
     """A completion as chunks: each choice's message in one, then why each ended."""
-    whole = _decode(raw)
+    whole = _mended(_decode(raw))
     head = {name: value for name, value in whole.items() if name not in {"choices", "usage"}}
     head["object"] = CHUNK
     choices = whole.get("choices") or []

@@ -57,7 +57,7 @@ def declared_providers(settings: Settings) -> Iterator[tuple[str, tuple[NewProvi
     """The declared providers by id, each with where it was declared.
 
     Raises:
-        SettingsError: the TOML file cannot be read as what it must be.
+        SettingsError: the TOML file, or a variable, cannot be read as what it must be.
     """
     for each in _from_file(settings.providers_file):
         yield each.id, (each, "file")
@@ -70,7 +70,17 @@ def declared_providers(settings: Settings) -> Iterator[tuple[str, tuple[NewProvi
 
 
 def _plain(name: str, url: str, secret: str) -> NewProvider:
-    return NewProvider(id=name, wire_format=name, base_url=url, secret=secret or None)
+    given = {"id": name, "wire_format": name, "base_url": url}
+    if secret:
+        given["secret"] = secret
+    try:
+        loaded: NewProvider = ProviderWriteSchema().load(given)
+    except ValidationError as fault:
+        wrong: Any = fault.messages
+        names = {"base_url": "BASE_URL", "secret": "API_KEY"}
+        told = [f"{name.upper()}_{names[key]}: {' '.join(wrong[key])}" for key in wrong]
+        raise SettingsError("; ".join(told)) from None  # its cause holds the key
+    return loaded
 
 
 def _from_file(path: Path | None) -> Iterator[NewProvider]:

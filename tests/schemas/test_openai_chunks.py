@@ -107,3 +107,24 @@ def test_a_whole_is_told_from_a_chunk():
     """Also where a text speaks of messages."""
     assert is_whole(msgspec.json.encode(WHOLE))
     assert not is_whole(_chunk({"content": 'the "message"'}))
+
+
+def test_halves_of_a_character_become_one_again():
+    """A provider cut it over two chunks; what was kept is asked for whole."""
+    raws = [
+        b'{"choices":[{"index":0,"delta":{"content":"so \\ud83d"}}]}',
+        b'{"choices":[{"index":0,"delta":{"content":"\\ude00"},"finish_reason":"stop"}]}',
+    ]
+
+    (choice,) = assembled(raws, USAGE)["choices"]
+
+    assert choice["message"]["content"] == "so \U0001f600"
+
+
+def test_a_half_without_its_other_is_replaced():
+    """Nobody could be sent it."""
+    raw = b'{"choices":[{"index":0,"message":{"content":"so \\ud83d"},"finish_reason":"stop"}]}'
+
+    first, _ = taken_apart(raw)
+
+    assert msgspec.json.decode(first)["choices"][0]["delta"]["content"] == "so \ufffd"

@@ -106,6 +106,22 @@ def test_the_environments_provider_is_there_with_its_models_and_no_demo(started,
     assert "openai/echo" in _model_ids(app)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"openai_base_url": "ftp://example.com"}, "OPENAI_BASE_URL: Must begin with http"),
+        ({"openai_api_key": "sk-a\n"}, "OPENAI_API_KEY: Must have no control"),
+        ({"anthropic_base_url": "https://a b"}, "ANTHROPIC_BASE_URL: Must have no spaces"),
+    ],
+)
+def test_a_provider_that_cannot_be_asked_is_said_at_the_start(started, wrong, words):
+    """Not at the first call; and without its key."""
+    with pytest.raises(SettingsError, match=words) as refused:
+        started(**wrong)
+
+    assert "sk-a" not in str(refused.value)
+
+
 def test_a_changed_key_takes_effect_at_the_next_start(started, upstream):
     """The environment's word counts over what is stored; a failed sync is made up for."""
     before = started(openai_base_url=upstream.url, openai_api_key="sk-wrong")
