@@ -5,6 +5,7 @@ from sqlalchemy import update
 
 from database.tables.platform import IdempotencyRecord
 from services.unit_of_work import unit_of_work
+from tests.streams.scripts import wait_until
 
 HOUR_S = 3600
 
@@ -124,12 +125,13 @@ def test_a_stream_is_joined_again(alice):
 
 
 @pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)
-def test_a_stream_whose_log_is_gone_is_said_to_be_over(alice, clock):
+def test_a_stream_whose_log_is_gone_is_said_to_be_over(app, alice, clock):
     """The message can still be read; its events cannot."""
     path = _conversation(alice)
     question = {"content": "hello there", "model": "demo/echo"}
     first = _post(alice, path, json=question)
     told = first.data
+    wait_until(lambda: not app.extensions["larder"].streams.running())  # its time begins then
     clock.advance(HOUR_S)
 
     again = _post(alice, path, json=question)
