@@ -55,7 +55,9 @@ def _write(larder: GunicornServer) -> int:
 
 def _figures(larder: GunicornServer) -> dict[str, Any]:
     """The reads of folders so far, whichever worker is asked."""
-    stats = larder.get("/api/cache/stats").json()
+    answer = larder.get("/api/cache/stats")
+    assert answer.status == 200, answer.data
+    stats = answer.json()
     (space,) = [each for each in stats["namespaces"] if each["namespace"] == "conversations"]
     found = [each for each in space["resources"] if each["resource"] == "folders"]
     nothing = {"reads": 0, "hits": 0, "misses": 0, "misses_by_reason": {}}
