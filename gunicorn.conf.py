@@ -6,6 +6,7 @@ themselves.
 """
 
 import gc
+import json
 import multiprocessing
 import os
 import shutil
@@ -14,10 +15,12 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from gunicorn import util
 from gunicorn.http import wsgi
 
 
@@ -167,10 +170,36 @@ class JoinedResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no ty
         sock.sendall(b"".join(pieces))
 
 
+def write_refusal(sock: Any, status: int, reason: str, detail: str) -> None:
+    """Answer what gunicorn itself refuses, before any application sees it, as Larder answers.
+
+    RFC 9457, in place of gunicorn's page for people.
+    """
+    request_id = str(uuid.uuid4())
+    code = "malformed" if status < 500 else "internal_error"  # noqa: PLR2004 (a status class)
+    problem = {
+        "type": f"urn:larder:problem:{code}",
+        "title": reason,
+        "status": status,
+        "detail": detail[:200] or reason,
+        "code": code,
+        "request_id": request_id,
+    }
+    body = json.dumps(problem)
+    head = [
+        f"HTTP/1.1 {status} {reason}",
+        "Connection: close",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        f"X-Request-Id: {request_id}",
+    ]
+    util.write_nonblock(sock, "\r\n".join([*head, "", body]).encode("latin-1"))
+
+
 def post_worker_init(worker: Any) -> None:
     """In each worker: warm what is asked for, and watch for the end."""
     app = worker.wsgi
-    wsgi.Response = JoinedResponse
+    wsgi.Response, util.write_error = JoinedResponse, write_refusal
     if hasattr(worker, "timeout_ctx"):
         worker.larder_idle = IdleConnections(worker)
         worker.timeout_ctx = worker.larder_idle.wait

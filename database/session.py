@@ -13,10 +13,11 @@ from weakref import WeakSet
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, MetaData, RootTransaction, event, text
-from sqlalchemy.exc import DisconnectionError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, MetaData, RootTransaction, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from config import SettingsError
 from database.write_lock import BEGIN, begin_writing
 from database.writers import Writers, is_replaced, remember_file
 
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 BUSY_TIMEOUT_MS = 10_000
+BACKENDS = ("sqlite", "postgresql")
 WRITERS = "larder_writers"
 """The option of an engine of SQLite that has its connections kept for writing."""
 _OPEN: WeakSet[Engine] = WeakSet()
@@ -58,7 +60,12 @@ db = SQLAlchemy(model_class=Base)
 
 
 def init_database(app: Flask, url: str, *, pool_size: int) -> None:
-    """Bind the extension to `app` and prepare its engine for `url`."""
+    """Bind the extension to `app` and prepare its engine for `url`.
+
+    Raises:
+        SettingsError: it is no URL of a database that Larder knows.
+    """
+    _check(url)
     options: dict[str, Any] = {"pool_pre_ping": False}
     if not url.startswith("sqlite"):
         options |= {
@@ -79,6 +86,15 @@ def init_database(app: Flask, url: str, *, pool_size: int) -> None:
     if url.startswith("sqlite"):
         with app.app_context():
             _prepare_sqlite(db.engine)
+
+
+def _check(url: str) -> None:
+    try:
+        backend = make_url(url).get_backend_name()
+    except (ArgumentError, ValueError):  # its text may hold the password
+        backend = ""
+    if backend not in BACKENDS:
+        raise SettingsError("DATABASE_URL must begin with sqlite:/// or postgresql://")
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import gevent
 import gevent.event
 import pytest
+from gunicorn import util
 from gunicorn.http import wsgi
 
 from config import Settings
@@ -66,9 +67,9 @@ class _App:
 @pytest.fixture
 def hooks() -> Iterator[dict[str, Any]]:
     """The functions that gunicorn calls; what they tell it and the collector is taken back."""
-    thresholds, response = gc.get_threshold(), wsgi.Response
+    thresholds, usual = gc.get_threshold(), (wsgi.Response, util.write_error)
     yield runpy.run_path(str(FILE))
-    wsgi.Response = response
+    wsgi.Response, util.write_error = usual
     gc.set_threshold(*thresholds)
     gc.unfreeze()
 
@@ -168,6 +169,7 @@ def test_a_workers_answers_are_sent_in_one_piece(hooks):
     hooks["post_worker_init"](_worker(_App()))
 
     assert wsgi.Response is hooks["JoinedResponse"]
+    assert util.write_error is hooks["write_refusal"]
 
 
 def test_a_workers_garbage_collector_leaves_its_start_alone(hooks):

@@ -11,6 +11,7 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app import create_app
+from config import SettingsError
 from database.session import (
     autocommit_connection,
     database_answers,
@@ -235,3 +236,14 @@ def test_a_command_leaves_all_that_it_wrote_in_the_file(tmp_path):
 
     left = sorted(each.name for each in server.instance_path.iterdir())
     assert left == ["larder.sqlite3", "secret_key"]
+
+
+@pytest.mark.parametrize(
+    "url", ["nope", "mysql://ann:hunter2@db/larder", "://x", "postgresql://ann:hunter2@db:port/x"]
+)
+def test_a_database_that_nobody_knows_is_said_at_the_start(settings, clock, url):
+    """A sentence, and no word of the password."""
+    with pytest.raises(SettingsError, match="DATABASE_URL must begin with") as refused:
+        create_app(replace(settings, database_url=url), clock=clock)
+
+    assert "hunter2" not in str(refused.value)

@@ -71,6 +71,24 @@ def test_a_body_that_does_not_come_whole_is_not_carried_out(larder, path, wire, 
     assert "unexpected_error" not in larder.log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("wire", "status"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: \x01\r\n\r\n", 400),
+        (b"POST /api/folders HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    ],
+    ids=["a control character", "a negative length", "a long line"],
+)
+def test_what_the_server_itself_refuses_is_a_problem_too(larder, wire, status):
+    """A client has one form of error to read, and an id to ask with."""
+    answered, document = _send_raw(larder, wire)
+
+    assert answered == document["status"] == status
+    assert (document["code"], document["type"]) == ("malformed", "urn:larder:problem:malformed")
+    assert document["request_id"]
+
+
 def _send_raw(larder: GunicornServer, wire: bytes) -> tuple[int, dict[str, Any]]:
     """Just these bytes, and nothing after them."""
     address = urlsplit(larder.url)
