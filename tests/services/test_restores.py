@@ -19,7 +19,10 @@ from services.startup import prepare
 from tests.cache.suite import Answers
 from tests.factories.caches import make_call
 
-pytestmark = pytest.mark.parametrize("cache_fields", ["memory"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("cache_fields", ["memory"], indirect=True),
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),  # whose backup is a file
+]
 ROW = "users:u1"
 
 
