@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from providers.protocol import Chunk, ProviderBroken, ProviderError
+from providers.protocol import SILENCE, Chunk, ProviderBroken, ProviderError
+from providers.reply import Reply
 from providers.sse import ServerEvent, SseReader
-from providers.transport import Reply
 
 __all__ = ["END", "Answer", "streamed"]
 
@@ -39,6 +39,8 @@ class Answer:
 def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> Iterator[Chunk]:
     """The chunks of an answer that comes as events; what came together is marked as such.
 
+    Where nothing comes for a while, `SILENCE` does.
+
     Args:
         reply: the events' bytes.
         chunk_of: an event's chunk, `None` for an event without one, `END` for the last.
@@ -48,10 +50,11 @@ def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> I
         ProviderBroken: the events ended before the answer did.
     """
     reader, has_begun, is_finished = SseReader(), False, False
-    pieces = reply.pieces()
+    pieces = reply.pieces(says_silence=True)
     try:
         for piece in pieces:
-            for chunk in _together(reader.feed(piece), chunk_of):
+            ready = _together(reader.feed(piece), chunk_of) if piece else (SILENCE,)
+            for chunk in ready:
                 if chunk is END:
                     _say_goodbye(reply, pieces)
                     return

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from providers.circuit import Circuit
 from providers.protocol import (
+    SILENCE,
     ChatRequest,
     Chunk,
     ChunkStream,
@@ -181,6 +182,8 @@ class Attempts:
         chunks = iter(stream)
         try:
             for chunk in chunks:
+                if chunk is SILENCE:
+                    continue
                 self._held.append(chunk)
                 if chunk.says_something or len(self._held) == MOST_HELD:
                     break

@@ -19,7 +19,7 @@ from providers.protocol import (
     ProviderRejected,
     Usage,
 )
-from providers.transport import Reply
+from providers.reply import Reply
 
 __all__ = ["EmbeddingsOf", "embeddings"]
 

@@ -22,8 +22,9 @@ from providers.protocol import (
     ProviderConfig,
     ProviderMalformed,
 )
+from providers.reply import Reply
 from providers.sse import ServerEvent
-from providers.transport import Reply, Transport
+from providers.transport import Transport
 
 __all__ = ["OpenAIProvider"]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 __all__ = [
+    "SILENCE",
     "ChatRequest",
     "Chunk",
     "ChunkStream",
@@ -41,6 +42,7 @@ class ProviderConfig:
     """How to reach one provider. Times are seconds.
 
     `api_version` is the version of its own API that a provider wants named (Azure, Anthropic).
+    A streamed answer says `SILENCE` after every `silence_s` in which nothing came.
     `proxy_url` and `no_proxy` say how https leaves the network (`providers.proxies`).
     """
 
@@ -54,6 +56,7 @@ class ProviderConfig:
     first_token_timeout_s: float = 120.0
     between_tokens_timeout_s: float = 60.0
     total_timeout_s: float = 600.0
+    silence_s: float = 15.0
     proxy_url: str = field(default="", repr=False)
     no_proxy: str = ""
 
@@ -125,16 +128,20 @@ class Chunk:
     is_followed: bool = field(default=False, compare=False)
 
     @property
+    def is_token(self) -> bool:
+        """Whether it is a piece of the answer, in whatever form and of whichever choice."""
+        return bool(
+            self.text or self.reasoning or self.tool_calls or self.has_audio or self.beside_chars
+        )
+
+    @property
     def says_something(self) -> bool:
         """Whether the answer itself has begun: a role, a ping or a count is no part of it."""
-        return bool(
-            self.text
-            or self.reasoning
-            or self.tool_calls
-            or self.finish_reason
-            or self.has_audio
-            or self.beside_chars
-        )
+        return self.is_token or bool(self.finish_reason)
+
+
+SILENCE = Chunk()
+"""In the place of a chunk: nothing has come for a while (`ProviderConfig.silence_s`)."""
 
 
 class ChunkStream(Protocol):

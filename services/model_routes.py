@@ -195,6 +195,7 @@ def config_of(
         first_token_timeout_s=settings.provider_first_token_timeout_s,
         between_tokens_timeout_s=settings.provider_between_tokens_timeout_s,
         total_timeout_s=settings.provider_total_timeout_s,
+        silence_s=settings.stream_heartbeat_s,
         proxy_url=settings.https_proxy,
         no_proxy=settings.no_proxy,
     )

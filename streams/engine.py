@@ -1,8 +1,9 @@
 """The stream engine: each answer is produced once, by nobody's connection, and read by anybody.
 
-`start` runs a `StreamPlan` on a thread of its own; `join` reads a stream from any position, in any
-worker; `stop` ends one from any worker. Threads begin lazily, so an engine made before a fork works
-after it; under gevent's patches they are greenlets.
+`start` begins a `StreamPlan`; who reads it produces it meanwhile, and where nobody does a thread of
+its own goes on (`streams.driving`). `join` reads a stream from any position, in any worker; `stop`
+ends one from any worker. Threads begin lazily, so an engine made before a fork works after it;
+under gevent's patches they are greenlets.
 """
 
 import threading
@@ -75,6 +76,7 @@ class StreamEngine:
         self._watch = Watch(
             running=self._productions,
             take_over=self._take_over,
+            carry_on=self._carry_on,
             stops_requested=self._stops_requested,
             clock=clock,
             limits=limits,
@@ -104,7 +106,9 @@ class StreamEngine:
         self._hooks = hooks
 
     def start(self, plan: StreamPlan) -> RunningStream:
-        """Produce an answer; returns when its first chunk is there, or it has ended.
+        """Begin an answer here; returns when its first chunk is there, or it has ended.
+
+        The rest is produced by whoever reads it, or waits for it, and without them all the same.
 
         Raises:
             ProviderError: the call failed before the first chunk, or the engine is shutting down.
@@ -113,23 +117,22 @@ class StreamEngine:
         """
         production = self._begin(plan)
         if not production.has_ended.is_set():
-            self._in_thread(production)
+            self._produce(production, production.begin)
         stream = RunningStream(production, self._finder.reader)
         stream.wait_begun()
         return stream
 
     def run(self, plan: StreamPlan) -> RunningStream:
-        """Produce an answer here and now, for a caller who waits for the whole of it.
+        """Produce an answer to its end, here and now, for a caller who waits for the whole of it.
 
-        It can be read, stopped and lost like any other; it only saves a thread and the way there
-        and back. A client that goes away stops it no more than with `start`.
+        It can be read, stopped and lost like any other.
 
         Raises:
             ProviderError, ValueError: as `start`.
         """
         production = self._begin(plan)
         if not production.has_ended.is_set():
-            self._produce(production)
+            self._produce(production, production.run)
         stream = RunningStream(production, self._finder.reader)
         stream.wait_begun()
         return stream
@@ -214,6 +217,7 @@ class StreamEngine:
             self._shelf.open(plan.stream_id),
             clock=self._clock,
             max_bytes=self._limits.stream_bytes,
+            in_context=self._guarded,
             on_end=self._retire,
         )
         with self._lock:
@@ -232,9 +236,9 @@ class StreamEngine:
             production.end(InternalFailure())
         return production
 
-    def _in_thread(self, production: Production) -> None:
+    def _in_thread(self, production: Production, work: Callable[[], None]) -> None:
         thread = threading.Thread(
-            target=self._produce, args=(production,), name="larder-stream", daemon=True
+            target=self._produce, args=(production, work), name="larder-stream", daemon=True
         )
         try:
             thread.start()
@@ -242,21 +246,30 @@ class StreamEngine:
             log.exception("stream_thread_refused")
             production.end(InternalFailure())
 
-    def _produce(self, production: Production) -> None:
-        self._guarded(production.run)
-        production.end(InternalFailure())  # unless it ran: then this does nothing
+    def _produce(self, production: Production, work: Callable[[], None]) -> None:
+        if not self._guarded(work):
+            production.end(InternalFailure())  # unless it ended: then this does nothing
+
+    def _carry_on(self, production: Production) -> None:
+        self._in_thread(production, production.run)
 
     def _take_over(self, production: Production) -> None:
         threading.Thread(
             target=self._guarded, args=(production.end,), name="larder-stream-end", daemon=True
         ).start()
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Run `work` in context; what it, or the context, raises is logged and goes no further."""
+    def _guarded(self, work: Callable[[], None]) -> bool:
+        """Run `work` in context; what it, or the context, raises is logged and goes no further.
+
+        Returns:
+            Whether it ran to its end.
+        """
         try:
             self._in_context(work)
         except Exception:
             log.exception("stream_work_failed")
+            return False
+        return True
 
     def _retire(self, production: Production) -> None:
         self._shelf.retire(production.plan.stream_id)

@@ -1,6 +1,6 @@
 """Finds a stream's log to read it, whichever worker produces it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -70,10 +70,16 @@ class StreamFinder:
                 return ()
         return found.after(-1) if found else ()
 
-    def reader(self, found: MemoryLog, after: int) -> Reader:
-        """A reader of a log that is at hand."""
+    def reader(
+        self, found: MemoryLog, after: int, drive: Callable[[], bool] | None = None
+    ) -> Reader:
+        """A reader of a log that is at hand; `drive` makes its next events, if it is his turn."""
         return Reader(
-            found, after=after, heartbeat_s=self._heartbeat_s, on_end_of_lost=self._mark_end
+            found,
+            after=after,
+            heartbeat_s=self._heartbeat_s,
+            on_end_of_lost=self._mark_end,
+            drive=drive,
         )
 
     def _mark_end(self, stream_id: str, event_id: int) -> None:

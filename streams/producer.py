@@ -6,13 +6,14 @@ provider's thread hangs and the end is made on another thread.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
 
-from providers.protocol import Chunk, ChunkStream, ProviderError, ProviderTimeout
+from providers.protocol import SILENCE, Chunk, ChunkStream, ProviderError, ProviderTimeout
+from streams.driving import DriverSeat
 from streams.errors import AnswerTooLarge, InternalFailure
 from streams.events import Draft, problem_draft
 from streams.logs.memory import MemoryLog
@@ -42,6 +43,7 @@ class Production:
         plan: what to do.
         log: where the events go.
         max_bytes: what the log, or the text, may take.
+        in_context: runs the end, which books, with whatever context it needs; never raises.
         on_end: called when the log is closed, whatever happened.
     """
 
@@ -52,6 +54,7 @@ class Production:
         *,
         clock: Clock,
         max_bytes: int,
+        in_context: Callable[[Callable[[], None]], object],
         on_end: Callable[["Production"], None],
     ) -> None:
         self.plan = plan
@@ -61,11 +64,14 @@ class Production:
         self.outcome: Outcome | None = None
         self._clock = clock
         self._max_bytes = max_bytes
+        self._in_context = in_context
         self._on_end = on_end
+        self._seat = DriverSeat()
         self._lock = threading.Lock()
         self._tally = Tally()
         self._drafts: list[Draft] = []
         self._chunks: ChunkStream | None = None
+        self._coming: Iterator[Chunk] | None = None
         self._interruption: Interruption | None = None
         self._is_claimed = False
         self._is_opened = False
@@ -84,16 +90,36 @@ class Production:
 
     def run(self) -> None:
         """Produce the answer to its end."""
-        failure: ProviderError | None = None
+        with self._seat:
+            while self._advance():
+                pass
+
+    def begin(self) -> None:
+        """Produce the first events; the rest is for whoever reads them."""
+        with self._seat:
+            self._advance()
+        self._seat.offer()
+
+    def advance(self) -> bool:
+        """Produce the next events as one who reads them.
+
+        Returns:
+            Whether this was the caller's turn, and may be again; if so, no new event means that
+            none has come for a while. If not, others produce the rest, or it is there.
+        """
+        if not self._seat.take():
+            return False
         try:
-            self._relay()
-        except ProviderError as error:
-            failure = error
-        except BaseException:  # a killed greenlet too must leave a booked, ended stream
-            if self._interruption is None:
-                log.exception("stream_production_failed", stream_id=self.plan.stream_id)
-            failure = InternalFailure()
-        self.end(failure)
+            return self._advance()
+        finally:
+            self._seat.leave()
+
+    def is_left(self) -> bool:
+        """Whether no reader produces the rest any more; who gets true has to `run` it.
+
+        To be asked at regular intervals, by one.
+        """
+        return self._seat.claim(is_urgent=self.is_interrupted)
 
     def interrupt(self, interruption: Interruption) -> bool:
         """End the stream from outside; returns whether it was still running.
@@ -147,22 +173,50 @@ class Production:
             self.has_ended.set()
             self.has_begun.set()
 
-    def _relay(self) -> None:
+    def _advance(self) -> bool:
+        """Produce up to what is shown next; false when there was nothing left to produce."""
+        if self._is_claimed:
+            return False
+        failure: ProviderError | None = None
+        try:
+            if self._relay():
+                return True
+        except ProviderError as error:
+            failure = error
+        except BaseException:  # a killed greenlet too must leave a booked, ended stream
+            if self._interruption is None:
+                log.exception("stream_production_failed", stream_id=self.plan.stream_id)
+            failure = InternalFailure()
+        if failure is not None:
+            _close(self._chunks)
+        self._in_context(lambda: self.end(failure))
+        self.end(InternalFailure())  # unless it ended: then this does nothing
+        return False
+
+    def _relay(self) -> bool:
+        """Take what comes, up to what readers see of it; false when no more is to come."""
+        if self._coming is None:
+            self._coming = self._opened()
+        was_opened, shown = self._is_opened, self.log.last_id
+        for chunk in self._coming:
+            if chunk is SILENCE:
+                return True
+            if not self._take(chunk):
+                _close(self._chunks)
+                return False
+            if not chunk.is_followed and (self.log.last_id > shown or not was_opened):
+                return True
+        return False
+
+    def _opened(self) -> Iterator[Chunk]:
         chunks = self.plan.pull()
         with self._lock:
             self._chunks = chunks
             is_wanted = self._interruption is None and not self._is_claimed
         if not is_wanted:
             _close(chunks)
-            return
-        try:
-            for chunk in chunks:
-                if not self._take(chunk):
-                    _close(chunks)
-                    return
-        except BaseException:
-            _close(chunks)
-            raise
+            return iter(())
+        return iter(chunks)
 
     def _take(self, chunk: Chunk) -> bool:
         """Log a chunk; false when the stream is not to go on."""
@@ -173,7 +227,7 @@ class Production:
             # Only now: an encoder remembers what it has said, and its closing words follow from it.
             drafts = self.plan.encode(chunk)
             self._last_chunk_at = now
-            if self._first_token_s is None and _is_token(chunk):
+            if self._first_token_s is None and chunk.is_token:
                 self._first_token_s = now - self._started_at
             self._tally.add(chunk)
             if self._is_opened:
@@ -204,13 +258,6 @@ class Production:
         error = InternalFailure()
         draft = problem_draft(error.code, "Internal error", retryable=True, detail=error.message)
         return replace(outcome, error=error, finish_reason=None), [draft]
-
-
-def _is_token(chunk: Chunk) -> bool:
-    """Whether it says something of an answer, in whatever form and of whichever choice."""
-    return bool(
-        chunk.text or chunk.reasoning or chunk.tool_calls or chunk.has_audio or chunk.beside_chars
-    )
 
 
 def _close(chunks: ChunkStream | None) -> None:

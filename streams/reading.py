@@ -27,10 +27,12 @@ class Reader:
         after: int,
         heartbeat_s: float,
         on_end_of_lost: Callable[[str, int], None] | None = None,
+        drive: Callable[[], bool] | None = None,
     ) -> None:
         self._log = log
         self._heartbeat_s = heartbeat_s
         self._on_end_of_lost = on_end_of_lost
+        self._drive = drive
         self.position = after
         self.was_cut = False
 
@@ -55,7 +57,8 @@ class Reader:
         """The events that are ready together, together; an empty batch is a heartbeat."""
         read, heartbeat_s, bell = self._log.read, self._heartbeat_s, Bell()
         while True:
-            batch = read(self.position, timeout_s=heartbeat_s, bell=bell)
+            is_made = self._is_made_here()
+            batch = read(self.position, timeout_s=0 if is_made else heartbeat_s, bell=bell)
             if batch is None:
                 yield from self._last_batch()
                 return
@@ -64,6 +67,15 @@ class Reader:
             yield batch
             if batch and batch[-1].terminal:
                 return
+
+    def _is_made_here(self) -> bool:
+        """Whether what comes next was pulled just now by this reader, or nothing came meanwhile."""
+        if self._drive is None or self.position < self._log.last_id or self._log.is_closed:
+            return False
+        if self._drive():
+            return True
+        self._drive = None
+        return False
 
     def _last_batch(self) -> Iterator[Sequence[Event]]:
         if isinstance(self._log, Replica) and self._log.is_lost:

@@ -26,6 +26,7 @@ class Watch:
     Args:
         running: the streams to look after.
         take_over: ends a production whose own thread hangs, without waiting for it.
+        carry_on: goes on with a production that no reader produces any more, likewise.
         stops_requested: which of these streams are to be stopped; raises what it likes.
     """
 
@@ -34,12 +35,14 @@ class Watch:
         *,
         running: Callable[[], Sequence[Production]],
         take_over: Callable[[Production], None],
+        carry_on: Callable[[Production], None],
         stops_requested: Callable[[Sequence[str]], Sequence[str]],
         clock: Clock,
         limits: StreamLimits,
     ) -> None:
         self._running = running
         self._take_over = take_over
+        self._carry_on = carry_on
         self._stops_requested = stops_requested
         self._clock = clock
         self._limits = limits
@@ -76,6 +79,8 @@ class Watch:
         return bool(running)
 
     def _hold_to_limits(self, production: Production, now: float) -> None:
+        if production.is_left():
+            self._carry_on(production)
         if production.is_interrupted:
             stream_id = production.plan.stream_id
             self._overdue[stream_id] += 1

@@ -22,8 +22,8 @@ from providers.protocol import (
     ProviderUnavailable,
 )
 from providers.refusals import words_to_show
+from providers.reply import Reply
 from providers.sse import ServerEvent
-from providers.transport import Reply
 
 __all__ = ["answer_of"]
 

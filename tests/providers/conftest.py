@@ -1,4 +1,4 @@
-"""A provider behind TLS, on real sockets."""
+"""A provider on real sockets, asked by the HTTP client, or behind TLS."""
 
 import socket
 import ssl
@@ -6,7 +6,11 @@ import threading
 
 import pytest
 
+from providers.protocol import ProviderConfig
+from providers.transport import Transport
 from tests.doubles.certificates import Authority
+
+KEY = "sk-key-of-ours"
 
 
 @pytest.fixture
@@ -39,3 +43,23 @@ def secured(wire, tmp_path):
     listening.shutdown(socket.SHUT_RDWR)
     listening.close()
     thread.join(5)
+
+
+@pytest.fixture
+def send(wire):
+    """Send one request to the server; limits may be named."""
+
+    def sending(
+        path="/chat/completions", method="POST", *, is_written_first=False, on_wait=None, **limits
+    ):
+        config = ProviderConfig("up", "openai", base_url=wire.url, api_key=KEY, **limits)
+        return Transport(config).send(
+            method,
+            path,
+            body={"a": "ü"},
+            headers={"X-Ours": "1"},
+            is_written_first=is_written_first,
+            on_wait=on_wait,
+        )
+
+    return sending

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from providers.answer import END, Answer, streamed
-from providers.protocol import Chunk, ProviderBroken, ProviderMalformed, ProviderTimeout
+from providers.protocol import SILENCE, Chunk, ProviderBroken, ProviderMalformed, ProviderTimeout
 from providers.sse import ServerEvent
 
 
@@ -18,8 +18,9 @@ class FakeReply:
         self.began_after = 0
         self.read = 0
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self, *, says_silence: bool) -> Iterator[bytes]:
         """What comes, piece by piece."""
+        assert says_silence
         for step in self._steps:
             if isinstance(step, Exception):
                 raise step
@@ -121,3 +122,12 @@ def test_an_answer_gives_its_chunks_and_closes_its_reply():
     assert [each.text for each in answer] == ["b"]
     answer.close()
     assert reply.is_closed
+
+
+def test_a_while_without_anything_is_said():
+    """So that whoever hands it on can give a sign of life."""
+    reply = FakeReply(_events("a"), b"", _events("last", "end"))
+
+    chunks = list(streamed(reply, _chunk_of))  # type: ignore[arg-type]  # as above
+
+    assert [chunk is SILENCE for chunk in chunks] == [False, True, False]

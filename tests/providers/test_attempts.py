@@ -8,7 +8,7 @@ import pytest
 from providers import protocol
 from providers.attempts import Attempts, Candidate, Reached
 from providers.circuit import Circuit, CircuitPolicy
-from providers.protocol import ChatRequest, Chunk, ProviderUnavailable, Usage
+from providers.protocol import SILENCE, ChatRequest, Chunk, ProviderUnavailable, Usage
 from providers.retries import RetryPolicy
 from telemetry.clock import SYSTEM_CLOCK
 
@@ -236,6 +236,13 @@ def test_after_the_first_word_nothing_is_tried_again(tried, said):
 def test_an_answer_without_a_word_is_an_answer(tried):
     """A model may have nothing to say."""
     assert list(tried(_Scripted([ROLE]))) == [ROLE]
+
+
+def test_a_silent_while_before_the_first_word_is_none_of_the_answer(tried):
+    """Nobody has been told anything yet, so there is nobody to be given a sign of life."""
+    chunks = list(tried(_Scripted([ROLE, SILENCE, WORD, SILENCE, END])))
+
+    assert [chunk is SILENCE for chunk in chunks] == [False, False, True, False]
 
 
 def test_what_is_held_back_is_bounded(tried):

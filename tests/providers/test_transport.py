@@ -1,6 +1,5 @@
 """The HTTP client of all adapters: what goes wrong on real sockets becomes an error of its kind."""
 
-import gzip
 import threading
 
 import msgspec
@@ -8,43 +7,11 @@ import pytest
 
 from providers import protocol
 from providers.protocol import ProviderConfig
-from providers.transport import MAX_BODY_BYTES, Transport
+from providers.transport import Transport
 from tests.doubles.redis_process import free_port
 from tests.doubles.wire_server import HOLD, head, whole
 
-KEY = "sk-key-of-ours"
 CHUNKED = "Transfer-Encoding: chunked"
-
-
-def _chunk(body):
-    return b"%x\r\n%b\r\n" % (len(body), body)
-
-
-ENDLESS = [
-    [head("200 OK", CHUNKED), _chunk(b"one"), HOLD],
-    [head("200 OK", "Connection: close"), b"one", HOLD],
-    [head("200 OK", "Content-Length: 100"), b"one", HOLD],
-]
-
-
-@pytest.fixture
-def send(wire):
-    """Send one request to the server; limits may be named."""
-
-    def sending(
-        path="/chat/completions", method="POST", *, is_written_first=False, on_wait=None, **limits
-    ):
-        config = ProviderConfig("up", "openai", base_url=wire.url, api_key=KEY, **limits)
-        return Transport(config).send(
-            method,
-            path,
-            body={"a": "ü"},
-            headers={"X-Ours": "1"},
-            is_written_first=is_written_first,
-            on_wait=on_wait,
-        )
-
-    return sending
 
 
 def test_a_request_goes_out_as_json_behind_the_base_url(wire, send):
@@ -70,120 +37,6 @@ def test_a_body_read_to_its_end_leaves_the_connection_for_the_next(wire):
     transport.send("GET", "/models", headers={}).whole()
 
     assert (len(wire.requests), wire.connections) == (2, 1)
-
-
-@pytest.mark.parametrize("steps", ENDLESS)
-def test_a_reply_that_is_closed_early_ends_its_connection(wire, send, steps):
-    """Pieces come as they are sent; a provider must notice and stop to generate."""
-    wire.replies(steps)
-    reply = send()
-    pieces = reply.pieces()
-
-    first = next(pieces)
-    reply.close()
-
-    assert first == b"one"
-    assert wire.hung_up.wait(10)
-
-
-@pytest.mark.parametrize("steps", ENDLESS)
-def test_a_reply_is_closed_from_another_thread_while_it_waits(wire, send, steps):
-    """That is how a stop reaches a provider that is silent."""
-    wire.replies(steps)
-    reply = send()
-    pieces = reply.pieces()
-    next(pieces)
-    failed = []
-
-    def read_on():
-        try:
-            next(pieces)
-        except protocol.ProviderBroken as fault:
-            failed.append(fault)
-
-    reader = threading.Thread(target=read_on)
-    reader.start()
-    reply.close()
-    reader.join(10)
-
-    assert len(failed) == 1
-
-
-def test_a_compressed_body_is_read(wire, send):
-    """Some providers compress unasked."""
-    wire.replies([whole(gzip.compress(b"fine"), "200 OK", "Content-Encoding: gzip")])
-
-    assert send().whole() == b"fine"
-
-
-def test_a_compressed_body_in_chunks_is_read(wire, send):
-    """The two codings may come together."""
-    packed = gzip.compress(b"fine")
-    start = head("200 OK", CHUNKED, "Content-Encoding: gzip")
-    wire.replies([start, _chunk(packed[:9]), _chunk(packed[9:]), b"0\r\n\r\n"])
-
-    assert send().whole() == b"fine"
-
-
-def test_chunks_that_arrive_together_are_handed_on_together(wire, send):
-    """A burst of tokens costs one turn, not one for each."""
-    chunks = b"".join(map(_chunk, (b"one", b"two", b"three")))
-    wire.replies([head("200 OK", CHUNKED) + chunks + b"0\r\n\r\n"])
-
-    assert list(send().pieces()) == [b"onetwothree"]
-
-
-@pytest.mark.parametrize(
-    "steps",
-    [
-        [head("200 OK", CHUNKED), _chunk(b"one"), b""],
-        [head("200 OK", CHUNKED), b"3\r\nlonger\r\n", b""],
-        [head("200 OK", CHUNKED), b"nonsense\r\n", b""],
-        [head("200 OK", "Content-Length: 100"), b"too little"],
-        [whole(b"no gzip at all", "200 OK", "Content-Encoding: gzip"), b""],
-    ],
-)
-def test_a_body_that_breaks_off_is_broken(wire, send, steps):
-    """Half an answer must not pass for a whole one."""
-    wire.replies(steps)
-
-    with pytest.raises(protocol.ProviderBroken):
-        send().whole()
-
-
-def test_a_body_without_end_is_refused(wire, send):
-    """The memory is finite."""
-    piece = _chunk(b"x" * 2**20)
-    wire.replies([head("200 OK", CHUNKED), *[piece] * (MAX_BODY_BYTES // 2**20 + 1), HOLD])
-
-    with pytest.raises(protocol.ProviderMalformed, match="too large"):
-        send().whole()
-
-    assert wire.hung_up.wait(10)
-
-
-@pytest.mark.parametrize(
-    ("steps", "limits", "words"),
-    [
-        ([HOLD], {"first_token_timeout_s": 0.1}, "did not answer in time"),
-        (ENDLESS[0], {"between_tokens_timeout_s": 0.1}, "stopped sending"),
-        (ENDLESS[1], {"between_tokens_timeout_s": 0.1}, "stopped sending"),
-        (ENDLESS[2], {"between_tokens_timeout_s": 0.1}, "stopped sending"),
-        (
-            [head("200 OK", CHUNKED), *[_chunk(b"x"), 0.05] * 100],
-            {"total_timeout_s": 0.2},
-            "took too long",
-        ),
-    ],
-)
-def test_each_time_limit_ends_the_call(wire, send, steps, limits, words):
-    """No first byte, a pause in the middle, a drip that never ends."""
-    wire.replies(steps)
-
-    with pytest.raises(protocol.ProviderTimeout, match=words):
-        send(**limits).whole()
-
-    assert wire.hung_up.wait(10)
 
 
 @pytest.mark.parametrize(
@@ -238,32 +91,6 @@ def test_an_answer_is_no_longer_hung_up_on(wire, send):
     assert send(on_wait=told.append).whole() == b"fine"
 
     assert [each is None for each in told] == [False, True]
-
-
-PINGS = [head("200 OK", CHUNKED), *[_chunk(b": ping\n\n"), 0.05] * 100]
-
-
-def test_pings_do_not_lengthen_the_wait_for_the_first_token(wire, send):
-    """Else a provider that only pings would never be left for another."""
-    wire.replies(PINGS)
-
-    with pytest.raises(protocol.ProviderTimeout, match="did not answer in time"):
-        list(send(first_token_timeout_s=0.3).pieces())
-
-    assert wire.hung_up.wait(10)
-
-
-def test_once_the_answer_has_begun_pings_keep_it_alive(wire, send):
-    """However long the provider thinks in its middle."""
-    wire.replies(PINGS)
-    reply = send(first_token_timeout_s=0.3, total_timeout_s=1)
-    pieces = reply.pieces()
-    next(pieces)
-
-    reply.note_beginning()
-
-    with pytest.raises(protocol.ProviderTimeout, match="took too long"):
-        list(pieces)
 
 
 def test_a_provider_that_is_not_there_is_unavailable():

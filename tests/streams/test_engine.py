@@ -216,8 +216,9 @@ def test_a_stop_works_while_the_call_is_being_opened():
     wait_until(lambda: engine.running() == ["s"])
 
     engine.stop("s")
-    starter.join(5)
+    wait_until(lambda: engine.running() == [])
     opened.set()
+    starter.join(5)
 
     assert [outcome.finish_reason for outcome in answer.booked] == ["cancelled"]
     assert script.closed.wait(5)

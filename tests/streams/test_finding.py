@@ -50,7 +50,8 @@ def test_a_silent_stream_gives_heartbeats():
     """A comment goes out at least every so often, which also finds out clients that went away."""
     engine = make_engine(limits=StreamLimits(heartbeat_s=0.05))
     script = Script().say("a")
-    reader = iter(engine.start(Answer(script=script).plan()).events(after=1))
+    engine.start(Answer(script=script).plan())
+    reader = iter(engine.join("s", after=1))
 
     assert next(reader) is HEARTBEAT
     script.finish()

@@ -7,17 +7,48 @@ import pytest
 from providers.protocol import ProviderTimeout
 from streams.engine import StreamHooks, StreamLimits
 from streams.limits import TimeLimits
-from tests.streams.scripts import Answer, Script, code_of, make_engine, wait_until
+from tests.streams.scripts import (
+    Answer,
+    Script,
+    code_of,
+    events_of,
+    make_engine,
+    names,
+    wait_until,
+)
 
 
 def test_a_provider_that_sends_nothing_runs_into_the_first_limit():
-    """The caller gets its failure although the provider's thread hangs."""
-    answer = Answer(script=Script(minds_close=False), time_limits=TimeLimits(first_chunk_s=0.05))
+    """The caller gets its failure."""
+    answer = Answer(time_limits=TimeLimits(first_chunk_s=0.05))
 
     with pytest.raises(ProviderTimeout):
         make_engine().start(answer.plan())
 
     assert [code_of(outcome) for outcome in answer.booked] == ["provider_timeout"]
+
+
+def test_an_adapter_that_hangs_keeps_no_stream_from_its_end():
+    """Only its caller has to wait for it; the answer is booked and its readers are told."""
+    script = Script(minds_close=False)
+    answer = Answer(script=script, time_limits=TimeLimits(first_chunk_s=0.05))
+    engine = make_engine()
+    told: list[ProviderTimeout] = []
+
+    def ask() -> None:
+        with pytest.raises(ProviderTimeout) as fault:
+            engine.start(answer.plan())
+        told.append(fault.value)
+
+    caller = threading.Thread(target=ask)
+    caller.start()
+
+    wait_until(lambda: engine.running() == [] and bool(answer.booked))
+    assert not told
+    assert names(events_of(engine)) == ["error"]
+    script.finish()
+    caller.join(5)
+    assert told
 
 
 def test_a_pause_between_chunks_runs_into_its_limit():
