@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from config import SettingsError
 from database.write_lock import BEGIN, begin_writing
-from database.writers import Writers, is_replaced, remember_file
+from database.writer import Writer, is_replaced, remember_file
 
 __all__ = [
     "BUSY_TIMEOUT_MS",
@@ -36,9 +36,10 @@ __all__ = [
 ]
 
 BUSY_TIMEOUT_MS = 10_000
+PATIENCE_S = BUSY_TIMEOUT_MS / 1000
 BACKENDS = ("sqlite", "postgresql")
-WRITERS = "larder_writers"
-"""The option of an engine of SQLite that has its connections kept for writing."""
+WRITER = "larder_writer"
+"""The option of an engine of SQLite that has its connection for writing."""
 _OPEN: WeakSet[Engine] = WeakSet()
 
 
@@ -78,7 +79,7 @@ def init_database(app: Flask, url: str, *, pool_size: int) -> None:
         options |= {
             "pool_size": 20,
             "max_overflow": 200,
-            "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000},
+            "connect_args": {"timeout": PATIENCE_S},
         }
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
@@ -99,7 +100,7 @@ def _check(url: str) -> None:
 
 def _prepare_sqlite(engine: Engine) -> None:
     _OPEN.add(engine)
-    engine.update_execution_options(**{WRITERS: Writers(engine)})
+    engine.update_execution_options(**{WRITER: Writer(engine)})
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "checkout", _on_sqlite_checkout)
     event.listen(engine, "begin", _on_sqlite_begin)
@@ -170,19 +171,14 @@ def write_transaction() -> Iterator[tuple[Connection, RootTransaction]]:
     Services write through the unit of work alone; beside it only the generations' store does.
     """
     engine = db.engine
-    writers: Writers | None = engine.get_execution_options().get(WRITERS)
-    connection = engine.connect() if writers is None else writers.take()
-    try:
+    writer: Writer | None = engine.get_execution_options().get(WRITER)
+    given = writer.connection(patience_s=PATIENCE_S) if writer else engine.connect()
+    with given as connection:
         transaction = connection.begin()
         try:
             yield connection, transaction
         finally:
             transaction.close()
-    finally:
-        if writers is None:
-            connection.close()
-        else:
-            writers.give_back(connection)
 
 
 @contextmanager
