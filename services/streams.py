@@ -6,7 +6,7 @@ A stream belongs to its user; anybody else's is not there.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from cache.namespaces import STREAMS
 from cache.scopes import UserId
@@ -102,6 +102,8 @@ def stop_stream(owner: UserId, stream_id: str) -> None:
 def stops_requested(stream_ids: Sequence[str]) -> Collection[str]:
     """Which of these streams are to be stopped, by the marks of other workers."""
     with read_session() as session:
-        return session.scalars(
-            select(Stream.id).where(Stream.id.in_(stream_ids), Stream.is_stop_requested)
+        # By the index of the running ones: a list of hundreds of ids takes longer to bind.
+        marked = session.scalars(
+            select(Stream.id).where(text("status = 'running'"), Stream.is_stop_requested)
         ).all()
+    return set(marked).intersection(stream_ids)

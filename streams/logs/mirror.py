@@ -24,6 +24,10 @@ __all__ = ["Mirror", "MirrorSignals"]
 
 SHORTEST_PAUSE_S = 0.02
 """However many streams begin: what comes together goes in one round."""
+LONGEST_PAUSE_S = 0.15
+"""However long a round takes: stops come with the rounds."""
+PAUSE_BY_ROUND = 4
+"""How much longer than a round the pause after it is: many streams must not take all the time."""
 UNTOLD_S = 0.1
 """How old a stream becomes that is not kept before the others hear of it: embeddings are over by
 then. A stop that comes sooner finds its way through the database."""
@@ -122,16 +126,23 @@ class Mirror:
             if not tracked:
                 self._quiet.set()
                 return False
+        began_s = self._clock.monotonic()
         try:
             self._round(tracked)
         except OutOfReach as fault:
             self._lose_touch(tracked, fault)
         else:
             self._backoff_s = 0.0
-            shortest_s = min(SHORTEST_PAUSE_S, self._limits.mirror_interval_s)
-            self._loop.rest(shortest_s)
-            self._loop.pause(self._limits.mirror_interval_s - shortest_s)
+            self._pace(self._clock.monotonic() - began_s)
         return True
+
+    def _pace(self, took_s: float) -> None:
+        """Pause after a round; a stream that begins meanwhile may shorten that."""
+        needed_s = PAUSE_BY_ROUND * took_s
+        interval_s = max(self._limits.mirror_interval_s, min(needed_s, LONGEST_PAUSE_S))
+        shortest_s = min(interval_s, max(SHORTEST_PAUSE_S, needed_s))
+        self._loop.rest(shortest_s)
+        self._loop.pause(interval_s - shortest_s)
 
     def _lose_touch(self, tracked: Sequence[_Mirrored], fault: OutOfReach) -> None:
         if not self._backoff_s:

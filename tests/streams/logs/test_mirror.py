@@ -292,3 +292,39 @@ def test_a_log_that_nobody_reads_later_shows_that_it_lives_and_that_it_ended():
 
     assert mirroring.mirror.drain(5)
     assert mirroring.shared.fetch([("s", -1)])[0].owner is None
+
+
+@pytest.mark.parametrize(
+    ("took_s", "rests"),
+    [
+        (0.001, [("rest", 0.02), ("pause", 0.08)]),
+        (0.01, [("rest", 0.04), ("pause", 0.06)]),
+        (0.03, [("rest", 0.12), ("pause", 0.0)]),
+        (2.0, [("rest", 0.15), ("pause", 0.0)]),
+    ],
+)
+def test_a_round_that_takes_long_is_followed_by_a_longer_pause(monkeypatch, took_s, rests):
+    """Many streams must not take all of the worker's time; nor may a stop wait for ever."""
+    clock = FakeClock()
+    mirroring = Mirroring(clock)
+    taken: list[tuple[str, float]] = []
+    write = mirroring.shared.write
+
+    def write_slowly(worker_id: str, writings: Sequence[Writing]) -> Written:
+        clock.advance(took_s)
+        return write(worker_id, writings)
+
+    def take(name: str, seconds: float) -> None:
+        taken.append((name, round(seconds, 6)))
+
+    monkeypatch.setattr(mirroring.shared, "write", write_slowly)
+    monkeypatch.setattr(mirroring.mirror, "_limits", StreamLimits())
+    for name in ("rest", "pause"):
+        monkeypatch.setattr(mirroring.mirror._loop, name, partial(take, name))  # noqa: SLF001 (its pace is the point)
+    mirroring.say("a")
+    mirroring.track()
+
+    wait_until(lambda: len(taken) >= 2)
+    mirroring.finish()
+
+    assert taken[:2] == rests
