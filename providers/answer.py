@@ -39,7 +39,7 @@ class Answer:
 def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> Iterator[Chunk]:
     """The chunks of an answer that comes as events; what came together is marked as such.
 
-    Where nothing comes for a while, `SILENCE` does.
+    Where nothing comes for a while, or what comes is no chunk, `SILENCE` is given.
 
     Args:
         reply: the events' bytes.
@@ -53,8 +53,7 @@ def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> I
     pieces = reply.pieces(says_silence=True)
     try:
         for piece in pieces:
-            ready = _together(reader.feed(piece), chunk_of) if piece else (SILENCE,)
-            for chunk in ready:
+            for chunk in _together(reader.feed(piece), chunk_of):
                 if chunk is END:
                     _say_goodbye(reply, pieces)
                     return
@@ -76,7 +75,7 @@ def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> I
 def _together(
     events: Iterable[ServerEvent], chunk_of: Callable[[ServerEvent], Chunk | None]
 ) -> Iterator[Chunk]:
-    """The chunks of events that came together; each that another follows is marked."""
+    """The chunks of events that came together, each that another follows marked; or `SILENCE`."""
     ready: Chunk | None = None
     try:
         for event in events:
@@ -93,8 +92,7 @@ def _together(
         if ready is not None:
             yield ready
         raise
-    if ready is not None:
-        yield ready
+    yield SILENCE if ready is None else ready
 
 
 def _say_goodbye(reply: Reply, pieces: Iterator[bytes]) -> None:

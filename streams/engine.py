@@ -216,7 +216,7 @@ class StreamEngine:
             plan,
             self._shelf.open(plan.stream_id),
             clock=self._clock,
-            max_bytes=self._limits.stream_bytes,
+            limits=self._limits,
             in_context=self._guarded,
             on_end=self._retire,
         )

@@ -16,6 +16,7 @@ from providers.protocol import SILENCE, Chunk, ChunkStream, ProviderError, Provi
 from streams.driving import DriverSeat
 from streams.errors import AnswerTooLarge, InternalFailure
 from streams.events import Draft, problem_draft
+from streams.limits import StreamLimits
 from streams.logs.memory import MemoryLog
 from streams.outcome import Outcome, Tally
 from streams.plan import StreamPlan
@@ -42,7 +43,8 @@ class Production:
     Args:
         plan: what to do.
         log: where the events go.
-        max_bytes: what the log, or the text, may take.
+        limits: what the log, or the text, may take; how long who reads it by `advance` may go
+            without hearing anything.
         in_context: runs the end, which books, with whatever context it needs; never raises.
         on_end: called when the log is closed, whatever happened.
     """
@@ -53,7 +55,7 @@ class Production:
         log: MemoryLog,
         *,
         clock: Clock,
-        max_bytes: int,
+        limits: StreamLimits,
         in_context: Callable[[Callable[[], None]], object],
         on_end: Callable[["Production"], None],
     ) -> None:
@@ -63,7 +65,8 @@ class Production:
         self.has_ended = threading.Event()
         self.outcome: Outcome | None = None
         self._clock = clock
-        self._max_bytes = max_bytes
+        self._max_bytes = limits.stream_bytes
+        self._heartbeat_s = limits.heartbeat_s
         self._in_context = in_context
         self._on_end = on_end
         self._seat = DriverSeat()
@@ -75,7 +78,7 @@ class Production:
         self._interruption: Interruption | None = None
         self._is_claimed = False
         self._is_opened = False
-        self._started_at = self._last_chunk_at = clock.monotonic()
+        self._started_at = self._last_chunk_at = self._heard_at = clock.monotonic()
         self._first_token_s: float | None = None
 
     @property
@@ -194,17 +197,21 @@ class Production:
         return False
 
     def _relay(self) -> bool:
-        """Take what comes, up to what readers see of it; false when no more is to come."""
+        """Take what comes, up to what readers hear of it; false when no more is to come."""
         if self._coming is None:
             self._coming = self._opened()
         was_opened, shown = self._is_opened, self.log.last_id
         for chunk in self._coming:
-            if chunk is SILENCE:
-                return True
-            if not self._take(chunk):
-                _close(self._chunks)
-                return False
-            if not chunk.is_followed and (self.log.last_id > shown or not was_opened):
+            if chunk is not SILENCE:
+                if not self._take(chunk):
+                    _close(self._chunks)
+                    return False
+                if chunk.is_followed:
+                    continue
+            now = self._clock.monotonic()
+            is_news = self.log.last_id > shown or self._is_opened > was_opened
+            if is_news or now - self._heard_at >= self._heartbeat_s:
+                self._heard_at = now
                 return True
         return False
 

@@ -57,6 +57,8 @@ def _read(reply: FakeReply) -> list[tuple[str, bool]]:
     """The chunks' texts, and whether each is followed; also of an answer that fails."""
     seen: list[tuple[str, bool]] = []
     for chunk in streamed(reply, _chunk_of):  # type: ignore[arg-type]  # it does what a reply does
+        if chunk is SILENCE:
+            continue
         seen.append((chunk.text or str(chunk.finish_reason), chunk.is_followed))
         chunk.text = "seen"  # too late: it was handed on
     return seen
@@ -124,10 +126,13 @@ def test_an_answer_gives_its_chunks_and_closes_its_reply():
     assert reply.is_closed
 
 
-def test_a_while_without_anything_is_said():
-    """So that whoever hands it on can give a sign of life."""
-    reply = FakeReply(_events("a"), b"", _events("last", "end"))
+@pytest.mark.parametrize("quiet", [b"", b": ping\n\n", _events("ping"), b"data: hal"])
+def test_a_while_without_a_chunk_is_said(quiet):
+    """So that whoever hands the answer on can give a sign of life."""
+    reply = FakeReply(_events("a"), quiet, b"\n\n", _events("last", "end"))
 
     chunks = list(streamed(reply, _chunk_of))  # type: ignore[arg-type]  # as above
 
-    assert [chunk is SILENCE for chunk in chunks] == [False, True, False]
+    assert chunks[0].text == "a"
+    assert chunks[1] is SILENCE
+    assert chunks[-1].finish_reason == "stop"

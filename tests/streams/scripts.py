@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from providers.protocol import SILENCE, Chunk, ChunkStream, ProviderBroken
+from providers.protocol import Chunk, ChunkStream, ProviderBroken
 from streams.engine import StreamEngine, StreamHooks, StreamLimits, StreamPlan
 from streams.events import Draft, Event, problem_draft
 from streams.limits import TimeLimits
@@ -54,10 +54,6 @@ class Script:
         for chunk in chunks:
             self._queue.put(chunk)
         return self
-
-    def silent(self) -> "Script":
-        """For a while nothing comes."""
-        return self.give(SILENCE)
 
     def fail(self, error: BaseException) -> "Script":
         """The provider breaks."""

@@ -2,6 +2,9 @@
 
 import threading
 
+import pytest
+
+from providers.protocol import SILENCE, Chunk
 from streams.driving import MOST_MISSED, DriverSeat
 from streams.engine import StreamLimits
 from streams.events import HEARTBEAT, Event
@@ -159,22 +162,26 @@ def test_several_readers_get_the_same_whoever_pulls():
     assert seen == ["0123456789"] * 8
 
 
-def test_a_reader_that_pulls_gives_signs_of_life():
-    """When its provider is silent; it goes on pulling."""
+@pytest.mark.parametrize("quiet", [SILENCE, Chunk()])
+def test_a_reader_that_pulls_gives_signs_of_life(quiet):
+    """When its provider is silent, or only pings; it goes on pulling."""
     script = Pulled()
-    script.say("a").silent().say("b").finish()
+    script.say("a").give(quiet).say("b").finish()
+    engine = make_engine(limits=StreamLimits(heartbeat_s=0))
 
-    read = list(make_engine().start(Answer(script=script).plan()).events())
+    read = list(engine.start(Answer(script=script).plan()).events())
 
-    assert [e.name if isinstance(e, Event) else e for e in read] == [
-        *("start", "delta", HEARTBEAT, "delta", "usage", "done")
+    assert [e.name if isinstance(e, Event) else e for e in read if e is not HEARTBEAT] == [
+        *("start", "delta", "delta", "usage", "done")
     ]
+    assert read[2] is HEARTBEAT
     assert set(script.threads) == {threading.current_thread()}
 
 
-def test_what_shows_nothing_is_no_sign_of_life():
-    """A count that the client did not ask for, say."""
-    script = Script().say("a", "", "b").finish()
+@pytest.mark.parametrize("quiet", [SILENCE, Chunk()])
+def test_signs_of_life_are_given_when_they_are_due(quiet):
+    """However often a provider pings, and whatever it counts that the client did not ask for."""
+    script = Script().say("a").give(quiet, quiet).say("b").finish()
 
     read = list(make_engine().start(Answer(script=script).plan()).events())
 

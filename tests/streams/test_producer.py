@@ -40,7 +40,7 @@ def make_production(answer: Answer) -> Production:
         answer.plan(),
         MemoryLog("s"),
         clock=SYSTEM_CLOCK,
-        max_bytes=10**6,
+        limits=StreamLimits(stream_bytes=10**6),
         in_context=lambda work: work(),
         on_end=lambda _: None,
     )
