@@ -23,7 +23,7 @@ ROUNDS = 3
 SECONDS = 3.0
 LENGTHS = (64, 256, 1024)
 """Tokens of an answer: a sentence or two, a few paragraphs, a page."""
-STEPS = (100, 200, 300, 400, 600, 800, 1000, 1500, 2000)
+STEPS = (100, 200, 300, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000)
 FIRST_TOKEN_LIMIT_S = 1.0
 
 

@@ -178,7 +178,7 @@ def test_a_stream_that_just_ends_is_broken(wire, wired, end):
 
     assert next(stream).text == "a"
     with pytest.raises(protocol.ProviderBroken):
-        next(stream)
+        list(stream)
 
 
 def test_a_connection_that_breaks_after_the_end_changes_nothing(wire, wired):

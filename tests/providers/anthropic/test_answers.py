@@ -232,7 +232,7 @@ def test_a_stream_that_breaks_off_is_broken(provider):
 
     assert [next(stream).text for _ in range(3)] == ["", "You ", "said: "]
     with pytest.raises(protocol.ProviderBroken):
-        next(stream)
+        list(stream)
 
 
 @pytest.mark.parametrize(
@@ -330,4 +330,4 @@ def test_closing_ends_the_call(wire, wired):
     stream.close()
 
     with pytest.raises(protocol.ProviderBroken):
-        next(stream)
+        list(stream)
