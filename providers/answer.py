@@ -1,5 +1,6 @@
 """An accepted answer as chunks, whatever its wire format: read to its end, or ended early."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
@@ -39,7 +40,7 @@ class Answer:
 def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> Iterator[Chunk]:
     """The chunks of an answer that comes as events; what came together is marked as such.
 
-    Where nothing comes for a while, or what comes is no chunk, `SILENCE` is given.
+    Where nothing comes for a while, or nothing but pings, `SILENCE` is given.
 
     Args:
         reply: the events' bytes.
@@ -50,10 +51,11 @@ def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> I
         ProviderBroken: the events ended before the answer did.
     """
     reader, has_begun, is_finished = SseReader(), False, False
+    quiet = _Quiet(reply.silence_s)
     pieces = reply.pieces(says_silence=True)
     try:
         for piece in pieces:
-            for chunk in _together(reader.feed(piece), chunk_of):
+            for chunk in quiet.told(_together(reader.feed(piece), chunk_of)):
                 if chunk is END:
                     _say_goodbye(reply, pieces)
                     return
@@ -75,7 +77,7 @@ def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> I
 def _together(
     events: Iterable[ServerEvent], chunk_of: Callable[[ServerEvent], Chunk | None]
 ) -> Iterator[Chunk]:
-    """The chunks of events that came together, each that another follows marked; or `SILENCE`."""
+    """The chunks of events that came together; each that another follows is marked."""
     ready: Chunk | None = None
     try:
         for event in events:
@@ -92,7 +94,27 @@ def _together(
         if ready is not None:
             yield ready
         raise
-    yield SILENCE if ready is None else ready
+    if ready is not None:
+        yield ready
+
+
+class _Quiet:
+    """Since when no chunk has come; after `silence_s` without one it says so."""
+
+    def __init__(self, silence_s: float) -> None:
+        self._silence_s = silence_s
+        self._since_s = time.monotonic()
+
+    def told(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """The chunks of one piece, or `SILENCE` where there are none and it is time."""
+        first = next(chunks, None)
+        if first is not None:
+            yield first
+            yield from chunks
+            self._since_s = time.monotonic()
+        elif time.monotonic() - self._since_s >= self._silence_s:
+            self._since_s = time.monotonic()
+            yield SILENCE
 
 
 def _say_goodbye(reply: Reply, pieces: Iterator[bytes]) -> None:

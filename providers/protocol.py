@@ -141,7 +141,7 @@ class Chunk:
 
 
 SILENCE = Chunk()
-"""In the place of a chunk: nothing has come for a while (`ProviderConfig.silence_s`), or a ping."""
+"""In the place of a chunk: none has come for a while (`ProviderConfig.silence_s`)."""
 
 
 class ChunkStream(Protocol):
