@@ -1,9 +1,9 @@
 """Who pulls a stream's next events: whoever reads it, while they keep up; else a thread of its own.
 
 A thread beside each reader's would take turns with it at the interpreter for every event, and each
-turn is a call to the kernel (`docs/performance.md`, "Relaying"). So once a stream has begun, the reader that has had everything pulls what comes
-next. It owns nothing by that: when it stays away, because its client is slow or gone, a thread of
-the stream's own goes on in its place.
+turn is a call to the kernel (`docs/performance.md`, "Relaying"). So once a stream has begun, the
+reader that has had everything pulls what comes next. It owns nothing by that: when it stays away,
+because its client is slow or gone, a thread of the stream's own goes on in its place.
 """
 
 import threading
