@@ -55,8 +55,8 @@ def completions(all_servers: Sequence[Server], direct: Server) -> None:
 def tokens(all_servers: Sequence[Server], direct: Server) -> None:
     """CPU of a streamed token by the answer's length, and the delay of one that is paced."""
     click.echo("\nStreamed tokens: CPU of the server a token, 16 clients, no pause between tokens")
-    for length in LENGTHS:
-        _cpu_of_tokens(all_servers, length)
+    spent = {length: _cpu_of_tokens(all_servers, length) for length in LENGTHS}
+    _show_price(spent[LENGTHS[0]], spent[LENGTHS[-1]])
     click.echo("Delay of a token: one client, 10 ms between tokens; p50 of the gaps, and the first")
     for server in (direct, *all_servers):
         seen = load.stream_repeatedly(
@@ -68,7 +68,8 @@ def tokens(all_servers: Sequence[Server], direct: Server) -> None:
         )
 
 
-def _cpu_of_tokens(all_servers: Sequence[Server], length: int) -> None:
+def _cpu_of_tokens(all_servers: Sequence[Server], length: int) -> dict[str, float]:
+    """Seconds a token for each server, the call's own price spread over its tokens."""
     spent: dict[str, list[float]] = {}
     rates: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
@@ -80,12 +81,26 @@ def _cpu_of_tokens(all_servers: Sequence[Server], length: int) -> None:
             _check(server, seen, length)
             spent.setdefault(server.name, []).append((server.cpu_s() - before_s) / seen.tokens)
             rates.setdefault(server.name, []).append(seen.answers / seen.took_s)
-    floor_s = statistics.median(spent[all_servers[0].name])
-    for name, each in spent.items():
-        cpu_s = statistics.median(each)
+    medians = {name: statistics.median(each) for name, each in spent.items()}
+    floor_s = medians[all_servers[0].name]
+    for name, cpu_s in medians.items():
         click.echo(
             f"  {length:>5} tokens  {name:<16}{cpu_s * 1e6:>7.1f} µs  {cpu_s / floor_s:>5.2f}"
             f" x aiohttp  {statistics.median(rates[name]):>7.0f} streams/s"
+        )
+    return medians
+
+
+def _show_price(short: dict[str, float], long: dict[str, float]) -> None:
+    """A call and each token of it apart: the line through the shortest and the longest answer."""
+    fewest, most = LENGTHS[0], LENGTHS[-1]
+    further = {name: (long[name] * most - short[name] * fewest) / (most - fewest) for name in long}
+    floor_s = next(iter(further.values()))
+    for name, token_s in further.items():
+        call_s = (short[name] - token_s) * fewest
+        click.echo(
+            f"  a further token  {name:<11}{token_s * 1e6:>7.1f} µs  {token_s / floor_s:>5.2f}"
+            f" x aiohttp  {call_s * 1e6:>7.0f} µs for a call without its tokens"
         )
 
 

@@ -17,7 +17,7 @@ from services.errors import Conflict, Invalid
 from services.idempotency import FirstAnswer
 from services.principal import Principal
 
-__all__ = ["idempotent", "repeatable"]
+__all__ = ["Rejoin", "idempotent", "repeatable"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 Rejoin = Callable[[Principal, str], Response | None]

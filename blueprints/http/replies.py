@@ -1,18 +1,49 @@
 """Answers of models as responses: whole, or as server-sent events, with what `/v1` says of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from string import punctuation
 from urllib.parse import quote
 
 from flask import Response
 
 from blueprints.http.event_stream import event_stream
+from blueprints.http.idempotency import Rejoin
 from blueprints.http.limits import show_standing
+from services import streams
 from services.completions import Line, Reply
+from services.followed_streams import followed
+from services.principal import Principal
 
-__all__ = ["Framing", "respond"]
+__all__ = ["Framing", "framing", "rejoining", "respond"]
 
 Framing = Callable[[Iterable[Sequence[Line]]], Iterable[bytes]]
+
+
+def framing(frame: Callable[[Line], bytes], sign_of_life: bytes) -> Framing:
+    """How a client's dialect writes events: what is ready together goes out in one write.
+
+    Args:
+        frame: an event's bytes.
+        sign_of_life: what is written for an empty batch.
+    """
+
+    def frames(batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
+        for batch in batches:
+            yield b"".join(map(frame, batch)) if batch else sign_of_life
+
+    return frames
+
+
+def rejoining(frames: Framing) -> Rejoin:
+    """How a stream that a repeated request had begun is read again, from its first event."""
+
+    def rejoin(principal: Principal, stream_id: str) -> Response | None:
+        reader = streams.join_stream(principal.user_id, stream_id, after=-1)
+        if reader is None:
+            return None
+        return event_stream(frames(followed(reader)), {"X-Larder-Stream-Id": stream_id})
+
+    return rejoin
 
 
 def respond(reply: Reply, frames: Framing) -> Response:
