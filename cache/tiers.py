@@ -97,14 +97,12 @@ class Tiers:
         redis = self.redis()
         here = Found(None, "absent")
         if memory_first or redis is None:
-            entry: Entry | None = self._memory.get(key)
-            if entry is not None:
-                here = self._judged(entry, MEMORY, shape, stamp)
-                if here.entry is not None:
-                    return here
-        if redis is None:
+            here = self._find_in_memory(key, shape, stamp)
+        if here.entry is not None or redis is None:
             return here
         there = self._find_in_redis(redis, key, shape, stamp)
+        if there.entry is None and not memory_first and not redis.is_up:  # it has just gone away
+            return self._find_in_memory(key, shape, stamp)
         if there.entry is not None and memory_first:
             self.remember(there.entry, after_s)
         if there.detail == "absent" or (there.entry is None and here.detail == "expired"):
@@ -168,6 +166,10 @@ class Tiers:
         """The Redis tier while it is up."""
         redis = self._redis
         return redis if redis is not None and redis.is_up else None
+
+    def _find_in_memory(self, key: str, shape: str | None, stamp: Stamp | None) -> Found:
+        entry: Entry | None = self._memory.get(key)
+        return Found(None, "absent") if entry is None else self._judged(entry, MEMORY, shape, stamp)
 
     def _find_in_redis(
         self, redis: RedisTier, key: str, shape: str | None, stamp: Stamp | None

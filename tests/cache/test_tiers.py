@@ -254,3 +254,14 @@ def test_what_redis_has_lost_is_not_served_from_what_was_read_before(new_worker,
     client.delete(STORED)
 
     assert worker.find(KEY, "1", None).detail == "absent"
+
+
+def test_who_finds_redis_gone_is_answered_from_memory(new_worker, server):
+    """The one whose question shows that it is away has no less than those who come after."""
+    worker = new_worker(memory_first=False)
+    worker.store(_entry(worker, 0, "loaded"))
+    server.connected = False
+
+    found = worker.find(KEY, "1", None)
+
+    assert (found.detail, worker.redis.is_up) == ("memory", False)
