@@ -4,14 +4,8 @@ import ssl
 
 import pytest
 from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
     ClusterDownError,
     ConnectionError,  # noqa: A004 (redis-py's own name)
-    InvalidResponse,
-    MaxConnectionsError,
-    NoPermissionError,
-    OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
     ResponseError,
@@ -19,8 +13,7 @@ from redis.exceptions import (
 )
 
 from cache.redis_faults import SlowAnswers, detail_of, is_away, is_elsewhere, reason_of
-
-MISCONF = ResponseError("MISCONF Redis is configured to save RDB snapshots, but it cannot")
+from tests.doubles.redis_tier import MISCONF, OUTAGES, REFUSALS
 
 
 def _caused(fault: Exception, by: BaseException) -> Exception:
@@ -31,24 +24,9 @@ def _caused(fault: Exception, by: BaseException) -> Exception:
 @pytest.mark.parametrize(
     ("fault", "away"),
     [
-        (ConnectionError("refused"), True),
-        (TimeoutError("frozen"), True),
-        (BusyLoadingError("loading"), True),
-        (ReadOnlyError("a replica"), True),
-        (ClusterDownError("no quorum"), True),
-        (AuthenticationError("WRONGPASS"), True),
-        (RedisClusterException("no node can be reached"), True),
-        (InvalidResponse("not Redis' protocol"), True),
         (SlowAnswers("slow"), True),
-        (BrokenPipeError(), True),
-        (MISCONF, True),
-        (ResponseError("NOREPLICAS Not enough good replicas to write."), True),
-        (ResponseError("BUSY Redis is busy running a script."), True),
-        (ResponseError("BUSYGROUP Consumer Group name already exists"), False),
-        (OutOfMemoryError("OOM command not allowed"), False),
-        (NoPermissionError("this user has no permissions"), False),
-        (ResponseError("WRONGTYPE"), False),
-        (MaxConnectionsError("Too many connections"), False),
+        *((fault, True) for fault in OUTAGES),
+        *((fault, False) for fault in REFUSALS),
     ],
     ids=lambda value: type(value).__name__,
 )

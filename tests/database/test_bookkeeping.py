@@ -1,10 +1,10 @@
 """The ledger's statements, on SQLite and on a real PostgreSQL."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -15,9 +15,16 @@ from config import Settings
 from database.bookkeeping import add_up, hold_table, insert_once
 from database.session import db, read_session, write_session
 from database.tables.costs import LedgerRecord, UsageRollup
-from services.costs.reconcile import compare_day, rebuild_day
+from services.costs.reconcile import compare_day
 from tests.doubles.fake_clock import FakeClock
-from tests.factories.costs import book_alone, make_call, make_price, make_record
+from tests.doubles.together import together
+from tests.factories.costs import (
+    book_alone,
+    make_call,
+    make_price,
+    make_record,
+    rebuild_while_booking,
+)
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PLACE = {
@@ -97,11 +104,7 @@ def test_racing_bookings_lose_nothing_and_double_nothing(app):
             with app.app_context():
                 book_alone(call)
 
-    workers = [threading.Thread(target=book_all, args=(order,)) for order in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
+    together([partial(book_all, order) for order in range(4)])
 
     with app.app_context(), read_session() as session:
         assert session.scalar(select(func.count()).select_from(LedgerRecord)) == 12
@@ -113,22 +116,11 @@ def test_a_held_table_keeps_bookings_waiting_and_not_failing(app):
     """A repair of the rollup must see every booking, before it or after it."""
     make_price(app)
 
-    def book_some() -> None:
-        for _ in range(10):
-            make_record(app, "u1", NOW)
-
-    bookers = [threading.Thread(target=book_some) for _ in range(3)]
-    for booker in bookers:
-        booker.start()
-    with app.app_context():
-        for _ in range(5):
-            rebuild_day(NOW.date())
-    for booker in bookers:
-        booker.join(60)
+    booked = rebuild_while_booking(app, NOW)
 
     with app.app_context():
         assert compare_day(NOW.date()) == []
-    assert _row(app).calls == 30
+    assert _row(app).calls == booked
 
 
 def test_holding_a_table_leaves_readers_alone(app):

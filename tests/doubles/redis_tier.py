@@ -3,11 +3,59 @@
 from collections.abc import Callable
 from typing import Any
 
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,  # noqa: A004 (redis-py's own name)
+    InvalidResponse,
+    MaxConnectionsError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    ResponseError,
+    TimeoutError,  # noqa: A004 (redis-py's own name)
+)
+
 from cache.backends.redis import RedisTier
 from cache.settings import CacheSettings
 from telemetry.clock import Clock
 
-__all__ = ["PATIENT_S", "FailingClient", "OneClient", "make_tier"]
+__all__ = [
+    "MISCONF",
+    "OUTAGES",
+    "PATIENT_S",
+    "REFUSALS",
+    "FailingClient",
+    "OneClient",
+    "make_tier",
+]
+
+MISCONF = ResponseError("MISCONF Redis is configured to save RDB snapshots, but it cannot")
+OUTAGES = (
+    ConnectionError("refused"),
+    TimeoutError("frozen"),
+    BusyLoadingError("loading"),
+    ReadOnlyError("a replica"),
+    ClusterDownError("no quorum"),
+    AuthenticationError("WRONGPASS"),
+    RedisClusterException("no node can be reached"),
+    InvalidResponse("not Redis' protocol"),
+    BrokenPipeError(),
+    MISCONF,
+    ResponseError("NOREPLICAS Not enough good replicas to write."),
+    ResponseError("BUSY Redis is busy running a script."),
+)
+"""What a server says, or does not, that cannot be used at all."""
+REFUSALS = (
+    ResponseError("BUSYGROUP Consumer Group name already exists"),
+    OutOfMemoryError("OOM command not allowed"),
+    NoPermissionError("this user has no permissions"),
+    ResponseError("WRONGTYPE"),
+    MaxConnectionsError("Too many connections"),
+)
+"""What a server says to one command, or what is a limit of our own."""
 
 LONG_S = 3600.0
 PATIENT_S = 30.0

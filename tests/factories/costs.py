@@ -14,9 +14,11 @@ from providers.protocol import Usage
 from services.costs.ledger import ProviderCall, book, priced
 from services.costs.pricing import BOOK
 from services.costs.rates import EPOCH, Rates
+from services.costs.reconcile import rebuild_day
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from telemetry.ids import new_id
+from tests.doubles.together import together
 
 __all__ = [
     "MODEL",
@@ -26,6 +28,7 @@ __all__ = [
     "make_model",
     "make_price",
     "make_record",
+    "rebuild_while_booking",
 ]
 
 PROVIDER = "acme"
@@ -119,3 +122,20 @@ def book_alone(call: ProviderCall) -> Mapping[str, Any]:
     owed = priced(call)
     with unit_of_work() as work:
         return book(work, owed)
+
+
+def rebuild_while_booking(app: Flask, at: datetime) -> int:
+    """Repair a day five times while three book calls in it; how many they have booked."""
+    each = 15
+
+    def book_some() -> None:
+        for _ in range(each):
+            make_record(app, "u1", at)
+
+    def rebuild() -> None:
+        with app.app_context():
+            for _ in range(5):
+                rebuild_day(at.date())
+
+    together([rebuild, *[book_some] * 3])
+    return 3 * each

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
@@ -22,7 +21,7 @@ from hypothesis.stateful import (
 from cache.results import Outcome, ReadPolicy, reading
 from cache.sweeping import sweep
 from tests.factories.caches import make_call
-from tests.properties.workers import Fleet, Setup
+from tests.properties.workers import Fleet, Outages, Setup
 
 WHO = st.integers(0, 1)
 OWNERS = st.sampled_from(["u1", "u2"])
@@ -37,7 +36,7 @@ RUNS = settings(
 )
 
 
-class Reads(RuleBasedStateMachine):
+class Reads(Outages):
     """Readers and writers of a fleet."""
 
     setup = Setup.MEMORY
@@ -112,22 +111,6 @@ class Reads(RuleBasedStateMachine):
     def sweep(self, who):
         """A worker drops what has run out."""
         sweep(self.fleet.engines[who])
-
-    @rule()
-    def unplug(self):
-        """Redis goes away."""
-        self.fleet.unplug()
-
-    @rule()
-    def plug(self):
-        """It comes back with all it had."""
-        self.fleet.plug()
-
-    @precondition(lambda self: self.fleet.server.connected)
-    @rule()
-    def flush(self):
-        """It forgets."""
-        self.client.flushall()
 
     @precondition(lambda self: self.fleet.server.connected)
     @rule()

@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from cache.backends.views import ViewCache
-from tests.properties.workers import Fleet, Setup
+from tests.properties.workers import Fleet, Outages, Setup
 
 KEYS = st.sampled_from(["a", "b", "view//path"])
 VALUES = st.none() | st.integers() | st.text(max_size=3) | st.tuples(st.binary(max_size=3))
@@ -148,7 +147,7 @@ class OneWorker(Verbs):
         self.model.now_s += seconds
 
 
-class TwoWorkers(Verbs):
+class TwoWorkers(Verbs, Outages):
     """Two workers, a small memory and a Redis that comes and goes: missing perhaps, never wrong."""
 
     workers = 2
@@ -190,22 +189,6 @@ class TwoWorkers(Verbs):
         """Let time pass."""
         self.fleet.clock.advance(seconds)
         self.model.now_s += seconds
-
-    @rule()
-    def unplug(self):
-        """Redis goes away."""
-        self.fleet.unplug()
-
-    @rule()
-    def plug(self):
-        """It comes back with all it had."""
-        self.fleet.plug()
-
-    @precondition(lambda self: self.fleet.server.connected)
-    @rule()
-    def flush(self):
-        """It forgets."""
-        self.fleet.flush()
 
     @invariant()
     def memory_stays_within_its_budget(self):

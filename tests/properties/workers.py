@@ -4,6 +4,7 @@ import enum
 from typing import Any
 
 import fakeredis
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from redis.exceptions import ConnectionError as RedisRefused
 
 from cache.backends.redis import RedisTier
@@ -13,7 +14,7 @@ from tests.doubles.fake_generations import FakeGenerations
 from tests.doubles.redis_tier import FailingClient, make_tier
 from tests.factories.caches import make_engine
 
-__all__ = ["Fleet", "Setup"]
+__all__ = ["Fleet", "Outages", "Setup"]
 
 
 class Setup(enum.Enum):
@@ -75,3 +76,25 @@ class Fleet:
         tier.circuit.try_now()
         self._tiers.append(tier)
         return tier
+
+
+class Outages(RuleBasedStateMachine):
+    """What becomes of a fleet's Redis, as rules."""
+
+    fleet: Fleet
+
+    @rule()
+    def unplug(self):
+        """Redis goes away."""
+        self.fleet.unplug()
+
+    @rule()
+    def plug(self):
+        """It comes back with all it had."""
+        self.fleet.plug()
+
+    @precondition(lambda self: self.fleet.server.connected)
+    @rule()
+    def flush(self):
+        """It forgets."""
+        self.fleet.flush()

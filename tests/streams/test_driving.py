@@ -142,26 +142,6 @@ def test_a_stream_that_its_reader_leaves_goes_on():
     assert [names(batch) for batch in reader] == [["delta", "usage", "done"]]
 
 
-def test_several_readers_get_the_same_whoever_pulls():
-    """One of them does, the others are rung."""
-    engine = make_engine()
-    script = Script().say("0")
-    stream = engine.start(Answer(script=script).plan())
-    seen: list[str] = []
-
-    def read() -> None:
-        seen.append(text_of([e for e in stream.events() if isinstance(e, Event)]))
-
-    readers = [threading.Thread(target=read) for _ in range(8)]
-    for reader in readers:
-        reader.start()
-    script.say(*"123456789").finish()
-    for reader in readers:
-        reader.join(5)
-
-    assert seen == ["0123456789"] * 8
-
-
 @pytest.mark.parametrize("quiet", [SILENCE, Chunk()])
 def test_a_reader_that_pulls_gives_signs_of_life(quiet):
     """When its provider is silent, or only pings; it goes on pulling."""

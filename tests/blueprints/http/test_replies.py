@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from blueprints.http.replies import respond
+from blueprints.http.replies import framing, respond
 from services.completions import Reply
 from services.standing import Standing
 from streams.events import Draft
@@ -51,3 +51,12 @@ def test_the_standing_of_the_key_is_kept_for_the_headers(app):
         response = app.process_response(app.response_class())
 
     assert response.headers["x-ratelimit-remaining-tokens"] == "5"
+
+
+def test_what_is_ready_together_goes_out_in_one_write():
+    """A write costs more than an event; where nothing is ready the client gets a sign of life."""
+    frames = framing(lambda event: b"<%b>" % event.data, sign_of_life=b"!")
+
+    batches = [[Draft("x", b"a"), Draft("x", b"b")], [], [Draft("x", b"c")]]
+
+    assert list(frames(batches)) == [b"<a><b>", b"!", b"<c>"]

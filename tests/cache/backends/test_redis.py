@@ -11,17 +11,15 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     ConnectionError,  # noqa: A004 (redis-py's own name)
-    InvalidResponse,
     OutOfMemoryError,
     ReadOnlyError,
-    RedisClusterException,
     ResponseError,
     TimeoutError,  # noqa: A004 (redis-py's own name)
 )
 
 from cache.backends.redis import RedisTier
 from tests.doubles.redis_process import RedisProcess, strict_client
-from tests.doubles.redis_tier import FailingClient, OneClient
+from tests.doubles.redis_tier import OUTAGES, REFUSALS, FailingClient, OneClient
 from tests.streams.scripts import wait_until
 
 VERBS: dict[str, tuple[Callable[[RedisTier], Any], Any]] = {
@@ -130,19 +128,7 @@ def test_a_failure_is_an_answer(new_tier, verb, fault):
 
 @pytest.mark.parametrize(
     ("fault", "opens"),
-    [
-        (ConnectionError("refused"), True),
-        (TimeoutError("frozen"), True),
-        (BusyLoadingError("loading"), True),
-        (ReadOnlyError("a replica"), True),
-        (ClusterDownError("no quorum"), True),
-        (AuthenticationError("WRONGPASS"), True),
-        (BrokenPipeError(), True),
-        (RedisClusterException("no node can be reached"), True),
-        (InvalidResponse("not Redis' protocol"), True),
-        (OutOfMemoryError("OOM command not allowed"), False),
-        (ResponseError("WRONGTYPE"), False),
-    ],
+    [*((fault, True) for fault in OUTAGES), *((fault, False) for fault in REFUSALS)],
     ids=lambda value: type(value).__name__,
 )
 def test_what_opens_the_circuit(new_tier, fault, opens):

@@ -1,7 +1,5 @@
 """The ledger: one row a call, whatever happens, at the price of its time."""
 
-import threading
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -15,6 +13,7 @@ from services.costs.ledger import MAX_TOKENS, book, estimate_tokens, priced
 from services.costs.reconcile import compare_day
 from services.errors import Conflict
 from services.unit_of_work import unit_of_work
+from tests.doubles.together import together
 from tests.factories.costs import book_alone, make_call, make_price, make_record
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -122,7 +121,7 @@ def test_racing_bookings_of_one_call_leave_one_row(app):
         with app.app_context():
             book_alone(call)
 
-    _together([try_booking] * 8)
+    together([try_booking] * 8)
 
     with app.app_context():
         assert (_count(LedgerRecord), compare_day(NOW.date())) == (1, [])
@@ -136,7 +135,7 @@ def test_racing_bookings_of_many_calls_all_reach_the_rollup(app):
         for _ in range(10):
             make_record(app, "u1", NOW)
 
-    _together([book_some] * 6)
+    together([book_some] * 6)
 
     with app.app_context(), read_session() as session:
         rollup = session.scalars(select(UsageRollup)).one()
@@ -192,11 +191,3 @@ def test_a_call_counts_on_the_day_it_was_made(app):
 def test_an_estimate_is_a_quarter_of_the_bytes_rounded_up(text, tokens):
     """The one estimate there is; half a character must not break it."""
     assert estimate_tokens(text) == tokens
-
-
-def _together(jobs: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=job) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)

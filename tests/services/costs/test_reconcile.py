@@ -1,6 +1,5 @@
 """Reconciling: the rollup is proved against the ledger, and mended from it."""
 
-import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +12,7 @@ from schemas.costs_usage import UsageQuery
 from services.costs.reconcile import compare_day, list_days, rebuild_day
 from services.costs.usage import load_usage
 from services.unit_of_work import unit_of_work
-from tests.factories.costs import make_price, make_record
+from tests.factories.costs import make_price, make_record, rebuild_while_booking
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -81,22 +80,11 @@ def test_calls_booked_while_a_day_is_rebuilt_are_neither_lost_nor_doubled(app):
     """A repair at noon must not need the server stopped."""
     make_price(app)
 
-    def book_some() -> None:
-        for _ in range(15):
-            make_record(app, "u1", NOW)
-
-    bookers = [threading.Thread(target=book_some) for _ in range(3)]
-    for booker in bookers:
-        booker.start()
-    with app.app_context():
-        for _ in range(5):
-            rebuild_day(TODAY)
-    for booker in bookers:
-        booker.join(60)
+    booked = rebuild_while_booking(app, NOW)
 
     with app.app_context():
         assert compare_day(TODAY) == []
-        assert load_usage(EVERYONE, UsageQuery()).value["totals"]["calls"] == 45
+        assert load_usage(EVERYONE, UsageQuery()).value["totals"]["calls"] == booked
 
 
 def test_without_a_call_there_is_no_day(app):

@@ -26,7 +26,7 @@ LIMITS = StreamLimits(heartbeat_s=1, mirror_interval_s=0.005)
 class Mirroring:
     """A mirror, and what stands at its two ends."""
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, limits: StreamLimits = LIMITS) -> None:
         self.server = fakeredis.FakeServer()
         self.client = fakeredis.FakeRedis(server=self.server)
         self.shared = RedisLogs(lambda: self.client, limits=LIMITS, prefix="larder")
@@ -36,7 +36,7 @@ class Mirroring:
         self.mirror = Mirror(
             self.shared,
             clock=clock,
-            limits=LIMITS,
+            limits=limits,
             signals=MirrorSignals(on_stop=self.stopped.append, on_declared_lost=self.lost.append),
             counters=self.counters,
         )
@@ -190,38 +190,23 @@ def test_a_drain_does_not_wait_for_ever(mirroring):
 
 def test_an_ended_stream_is_given_up_after_its_time():
     """With Redis away for long, nothing may pile up."""
-    mirroring = Mirroring()
-    limits = StreamLimits(heartbeat_s=1, mirror_interval_s=0.005, log_ttl_s=0.01)
-    mirror = Mirror(
-        mirroring.shared,
-        clock=SYSTEM_CLOCK,
-        limits=limits,
-        signals=MirrorSignals(on_stop=mirroring.stopped.append, on_declared_lost=lambda _: None),
-        counters=mirroring.counters,
-    )
+    mirroring = Mirroring(limits=replace(LIMITS, log_ttl_s=0.01))
     mirroring.server.connected = False
     mirroring.finish()
 
-    mirror.track(mirroring.log, worker_id="w")
+    mirroring.track()
 
-    assert mirror.drain(5)
+    assert mirroring.mirror.drain(5)
 
 
-def test_ended_logs_wait_for_redis_within_limits_of_memory(mirroring):
+def test_ended_logs_wait_for_redis_within_limits_of_memory():
     """Busy hours without Redis must not fill the worker: the oldest go, and what nobody reads."""
     size_bytes = 1000
-    limits = replace(LIMITS, finished_bytes=3 * (size_bytes + 500))
-    mirror = Mirror(
-        mirroring.shared,
-        clock=SYSTEM_CLOCK,
-        limits=limits,
-        signals=MirrorSignals(on_stop=mirroring.stopped.append, on_declared_lost=lambda _: None),
-        counters=mirroring.counters,
-    )
+    mirroring = Mirroring(limits=replace(LIMITS, finished_bytes=3 * (size_bytes + 500)))
     mirroring.server.connected = False
     logs = [MemoryLog(f"s{number}") for number in range(9)]
     for number, log in enumerate(logs):
-        mirror.track(log, worker_id="w", is_kept=number != 8)
+        mirroring.mirror.track(log, worker_id="w", is_kept=number != 8)
         log.append([Draft("delta", b"x" * size_bytes)])
         log.close([Draft("done", b"{}")])
     held = [weakref.ref(log) for log in logs]
@@ -231,7 +216,7 @@ def test_ended_logs_wait_for_redis_within_limits_of_memory(mirroring):
 
     assert [each() is not None for each in held] == [False] * 5 + [True] * 3 + [False]
     mirroring.server.connected = True
-    assert mirror.drain(5)
+    assert mirroring.mirror.drain(5)
 
 
 def test_a_log_that_nobody_reads_later_is_not_sent_once_it_has_ended():
