@@ -16,7 +16,9 @@ __all__ = ["AWAY", "HERE", "Victim"]
 
 LOAD_DELAY_US = 2000
 LOADED_KEYS = 1500
-ROOM_BYTES = 400_000
+FILLING = [f"filling:{number}" for number in range(64)]
+FILLING_BYTES = 256 * 1024
+"""Of each. Half of them are far more than the buffers of all connections, which count as well."""
 
 
 class Victim:
@@ -179,15 +181,20 @@ def locked(victim: Victim) -> Iterator[None]:
 
 @contextmanager
 def evicting(victim: Victim) -> Iterator[None]:
-    """At its limit, it makes room by dropping what was not asked for lately."""
+    """Over its limit, it drops what was not asked for lately, and always has more to drop.
+
+    With nothing left it would refuse, as a full one does.
+    """
     client = patient_client(victim.redis.port)
-    with _settings(
-        maxmemory=str(client.info("memory")["used_memory"] + ROOM_BYTES),
-        maxmemory_policy="allkeys-lru",
-    )(victim):
-        for number in range(8):
-            client.set(f"filling:{number}", b"x" * (ROOM_BYTES // 4), px=60_000)
-        yield
+    for key in FILLING:
+        client.set(key, b"x" * FILLING_BYTES)
+    limit = client.info("memory")["used_memory"] - len(FILLING) // 2 * FILLING_BYTES
+    try:
+        with _settings(maxmemory=str(limit), maxmemory_policy="allkeys-lru")(victim):
+            yield
+            assert 0 < client.exists(*FILLING) < len(FILLING)
+    finally:
+        client.unlink(*FILLING)
 
 
 @contextmanager
