@@ -80,6 +80,7 @@ def stack(provider_url: str, worker_class: str) -> Iterator[Server]:
             "PROVIDER_URL": provider_url,
             "DATABASE_URL": f"sqlite:///{folder}/rows.sqlite3",
         }
+        _run("benchmarks.relaying.stack", environ=environ)
         own = ("--config", os.devnull)  # `gunicorn.conf.py` is Larder's
         command = [
             *(sys.executable, "-m", "gunicorn", *own, "--bind", f"127.0.0.1:{port}"),
@@ -95,8 +96,8 @@ def stack(provider_url: str, worker_class: str) -> Iterator[Server]:
 @contextmanager
 def larder(provider_url: str, worker_class: str) -> Iterator[Server]:
     """Larder as it is served, with a Redis of its own where there is one."""
-    port = _free_port()
     with tempfile.TemporaryDirectory(prefix="larder-benchmark-") as folder, redis_url() as redis:
+        port = _free_port()  # Redis listens by now, and cannot be given the same one
         environ = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -114,12 +115,17 @@ def larder(provider_url: str, worker_class: str) -> Iterator[Server]:
             "SHUTDOWN_GRACE": "1",
             **({"REDIS_URL": redis} if redis else {}),
         }
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
-        subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
+        _run("flask", "--app", "wsgi", "db", "upgrade", environ=environ)
         command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")]
         with _process(command, environ) as process:
             _await(f"http://127.0.0.1:{port}/healthz")
             yield Server(f"Larder {worker_class}", f"http://127.0.0.1:{port}", "openai/", [process])
+
+
+def _run(module: str, *arguments: str, environ: dict[str, str]) -> None:
+    """Run a module to its end."""
+    command = [sys.executable, "-m", module, *arguments]
+    subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 No key, budget, price, cache, log, retry or error: what Larder takes beyond this is its own. Served
 by gunicorn as Larder is; `PROVIDER_URL` says whom it relays, `DATABASE_URL` where its rows go.
+`python -m benchmarks.relaying.stack` makes the table, before there are workers.
 """
 
 import os
@@ -42,7 +43,6 @@ def _prepare(connection: object, record: object) -> None:
         connection.execute(f"PRAGMA {each}")  # type: ignore[attr-defined]  # the driver's own
 
 
-tables.create_all(engine)
 ROW = insert(rows)
 
 
@@ -75,3 +75,7 @@ def relay() -> Response:
     if body.get("stream"):
         return Response(pieces(), content_type=content_type)
     return Response(b"".join(pieces()), content_type=content_type)
+
+
+if __name__ == "__main__":
+    tables.create_all(engine)  # by one process: a worker that finds it half made would not boot
