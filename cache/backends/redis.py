@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from redis.exceptions import OutOfMemoryError
+
 from cache.circuit import Circuit, Outage
 from cache.cluster import probe_keys, scan_step
 from cache.connection import Connection, RedisClient
@@ -184,7 +186,10 @@ class RedisTier:
         # A replica after a failover, or a server that cannot save, answers PING but takes no write.
         for key in probe_keys(client, f"{self._prefix}:probe"):
             start = Start()
-            client.set(key, b"1", px=PROBE_TTL_MS)
+            try:
+                client.set(key, b"1", px=PROBE_TTL_MS)
+            except OutOfMemoryError as fault:  # it is full, and there: what it holds can be read
+                self._refusals.refused(fault)
             if self._pace.is_slow(start.waited_s()):
                 raise SlowAnswers("still slow")
 

@@ -11,6 +11,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     ConnectionError,  # noqa: A004 (redis-py's own name)
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
@@ -185,16 +186,34 @@ def test_redis_coming_back_closes_the_circuit(new_tier, server, clock):
     assert back == [True]
 
 
-def test_a_server_that_takes_no_writes_is_still_away(new_tier):
+@pytest.mark.parametrize("fault", [ReadOnlyError("a replica"), NoPermissionError("no SET for you")])
+def test_a_server_that_takes_no_writes_is_still_away(new_tier, fault):
     """A replica answers a PING, but nothing can be kept there."""
 
-    class Replica(fakeredis.FakeRedis):
+    class Unwritable(fakeredis.FakeRedis):
         def set(self, *_, **__):
-            raise ReadOnlyError("a replica")
+            raise fault
 
-    tier = new_tier(Replica(server=fakeredis.FakeServer()))
+    tier = new_tier(Unwritable(server=fakeredis.FakeServer()))
 
     assert not tier.circuit.try_now()
+
+
+def test_a_server_that_is_full_is_not_away(new_tier):
+    """Neither at a start nor after an outage: it is used for what it holds, and told of."""
+
+    class Full(fakeredis.FakeRedis):
+        def set(self, *_, **__):
+            raise OutOfMemoryError("command not allowed")
+
+    tier = new_tier(Full(server=fakeredis.FakeServer()))
+    is_up_at_start = tier.circuit.try_now()
+    tier.circuit.fail(ConnectionError("gone for a moment"))
+
+    assert is_up_at_start
+    assert tier.circuit.try_now()
+    assert tier.is_up
+    assert {each.reason for each in tier.outages} == {"OutOfMemoryError", "ConnectionError"}
 
 
 def test_stopping_closes_the_connections(new_tier):
