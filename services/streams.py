@@ -89,7 +89,7 @@ def stop_stream(owner: UserId, stream_id: str) -> None:
         raise Conflict("This stream has ended.", code="stream_ended")
     if runtime().streams.stop(stream_id):
         return
-    # Neither here nor through Redis: the worker that writes it looks at this mark.
+    # Redis may die with what it was told: the worker that writes the stream looks at this mark too.
     with unit_of_work() as work:
         work.session.execute(
             update(Stream)

@@ -9,6 +9,7 @@ under gevent's patches they are greenlets.
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -160,17 +161,15 @@ class StreamEngine:
         """End a stream; what was generated is kept and booked.
 
         Returns:
-            Whether it runs here, or a living worker was told. If not, and the database says that it
-            runs, `StreamHooks.stops_requested` is the way to reach its worker.
+            Whether it runs here. Else its worker was told, if there is one in reach; but Redis may
+            lose that, and `StreamHooks.stops_requested` is what reaches it for certain.
         """
         if self._stop_here(stream_id):
             return True
-        if self._shared is None:
-            return False
-        try:
-            return self._shared.request_stop(stream_id)
-        except OutOfReach:
-            return False
+        if self._shared is not None:
+            with suppress(OutOfReach):
+                self._shared.request_stop(stream_id)
+        return False
 
     def is_alive(self, stream_id: str) -> bool | None:
         """Whether some worker is producing the stream; `None` when that cannot be known."""

@@ -44,7 +44,7 @@ class StreamHooks:
         on_lost: another worker's stream was found dead; called before its readers hear of it,
             possibly by several workers, so it must not matter how often.
         stops_requested: which of these streams of this worker are to be stopped, for stops that
-            could not come through Redis. `None` asks nobody.
+            did not come through Redis. `None` asks nobody.
     """
 
     on_lost: Callable[[str], object] | None = None

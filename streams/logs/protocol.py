@@ -84,8 +84,8 @@ class SharedLogs(Protocol):
         """How these streams stand, with their events after the ids given."""
         ...
 
-    def request_stop(self, stream_id: str) -> bool:
-        """Ask the stream's worker to stop it; false when no worker gives signs of life."""
+    def request_stop(self, stream_id: str) -> None:
+        """Ask the stream's worker to stop it, if one gives signs of life."""
         ...
 
     def declare_lost(self, stream_id: str) -> None:

@@ -98,19 +98,18 @@ class RedisLogs:
                 for index, position in zip(range(0, len(replies), 3), positions, strict=True)
             ]
 
-    def request_stop(self, stream_id: str) -> bool:
-        """Ask the stream's worker to stop it; false when no worker gives signs of life."""
+    def request_stop(self, stream_id: str) -> None:
+        """Ask the stream's worker to stop it, if one gives signs of life."""
         with self._turns, self._as_out_of_reach:
             client = self._client()
             owner = client.get(self._keys(stream_id)[1])
             if owner is None:
-                return False
+                return
             stops = self._stops_key(owner.decode())
             pipeline = client.pipeline(transaction=False)
             pipeline.rpush(stops, stream_id)
             pipeline.expire(stops, STOPS_TTL_S)
             pipeline.execute()
-            return True
 
     def declare_lost(self, stream_id: str) -> None:
         """The producer counts as dead from now on, to itself too."""

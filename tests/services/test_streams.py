@@ -1,5 +1,7 @@
 """Streams as their owners see them, also where another worker writes them."""
 
+import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,8 +14,11 @@ from services import streams
 from services.errors import Conflict, NotFound, Unavailable
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
+from streams.limits import StreamLimits
+from streams.plan import StreamHooks
+from tests.doubles.redis_process import RedisProcess, patient_client
 from tests.factories.chats import events_of, make_conversation, say
-from tests.streams.scripts import wait_until
+from tests.streams.scripts import Answer, Script, make_engine, wait_until
 
 
 @pytest.fixture
@@ -102,7 +107,7 @@ def test_a_stream_that_ended_elsewhere_has_nothing_more_to_say(owner):
 
 
 def test_a_stop_reaches_another_worker_by_a_mark(owner):
-    """That worker looks for it; until then the stream is still running."""
+    """That worker looks for it, whatever Redis does; until then the stream is still running."""
     _elsewhere(owner, "s")
     _elsewhere(owner, "t")
 
@@ -128,6 +133,48 @@ def test_a_stop_of_ones_own_worker_leaves_no_mark(owner, alice, provided):
     with pytest.raises(Conflict) as refused:
         streams.stop_stream(owner, stream_id)
     assert refused.value.code == "stream_ended"
+
+
+@pytest.fixture
+def own_redis():
+    """A server that the test may harm."""
+    process = RedisProcess().start()
+    yield process
+    process.kill()
+
+
+@pytest.mark.server
+def test_a_stop_outlives_the_redis_that_was_to_pass_it_on(app, owner, own_redis):
+    """It was acknowledged. Redis dies with it, before the other worker has heard of it."""
+    has_died = threading.Event()
+
+    def stops_requested(stream_ids):
+        with app.app_context():
+            return streams.stops_requested(stream_ids) if has_died.is_set() else ()
+
+    clients = [patient_client(own_redis.port) for _ in range(2)]
+    here = make_engine(redis=lambda: clients[0])
+    there = make_engine(
+        redis=lambda: clients[1],
+        limits=StreamLimits(mirror_interval_s=60),  # it tells of its stream, and is not heard again
+        hooks=StreamHooks(stops_requested=stops_requested),
+    )
+    app.extensions["larder"] = replace(runtime(), streams=here)
+    stream = there.start(Answer(_elsewhere(owner), script=Script().say("so far")).plan())
+    wait_until(lambda: here.is_alive("s") is True)
+
+    streams.stop_stream(owner, "s")
+    (waiting,) = own_redis.tell("KEYS", "*:stops")
+    told = own_redis.tell("LRANGE", waiting, 0, -1)
+    own_redis.kill()
+    has_died.set()
+
+    assert told == [b"s"]
+    assert stream.wait(10).finish_reason == "cancelled"
+    for each in (here, there):
+        each.shutdown(0)
+    for client in clients:
+        client.close()
 
 
 def test_somebody_elses_stream_is_not_there(owner, bob):

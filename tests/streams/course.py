@@ -74,7 +74,7 @@ class Course:
             reader.start()
         if self.is_stopped:
             threading.Event().wait(0.1)
-            assert self._there.stop(stream_id)
+            self._there.stop(stream_id)
             stream.wait(30)
         for reader in readers:
             reader.join(10)

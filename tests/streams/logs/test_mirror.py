@@ -162,7 +162,9 @@ def test_requests_to_stop_are_passed_on(mirroring):
     """S4: from any worker."""
     mirroring.track()
     mirroring.say("a")
-    wait_until(lambda: mirroring.shared.request_stop("s"))
+    wait_until(lambda: mirroring.mirrored() == [b"a"])
+
+    mirroring.shared.request_stop("s")
 
     wait_until(lambda: mirroring.stopped == ["s"])
 
