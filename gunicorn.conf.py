@@ -239,16 +239,6 @@ def worker_exit(server: Any, worker: Any) -> None:
         watch.join(GRACE_S + SETTLE_S)
 
 
-def child_exit(server: Any, worker: Any) -> None:
-    """Keep a dead worker's counters in the sums, and its live gauges out."""
-    del server
-    if os.environ.get(STATISTICS_DIR):
-        # Not at the top: the library looks for the folder when it is imported.
-        from prometheus_client import multiprocess  # noqa: PLC0415
-
-        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-
-
 def on_exit(server: Any) -> None:
     """Take the shared counters away; their sums are in the database by now."""
     del server

@@ -1,20 +1,22 @@
 """Counts of what the cache did, exact over all workers of a machine.
 
-They are Prometheus counters: with `PROMETHEUS_MULTIPROC_DIR` set, each worker's stand in a mapped
-file that outlives it, and a snapshot adds all of them up; else they are this process's own. A reset
-is a baseline that is taken off (`minus`), so no figure is ever lost to a scrape.
+They are Prometheus counters: with `PROMETHEUS_MULTIPROC_DIR` set, workers' stand in mapped files
+that outlive them, and a snapshot adds all of them up; else they are this process's own. A reset is
+a baseline that is taken off (`minus`), so no figure is ever lost to a scrape.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.multiprocess import MultiProcessCollector
-
 from cache.results import Outcome
+from telemetry.counting import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    shared_folder,
+    shared_registry,
+)
 from telemetry.ids import new_id
 
 __all__ = ["BUCKETS_S", "Figures", "Statistics", "minus", "percentile_s", "shared_counters"]
@@ -26,7 +28,6 @@ BUCKETS_S = (
     0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
     0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 )  # fmt: skip
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "larder_cache_"
 
 
@@ -130,11 +131,9 @@ class Statistics:
         return figures
 
     def _collected(self) -> Iterable[Any]:
-        if os.environ.get(MULTIPROCESS):
-            shared = CollectorRegistry()
-            MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
-            return shared.collect()
-        return self.registry.collect()
+        folder = shared_folder()
+        registry = self.registry if folder is None else shared_registry(folder)
+        return registry.collect()
 
 
 LABELS = {
@@ -159,10 +158,10 @@ def shared_counters() -> str:
 
     The name stands beside them, so that it is another's once they begin anew.
     """
-    folder = os.environ.get(MULTIPROCESS)
-    if not folder:
+    folder = shared_folder()
+    if folder is None:
         return ""
-    mark = Path(folder) / "instance"
+    mark = folder / "instance"
     drawn = mark.with_name(f"instance-{new_id()}")
     drawn.write_text(drawn.name.removeprefix("instance-"))
     with suppress(FileExistsError):  # another worker was first

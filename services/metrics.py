@@ -1,7 +1,6 @@
 """Figures for Prometheus."""
 
 from cache.extension import cache
-from cache.statistics import shared_counters
 from services.runtime import runtime
 from telemetry.metrics import MEDIA_TYPE, exposition
 
@@ -17,8 +16,7 @@ def expose() -> bytes:
             cache.engine.statistics.registry,
             parts.streams.counters.registry,
             parts.providers.metrics.registry,
-        ),
-        is_shared=bool(shared_counters()),
+        )
     )
 
 

@@ -3,8 +3,7 @@
 import threading
 from collections import Counter
 
-import prometheus_client
-from prometheus_client import CollectorRegistry
+from telemetry import counting
 
 __all__ = ["StreamCounters"]
 
@@ -15,8 +14,8 @@ class StreamCounters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self.registry = CollectorRegistry()
-        self._exposed = prometheus_client.Counter(
+        self.registry = counting.CollectorRegistry()
+        self._exposed = counting.Counter(
             "larder_streams", "What streams came to.", ["event"], registry=self.registry
         )
 

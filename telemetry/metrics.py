@@ -2,8 +2,15 @@
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from telemetry.counting import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    shared_folder,
+    shared_registry,
+)
 
 __all__ = ["MEDIA_TYPE", "ProviderMetrics", "RequestMetrics", "exposition"]
 
@@ -96,15 +103,13 @@ class ProviderMetrics:
             self._openings.labels(provider).inc()
 
 
-def exposition(registries: Iterable[CollectorRegistry], *, is_shared: bool) -> bytes:
+def exposition(registries: Iterable[CollectorRegistry]) -> bytes:
     """Everything counted, in Prometheus' text format, over all workers of this machine.
 
     Args:
-        registries: this process's own.
-        is_shared: whether the workers of this machine share their counters in a folder.
+        registries: this process's own, for when it counts for itself.
     """
-    if is_shared:
-        shared = CollectorRegistry()
-        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
-        return generate_latest(shared)
+    folder = shared_folder()
+    if folder is not None:
+        registries = [shared_registry(folder)]
     return b"".join(generate_latest(each) for each in registries)

@@ -53,6 +53,10 @@ def _values(**environ: str) -> dict[str, Any]:
     return found
 
 
+def _booted(server: GunicornServer) -> int:
+    return server.log.read_text().count("Booting worker")
+
+
 class _App:
     """What the hooks use of an application: it notes what they ask of it."""
 
@@ -266,6 +270,31 @@ def test_workers_share_their_counters_and_end_at_once(tmp_path):
     assert (len(shared), status) == (1, 0)
     assert took_s < 25
     assert list(tmp_path.glob("larder-statistics-*")) == []
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.parametrize("worker_class", ["gevent", "gthread"])
+def test_workers_that_are_replaced_leave_no_files_behind(tmp_path, worker_class):
+    """The next ones count on in theirs, so the sums stay exact: there would be ever more."""
+    server = GunicornServer(
+        tmp_path, METRICS_PUBLIC="true", LARDER_WORKER_CLASS=worker_class, LARDER_MAX_REQUESTS="10"
+    ).start()
+    close = {"Connection": "close"}  # a request on a connection that is being ended is lost
+    statuses, booted = set(), 0
+    for _ in range(4):
+        booted = _booted(server)
+        statuses |= {server.get("/api/me", headers=close).status for _ in range(25)}
+        wait_until(lambda: _booted(server) > booted, within_s=30)  # noqa: B023 (called here)
+
+    text = server.get("/metrics", headers=close).data.decode()
+    (shared,) = tmp_path.glob("larder-statistics-*")
+    slots = {path.stem.rpartition("_")[2] for path in shared.glob("*.db")}
+    server.stop()
+
+    assert statuses == {200}
+    assert len(slots) <= 4 < booted  # two workers, and those that end beside their successors
+    assert 'method="GET",route="/api/me",status="200"} 100.0' in text
 
 
 def test_only_connections_that_still_wait_are_ended(hooks):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families  # noqa: TID251 (only reads)
 
 from app import create_app
 from database.session import db

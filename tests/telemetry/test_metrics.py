@@ -15,12 +15,12 @@ import sys
 from telemetry.metrics import RequestMetrics, exposition
 counted = RequestMetrics()
 counted.observe("GET", "/api/models", 200, 0.002)
-sys.stdout.buffer.write(exposition([counted.registry], is_shared=True))
+sys.stdout.buffer.write(exposition([counted.registry]))
 """
 
 
 def _text(*counted: RequestMetrics) -> str:
-    return exposition([each.registry for each in counted], is_shared=False).decode()
+    return exposition([each.registry for each in counted]).decode()
 
 
 def test_requests_are_counted_by_method_route_and_status():
