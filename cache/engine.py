@@ -137,6 +137,8 @@ class CacheEngine:
         found = Found(None, "request")
         if policy is ReadPolicy.NORMAL:
             found = self._sound(call, self.find(call.key, call.shape, stamp))
+            if found.entry is not None and found.entry.is_manual:
+                found = Found(None, "schema")  # nothing says what form a slot's value must have
         outcome = Outcome.MISS if found.entry is None else Outcome.HIT
         self.statistics.read(spec.namespace, spec.resource, outcome, found.detail)
         if found.entry is None:
@@ -180,9 +182,13 @@ class CacheEngine:
         return (scope, Scope(f"ns:{namespace}"), EVERYTHING)
 
     def _sound(self, call: ReadCall, found: Found) -> Found:
-        """What was found, once the auditor lets it pass; a use of the entry is noted."""
+        """What was found, once the auditor lets it pass; a use of the entry is noted.
+
+        What was set by hand has its time, and no leeway.
+        """
         if found.entry is None:
-            return found
+            is_manual = found.old is not None and found.old.is_manual
+            return Found(None, found.detail) if is_manual else found
         fault = self.auditor.fault(call, found.entry)
         if fault:
             return Found(None, fault)
@@ -268,8 +274,10 @@ class CacheEngine:
         """Whether `old` may be served for want of better: not too old, and not purged."""
         purges = (f"ns:{call.spec.namespace}", EVERYTHING.name)
         lasts_s = min(call.spec.leeway.if_error_s, self.settings.stale_s)
-        return self._now_s() < old.expires_s + lasts_s and all(
-            stamp[row] <= old.stamp.get(row, 0) for row in purges if row in stamp
+        return (
+            not old.is_manual
+            and self._now_s() < old.expires_s + lasts_s
+            and all(stamp[row] <= old.stamp.get(row, 0) for row in purges if row in stamp)
         )
 
     def _stale(self, call: ReadCall, entry: Entry, detail: str) -> CachedResult[Any]:
@@ -283,17 +291,29 @@ class CacheEngine:
         if noting is not None:
             noting.read(call, entry, outcome)
         ttl_s = max(0, int(entry.expires_s - self._now_s()))
+        decode, kept = call.decode, entry.kept
+        if entry.is_manual and not call.is_typed:
+            decode, kept = _loaded_instead(call), []
         return CachedResult(
             entry.body,
             entry.etag,
             outcome,
             detail,
             ttl_s,
-            call.decode,
-            entry.kept,
+            decode,
+            kept,
             call.spec.freshness.status,
             len(entry.body) <= self.settings.entry_bytes,
         )
 
     def _now_s(self) -> float:
         return self.clock.now().timestamp()
+
+
+def _loaded_instead(call: ReadCall) -> Callable[[bytes], Any]:
+    """Decodes into what the loader gives, whatever the bytes are.
+
+    JSON set by hand is shown as it stands. Code that looks into a value relies on its form, which
+    nothing has checked where the loader's result has no type.
+    """
+    return lambda _: call.decode(encode_body(call.load()))

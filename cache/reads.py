@@ -40,7 +40,10 @@ class ReadSpec:
 
 @dataclass(frozen=True, slots=True)
 class ReadCall:
-    """One call of a cached read, ready for the engine."""
+    """One call of a cached read, ready for the engine.
+
+    `is_typed`: `decode` refuses what is not of the loader's type, in place of any JSON.
+    """
 
     spec: ReadSpec
     shape: str
@@ -48,6 +51,7 @@ class ReadCall:
     scope: Scope
     load: Callable[[], Any]
     decode: Callable[[bytes], Any]
+    is_typed: bool = False
 
 
 def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> Callable[..., Any]:
@@ -60,7 +64,9 @@ def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> C
     """
     resource = f"{spec.namespace}.{spec.resource}"
     keys = KeyMaker(spec.namespace, spec.resource, loader)
-    typed: list[tuple[str, Callable[[bytes], Any]]] = []  # made at the first call: types resolve
+    typed: list[
+        tuple[str, Callable[[bytes], Any], bool]
+    ] = []  # made at the first call: types resolve
 
     @wraps(loader)
     def read(*args: Any, **kwargs: Any) -> CachedResult[Any]:
@@ -71,7 +77,7 @@ def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> C
         scope = spec.scope_of(owner)
         if not typed:
             typed.append(_typing(spec, loader))
-        shape, decode = typed[0]
+        shape, decode, is_typed = typed[0]
         call = ReadCall(
             spec=spec,
             shape=shape,
@@ -79,6 +85,7 @@ def cached_read(spec: ReadSpec, loader: Callable[..., Any], *, owned: bool) -> C
             scope=scope,
             load=lambda: _load(loader, args, kwargs),
             decode=decode,
+            is_typed=is_typed,
         )
         return present_engine().read(call)
 
@@ -91,8 +98,8 @@ def _load(loader: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     return loader(*args, **kwargs)
 
 
-def _typing(spec: ReadSpec, loader: Callable[..., Any]) -> tuple[str, Callable[[bytes], Any]]:
-    """The shape's name and the decoder that the loader's annotation asks for."""
+def _typing(spec: ReadSpec, loader: Callable[..., Any]) -> tuple[str, Callable[[bytes], Any], bool]:
+    """The shape and decoder that the loader's annotation asks for, and whether it has types."""
     annotation = typing.get_type_hints(loader).get("return", Any)
     options = typing.get_args(annotation)
     is_union = isinstance(annotation, types.UnionType) or (
@@ -104,7 +111,7 @@ def _typing(spec: ReadSpec, loader: Callable[..., Any]) -> tuple[str, Callable[[
         if isinstance(each, type) and issubclass(each, msgspec.Struct)
     ]
     if not structs:
-        return str(spec.shape), msgspec.json.Decoder().decode
+        return str(spec.shape), msgspec.json.Decoder().decode, False
     described = msgspec.json.encode(msgspec.json.schema(annotation))  # down to nested structs
     mark = blake2b(described, digest_size=4).hexdigest()
-    return f"{spec.shape}.{mark}", msgspec.json.Decoder(annotation).decode
+    return f"{spec.shape}.{mark}", msgspec.json.Decoder(annotation).decode, True

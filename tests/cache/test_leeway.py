@@ -122,6 +122,17 @@ def test_a_refresh_from_before_a_write_is_no_answer(worker, clock, store):
     assert found == ["after the write"]
 
 
+@pytest.mark.parametrize("leeway", [REVALIDATE, IF_ERROR])
+def test_what_was_set_by_hand_has_none(store, clock, leeway):
+    """Its form was looked at while its time was not over, and no longer."""
+    worker = make_engine(store, clock, stale_s=600, outages=(Away,))
+    worker.read(make_call(Answers("old"), leeway=leeway))
+    worker.memory.get(make_call().key).is_manual = True
+    clock.advance(301)
+
+    assert worker.read(make_call(Answers("new"), leeway=leeway)).outcome is Outcome.MISS
+
+
 def test_the_leeway_ends(worker, clock):
     """After it a reader waits, as without one."""
     worker.read(make_call(Answers("old"), leeway=REVALIDATE))

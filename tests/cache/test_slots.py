@@ -51,6 +51,17 @@ def test_owners_and_parts_are_kept_apart(slot):
     assert CHAT.of(*slot).lookup() is None
 
 
+def test_what_was_set_by_hand_is_a_miss(engine):
+    """No loader says what form it must have."""
+    slot = CHAT.of(ANN, "digest")
+    slot.keep("hello")
+    (kept,) = (value for _, _, value in engine.memory.items())
+    kept.is_manual = True
+
+    assert slot.lookup() is None
+    assert _reads(engine) == {"miss|schema": 1}
+
+
 def test_a_look_is_one_hit_or_one_miss(engine):
     """Keeping is none: it follows a look."""
     slot = CHAT.of(ANN, "digest")

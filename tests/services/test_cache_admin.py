@@ -163,7 +163,28 @@ def test_a_value_set_by_hand_is_served(tier, admin_principal):
 
     assert entry["is_fresh"]
     assert 50 <= entry["ttl"] <= 60
-    assert (served.outcome.value, served.value) == ("hit", {"items": ["by hand"]})
+    assert (served.outcome.value, served.body) == ("hit", b'{"items":["by hand"]}')
+
+
+def test_what_looks_into_a_value_is_not_misled_by_hand(tier, admin_principal):
+    """No form is known of it: it is shown as it stands, and Larder itself goes by the database."""
+    shown = folders.list_folders(ANN).value
+    cache_admin.put_entry(
+        admin_principal, "conversations", _key_of(ANN), ANN, EntryWrite("odd", 60)
+    )
+
+    served = folders.list_folders(ANN)
+
+    assert (served.outcome.value, served.body) == ("hit", b'"odd"')
+    assert served.value == shown
+
+
+def test_what_a_model_said_is_not_set_by_hand(tier, admin_principal):
+    """It would be booked and replayed as that model's."""
+    with pytest.raises(Forbidden, match="what models said"):
+        cache_admin.put_entry(admin_principal, "responses", "chat:x", ANN, EntryWrite("x", 60))
+
+    assert _logged() == []
 
 
 def test_a_value_set_by_hand_of_the_wrong_form_is_a_miss(tier, admin_principal):

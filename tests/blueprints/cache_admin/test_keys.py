@@ -3,6 +3,9 @@
 import pytest
 
 from cache.extension import cache
+from cache.results import encode_body, etag_of
+from tests.factories.chats import make_conversation, say
+from tests.factories.warm_requests import cached_paths
 
 PATH = "/api/cache/namespaces/conversations/keys"
 
@@ -63,6 +66,43 @@ def test_an_entry_is_set_and_served(app, admin, alice, key):
     assert put.status_code == 200
     assert put.json["value"] == value
     assert alice.get("/api/folders").json == value
+
+
+def _set_all(app, value):
+    """Set by hand all that may be, at once: one after the other they make misses of each other."""
+    for key, _, entry in cache.engine_of(app).memory.items():
+        if key.partition(":")[0] not in {"permissions", "responses"}:
+            entry.body, entry.is_manual = encode_body(value), True
+            entry.etag = etag_of(entry.body)
+            entry.kept.clear()
+
+
+@pytest.mark.parametrize("value", [7, None, "odd", [], {}, {"items": [7], "data": [None]}])
+def test_no_value_set_by_hand_makes_an_error_of_a_request(app, admin, value):
+    """Whoever only shows it shows it; whoever looks into it goes by the database."""
+    chat = make_conversation(admin)
+    stream = say(admin, chat, "hello").headers["X-Larder-Stream-Id"]
+    paths = [
+        *cached_paths(app, admin),
+        "/v1/models",
+        "/v1/models/demo/echo",
+        f"/api/streams/{stream}?after=2",
+        f"/api/conversations/{chat}/export?format=markdown",
+    ]
+    files = [f"{each}/content" for each in paths if each.startswith("/api/files/")]
+    paths += files
+    before = [admin.get(path).status_code for path in paths]
+    assert set(before) <= {200, 204}
+
+    _set_all(app, value)
+
+    assert [admin.get(path).status_code for path in paths] == before
+    anthropics = {"anthropic-version": "2023-06-01"}
+    assert admin.get("/v1/models", headers=anthropics).status_code == 200
+    assert admin.post(f"/api/streams/{stream}/tickets").status_code == 201
+    assert admin.delete(f"/api/streams/{stream}").status_code == 409
+    # That there is no such model is of the right form, and may be said by hand.
+    assert say(admin, chat, "again").status_code == (404 if value is None else 200)
 
 
 def test_an_entry_is_dropped(admin, alice, key):
