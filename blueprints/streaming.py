@@ -32,7 +32,7 @@ def list_streams(principal: Principal, asked: dict[str, Any]) -> CachedResult[di
     """List the caller's running streams."""
     if not asked["active"]:
         raise Invalid.field("active", "Only running streams are listed: leave it out or say true.")
-    return streams.list_active(principal.user_id)
+    return streams.list_active(principal.user_id, asked["limit"], asked["cursor"])
 
 
 @routes.get("/<stream_id>")

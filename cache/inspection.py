@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from cache.backends.redis import RedisTier
 from cache.cluster import SCAN_STEP
@@ -17,7 +18,7 @@ from cache.engine import CacheEngine
 from cache.entries import Entry, EntryRefused
 from cache.redis_faults import FAULTS
 
-__all__ = ["EntryCount", "Inspector", "KeyPage"]
+__all__ = ["EntryCount", "Inspector", "KeyPage", "KeyPosition"]
 
 MAX_STEPS = 40
 SAMPLED = 10
@@ -25,12 +26,22 @@ UNLINK_BATCH = 500
 GLOB = re.compile(r"([\[\]*?\\^])")
 
 
+class KeyPosition(NamedTuple):
+    """A place in the walk over all keys: behind `key` among those of one of SCAN's steps.
+
+    Memory is walked in one step.
+    """
+
+    step: int = 0
+    key: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPage:
-    """Some keys, and where to go on; an empty cursor is the end."""
+    """Some keys, and where to go on; `None` is the end."""
 
     keys: tuple[str, ...]
-    cursor: str
+    next: KeyPosition | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +63,40 @@ class Inspector:
     def __init__(self, engine: CacheEngine) -> None:
         self._engine = engine
 
-    def keys(self, namespace: str, owner: str | None, prefix: str, cursor: str) -> KeyPage:
-        """Logical keys of a namespace, a bounded step's worth.
+    def keys(
+        self, namespace: str, owner: str | None, prefix: str, after: KeyPosition, limit: int
+    ) -> KeyPage:
+        """Logical keys of a namespace, `limit` at most and a bounded step's worth.
 
         Args:
             namespace: whose.
             owner: one owner's only; `None` for all, empty for a public namespace.
             prefix: what follows the owner in the key.
-            cursor: where the last page ended; empty to begin.
+            after: where the last page ended.
+            limit: of the page.
         """
         redis = self._redis()
         if redis is None:
-            return self._keys_in_memory(namespace, owner, prefix, cursor)
+            found = sorted(
+                key
+                for key, _, _ in self._engine.memory.items()
+                if _is_of(key, namespace, owner, prefix) and key > after.key
+            )
+            return _page(found, limit, 0, None)
         head = "*" if owner is None else _plain(owner)
         pattern = _plain(self._engine.storage_key("")) + f"{namespace}:{head}:{_plain(prefix)}*"
-        at, found, steps = int(cursor or 0), list[bytes](), 0
-        while steps < MAX_STEPS and not (steps and (at == 0 or found)):
-            at, more = redis.scan(pattern, at)
-            found.extend(more)
-            steps += 1
         skip = len(self._engine.storage_key(""))
-        return KeyPage(
-            tuple(sorted(raw.decode(errors="replace")[skip:] for raw in found)),
-            str(at) if at else "",
-        )
+        at = after
+        for _ in range(MAX_STEPS):
+            # A step that is taken again, from the same cursor, gives the same keys.
+            following, raws = redis.scan(pattern, at.step)
+            names = {raw.decode(errors="replace")[skip:] for raw in raws}
+            found = sorted(key for key in names if key > at.key)
+            page = _page(found, limit, at.step, KeyPosition(following) if following else None)
+            if page.keys or page.next is None:
+                return page
+            at = page.next
+        return KeyPage((), at)
 
     def entry(self, key: str) -> tuple[Entry, str] | None:
         """The entry of a logical key, servable or not, and the tier it stands in."""
@@ -157,16 +178,11 @@ class Inspector:
         redis = self._engine.redis
         return redis if redis is not None and redis.is_up else None
 
-    def _keys_in_memory(
-        self, namespace: str, owner: str | None, prefix: str, cursor: str
-    ) -> KeyPage:
-        found = sorted(
-            key
-            for key, _, _ in self._engine.memory.items()
-            if _is_of(key, namespace, owner, prefix) and key > cursor
-        )
-        page = found[:UNLINK_BATCH]
-        return KeyPage(tuple(page), page[-1] if len(found) > len(page) else "")
+
+def _page(found: Sequence[str], limit: int, step: int, following: KeyPosition | None) -> KeyPage:
+    """The first of `found`, the keys of a step; then the rest of them, or what follows."""
+    shown = tuple(found[:limit])
+    return KeyPage(shown, KeyPosition(step, shown[-1]) if len(found) > limit else following)
 
 
 def _is_of(key: str, namespace: str, owner: str | None, prefix: str) -> bool:

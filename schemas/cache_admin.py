@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from schemas.fields import StrictSchema, Text, UtcTime, WholeNumber
+from schemas.page import DEFAULT_LIMIT, PageQuerySchema, page_schema
 
 __all__ = [
     "EntrySchema",
@@ -29,10 +30,11 @@ MAX_TTL_S = 30 * 86400
 
 @dataclass(frozen=True, slots=True)
 class KeyQuery:
-    """Which keys are asked for."""
+    """Which keys are asked for, and which page of them."""
 
     prefix: str = ""
-    cursor: str = ""
+    limit: int = DEFAULT_LIMIT
+    cursor: str | None = None
     scope: str | None = None
 
 
@@ -200,11 +202,10 @@ class ScopeQuerySchema(StrictSchema):
     scope = Text(max_chars=200, load_default=None)
 
 
-class KeyQuerySchema(ScopeQuerySchema):
+class KeyQuerySchema(ScopeQuerySchema, PageQuerySchema):
     """The filters of a list of keys."""
 
     prefix = Text(max_chars=200, load_default="")
-    cursor = Text(max_chars=500, load_default="")
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> KeyQuery:
@@ -212,11 +213,14 @@ class KeyQuerySchema(ScopeQuerySchema):
         return KeyQuery(**loaded)
 
 
-class KeysSchema(Schema):
-    """Some keys of a namespace."""
+class EntryKeySchema(Schema):
+    """The name of one entry: whose it is, empty in a public namespace, and its key."""
 
-    items = fields.List(fields.Dict(), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
+    scope = fields.String(required=True)
+    key = fields.String(required=True)
+
+
+KeysSchema = page_schema(EntryKeySchema)
 
 
 class EntrySchema(Schema):

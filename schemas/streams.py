@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields
 
 from schemas.fields import StrictSchema, UtcTime, WholeNumber
+from schemas.page import PageQuerySchema, page_schema
 
 __all__ = [
     "ActiveQuerySchema",
@@ -25,14 +26,10 @@ class StreamSchema(Schema):
     ended_at = UtcTime(required=True, allow_none=True)
 
 
-class StreamsSchema(Schema):
-    """The caller's running streams."""
-
-    items = fields.List(fields.Nested(StreamSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
+StreamsSchema = page_schema(StreamSchema)
 
 
-class ActiveQuerySchema(StrictSchema):
+class ActiveQuerySchema(PageQuerySchema):
     """Only running streams are listed; the parameter says so."""
 
     active = fields.Boolean(load_default=True)

@@ -9,7 +9,7 @@ import msgspec
 from cache.engine import EVERYTHING
 from cache.entries import Entry
 from cache.extension import cache
-from cache.inspection import EntryCount, Inspector
+from cache.inspection import EntryCount, Inspector, KeyPosition
 from cache.namespaces import (
     NAMESPACES,
     PERMISSIONS,
@@ -23,6 +23,7 @@ from cache.scopes import Scope
 from schemas.cache_admin import EntryWrite, KeyQuery
 from services import audit_logs, cache_statistics
 from services.errors import Forbidden, Invalid, NotFound
+from services.paging import decode_cursor, encode_cursor
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -40,6 +41,7 @@ __all__ = [
     "read_health",
 ]
 
+LISTING = "cache_keys"
 ALL = "all"
 MANUAL = "manual"
 MAX_KEY_CHARS = 200
@@ -110,21 +112,24 @@ def clear_scope(principal: Principal, name: str, owner: str) -> None:
 
 
 def list_keys(name: str, query: KeyQuery) -> dict[str, Any]:
-    """Some keys of a namespace; a page may be short, or empty, while there is a next one.
+    """A page of the keys of a namespace; it may be short, or empty, while there is a next one.
 
     Raises:
         NotFound: there is no such namespace.
-        Invalid: the cursor is none.
+        Invalid: the cursor is not one of this list.
     """
     space = _namespace(name)
     owner = "" if isinstance(space, PublicNamespace) else query.scope
-    inspector = Inspector(cache.engine)
-    is_number = query.cursor.isascii() and query.cursor.isdigit()
-    if cache.backend_in_use() == "redis" and query.cursor and not is_number:
-        raise Invalid.field("cursor", "This is not a cursor of this list; leave it out to begin.")
-    page = inspector.keys(name, owner, query.prefix, query.cursor)
+    after = KeyPosition()
+    if query.cursor is not None:
+        step, key = decode_cursor(LISTING, query.cursor, (int, str))
+        after = KeyPosition(max(0, step), key)
+    page = Inspector(cache.engine).keys(name, owner, query.prefix, after, query.limit)
     items = [dict(zip(("scope", "key"), key.split(":", 2)[1:], strict=True)) for key in page.keys]
-    return {"items": items, "next_cursor": page.cursor or None}
+    return {
+        "items": items,
+        "next_cursor": None if page.next is None else encode_cursor(LISTING, page.next),
+    }
 
 
 def get_entry(name: str, key: str, owner: str | None) -> dict[str, Any]:

@@ -4,16 +4,19 @@ A stream belongs to its user; anybody else's is not there.
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import and_, or_, select, text, update
 
 from cache.namespaces import STREAMS
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Stream
+from schemas.page import DEFAULT_LIMIT
 from schemas.streams import StreamSchema
 from services.errors import Conflict, NotFound, Unavailable
+from services.paging import decode_cursor, encode_cursor, page_of
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from streams.errors import StreamGone
@@ -21,20 +24,31 @@ from streams.reading import Reader
 
 __all__ = ["get_stream", "join_stream", "list_active", "stop_stream", "stops_requested"]
 
-MAX_LISTED = 200
+LISTING = "streams"
+_ONE = StreamSchema()
 
 
 @STREAMS.read("list")
-def list_active(owner: UserId) -> dict[str, Any]:
-    """The running streams of `owner`, newest first."""
+def list_active(
+    owner: UserId, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+) -> dict[str, Any]:
+    """A page of the running streams of `owner`, newest first.
+
+    Raises:
+        Invalid: the cursor is not one of this list.
+    """
+    wanted = select(Stream).where(Stream.user_id == owner, Stream.status == "running")
+    if cursor is not None:
+        started_at, stream_id = decode_cursor(LISTING, cursor, (datetime, str))
+        beside = and_(Stream.started_at == started_at, Stream.id < stream_id)
+        wanted = wanted.where(or_(Stream.started_at < started_at, beside))
     with read_session() as session:
         rows = session.scalars(
-            select(Stream)
-            .where(Stream.user_id == owner, Stream.status == "running")
-            .order_by(Stream.started_at.desc())
-            .limit(MAX_LISTED)
+            wanted.order_by(Stream.started_at.desc(), Stream.id.desc()).limit(limit + 1)
         ).all()
-        return {"items": StreamSchema(many=True).dump(rows), "next_cursor": None}
+        return page_of(
+            rows, limit, _ONE.dump, lambda row: encode_cursor(LISTING, [row.started_at, row.id])
+        )
 
 
 @STREAMS.read("detail")
@@ -48,7 +62,7 @@ def get_stream(owner: UserId, stream_id: str) -> dict[str, Any]:
         row = session.scalar(select(Stream).where(Stream.user_id == owner, Stream.id == stream_id))
         if row is None:
             raise NotFound.of("stream", stream_id)
-        dumped: dict[str, Any] = StreamSchema().dump(row)
+        dumped: dict[str, Any] = _ONE.dump(row)
         return dumped
 
 

@@ -152,7 +152,8 @@ def test_an_event_id_that_cannot_be_is_named(alice, finished, header):
         (f"{PATH}/x", {"from": 0}, "from"),
         (PATH, {"active": "false"}, "active"),
         (PATH, {"active": "perhaps"}, "active"),
-        (PATH, {"limit": 5}, "limit"),
+        (PATH, {"limit": 0}, "limit"),
+        (PATH, {"cursor": "x"}, "cursor"),
     ],
 )
 def test_a_wrong_parameter_is_named(alice, path, query, wrong):

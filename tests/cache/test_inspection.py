@@ -6,7 +6,7 @@ import fakeredis
 import pytest
 
 from cache.cluster import SCAN_STEP
-from cache.inspection import MAX_STEPS, UNLINK_BATCH, Inspector, KeyPage
+from cache.inspection import MAX_STEPS, Inspector, KeyPage, KeyPosition
 from tests.doubles.redis_process import patient_client
 from tests.doubles.together import together
 from tests.factories.caches import make_call, make_engine
@@ -33,13 +33,15 @@ def shared(store, clock, server, new_tier):
     return make_engine(store, clock, new_tier(fakeredis.FakeRedis(server=server)))
 
 
-def _all(inspector: Inspector, owner=None, prefix="", namespace="users") -> list[str]:
-    """All pages' keys; each page is bounded, the last one has no cursor."""
-    page = inspector.keys(namespace, owner, prefix, "")
-    found = set(page.keys)
-    while page.cursor:
-        page = inspector.keys(namespace, owner, prefix, page.cursor)
-        found.update(page.keys)
+def _all(inspector: Inspector, owner=None, prefix="", namespace="users", limit=50) -> list[str]:
+    """All pages' keys; each page is bounded, the last one leads to no other."""
+    after: KeyPosition | None = KeyPosition()
+    found: list[str] = []
+    while after is not None:
+        page = inspector.keys(namespace, owner, prefix, after, limit)
+        assert len(page.keys) <= limit
+        found += page.keys
+        after = page.next
     return sorted(found)
 
 
@@ -81,22 +83,23 @@ def test_keys_are_found_by_owner_and_prefix(worker, owner, prefix, found):
     assert _all(Inspector(worker), owner, prefix) == found
 
 
-def test_keys_come_in_pages(worker):
-    """All of them in the end, however many."""
-    owners = [f"u{number:04}" for number in range(max(UNLINK_BATCH, SCAN_STEP) + 20)]
+@pytest.mark.parametrize("limit", [7, 200, SCAN_STEP + 10])
+def test_keys_come_in_pages(worker, limit):
+    """All of them in the end, however many, and none of them twice."""
+    owners = [f"u{number:04}" for number in range(SCAN_STEP + 20)]
     for owner in owners:
         worker.read(make_call(owner=owner))
 
-    first = Inspector(worker).keys("users", None, "", "")
+    first = Inspector(worker).keys("users", None, "", KeyPosition(), limit)
 
     assert 0 < len(first.keys) < len(owners)
-    assert first.cursor
-    assert _all(Inspector(worker)) == [_key(owner) for owner in owners]
+    assert first.next is not None
+    assert _all(Inspector(worker), limit=limit) == [_key(owner) for owner in owners]
 
 
 def test_nothing_is_an_empty_page(worker):
     """And the end."""
-    assert Inspector(worker).keys("users", None, "", "") == KeyPage((), "")
+    assert Inspector(worker).keys("users", None, "", KeyPosition(), 50) == KeyPage((), None)
 
 
 def test_an_entry_is_shown_with_its_tier(worker):
@@ -193,11 +196,11 @@ def test_nobody_waits_while_fifty_thousand_keys_are_walked(crowded):
 
     def walk() -> None:
         inspector = Inspector(worker)
-        page = inspector.keys("users", None, "", "")
-        pages.append(page)
-        while page.cursor:
-            page = inspector.keys("users", None, "", page.cursor)
+        after: KeyPosition | None = KeyPosition()
+        while after is not None:
+            page = inspector.keys("users", None, "", after, 200)
             pages.append(page)
+            after = page.next
         inspector.reclaim("users")
         wait_until(lambda: not any(each.name == "cache-reclaim" for each in threading.enumerate()))
         ended.set()
@@ -211,7 +214,7 @@ def test_nobody_waits_while_fifty_thousand_keys_are_walked(crowded):
     _, answered = together([walk, ping])
 
     assert sum(len(page.keys) for page in pages) == 30_000
-    assert max(len(page.keys) for page in pages) <= 2 * SCAN_STEP
+    assert max(len(page.keys) for page in pages) <= 200
     assert answered > 10
     assert _longest_ms(client, "scan", "unlink") < 5
     assert "cmdstat_keys" not in client.info("commandstats")

@@ -19,6 +19,8 @@ LISTS = (
     "/api/workspaces",
     "/api/audit-logs",
     "/api/files",
+    "/api/streams",
+    "/api/cache/namespaces/conversations/keys",
 )
 WRITES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/api/folders", {"name": "Trips"}),

@@ -15,19 +15,19 @@ from schemas.cache_admin import (
 
 def test_keys_are_asked_for_without_any_filter():
     """The first page of everything."""
-    assert KeyQuerySchema().load({}) == KeyQuery(prefix="", cursor="", scope=None)
+    assert KeyQuerySchema().load({}) == KeyQuery(prefix="", limit=50, cursor=None, scope=None)
 
 
 def test_filters_are_taken_over():
     """As they are written: none of them is trimmed or folded."""
-    asked = {"prefix": "Folders:", "cursor": "17", "scope": "u1"}
+    asked = {"prefix": "Folders:", "limit": "7", "cursor": "17", "scope": "u1"}
 
-    assert KeyQuerySchema().load(asked) == KeyQuery(**asked)
+    assert KeyQuerySchema().load(asked) == KeyQuery("Folders:", 7, "17", "u1")
 
 
 @pytest.mark.parametrize(
     "asked",
-    [{"scope": "x" * 201}, {"prefix": "x" * 201}, {"cursor": "x" * 501}, {"scope": "a\x00"}],
+    [{"scope": "x" * 201}, {"prefix": "x" * 201}, {"cursor": "x" * 2001}, {"scope": "a\x00"}],
 )
 def test_texts_are_bounded(asked):
     """Every text of a client has an end."""

@@ -29,7 +29,7 @@ def test_a_stream_names_its_model_as_everywhere():
 
 def test_running_streams_are_meant_unless_it_is_said():
     """The list has no others."""
-    assert ActiveQuerySchema().load({}) == {"active": True}
+    assert ActiveQuerySchema().load({}) == {"active": True, "limit": 50, "cursor": None}
 
 
 @pytest.mark.parametrize(("text", "after"), [("-1", -1), ("0", 0), ("12", 12)])

@@ -96,11 +96,19 @@ def test_a_pattern_is_a_text_like_others(tier, sign):
     assert _keys(scope=sign) == _keys(prefix=sign) == []
 
 
-@pytest.mark.parametrize("tier", ["redis"], indirect=True)
-@pytest.mark.parametrize("cursor", ["x", "-1", "²", "1e3"])
-@pytest.mark.server
+def test_keys_come_in_pages(tier):
+    """As small as they are asked for, and none is left out or comes twice."""
+    owners = [f"u{number}" for number in range(7)]
+    for owner in owners:
+        folders.list_folders(UserId(owner))
+
+    assert sorted(each["scope"] for each in _keys(limit=2)) == owners
+    assert len(cache_admin.list_keys("conversations", KeyQuery(limit=2))["items"]) == 2
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "²", "1e3", "17"])
 def test_what_is_no_cursor_is_refused(tier, cursor):
-    """Redis's are numbers; in memory any key is a place to go on from."""
+    """A key or a number is none."""
     with pytest.raises(Invalid):
         _keys(cursor=cursor)
 

@@ -49,8 +49,16 @@ def _elsewhere(owner, stream_id="s", *, status="running", age_s=0, conversation_
     return stream_id
 
 
-def _listed(owner):
-    return [each["id"] for each in streams.list_active(owner).value["items"]]
+def _listed(owner, limit=50):
+    """All pages, one after the other."""
+    found, cursor = [], None
+    while True:
+        page = streams.list_active(owner, limit, cursor).value
+        assert len(page["items"]) <= limit
+        found += [each["id"] for each in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
 
 
 def _is_stop_requested(stream_id):
@@ -68,13 +76,24 @@ def test_running_streams_are_listed_newest_first(owner, bob):
     assert _listed(owner) == ["new", "old"]
 
 
-def test_the_list_has_an_end(owner):
-    """A runaway program must not make it one of thousands."""
-    for number in range(streams.MAX_LISTED + 5):
-        _elsewhere(owner, str(number), age_s=number)
+def test_the_list_comes_in_pages(owner):
+    """A runaway program must not make it one of thousands; those of one instant are kept apart."""
+    for number in range(7):
+        _elsewhere(owner, str(number), age_s=number // 3)
 
-    assert len(_listed(owner)) == streams.MAX_LISTED
-    assert _listed(owner)[0] == "0"
+    assert _listed(owner, limit=2) == ["2", "1", "0", "5", "4", "3", "6"]
+
+
+def test_a_page_stays_right_while_streams_begin(owner):
+    """The next one goes on where the last has ended."""
+    for number in range(4):
+        _elsewhere(owner, str(number), age_s=number + 1)
+    first = streams.list_active(owner, 2).value
+    _elsewhere(owner, "newer")
+
+    second = streams.list_active(owner, 2, first["next_cursor"]).value
+
+    assert [each["id"] for each in second["items"]] == ["2", "3"]
 
 
 def test_a_stream_that_begins_or_ends_is_in_the_next_list(owner, alice):
