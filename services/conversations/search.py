@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, case, func, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    Subquery,
+    case,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from cache.namespaces import CONVERSATIONS
@@ -77,11 +88,13 @@ def _documents(
 
 
 def _ranked(documents: Subquery, query: SearchQuery, before: tuple[Any, ...] | None) -> Select[Any]:
+    is_title = case((documents.c.message_id.is_(None), 1), else_=0)
     counted = (
         select(
             documents.c.conversation_id,
-            func.max(case((documents.c.message_id.is_(None), 1), else_=0)).label("in_title"),
-            func.count(documents.c.message_id).label("said"),
+            # As wide as the numbers that a cursor may hold.
+            func.max(is_title, type_=BigInteger()).label("in_title"),
+            func.count(documents.c.message_id, type_=BigInteger()).label("said"),
         )
         .group_by(documents.c.conversation_id)
         .subquery()

@@ -16,12 +16,14 @@ from config import Settings
 from database.session import db
 from database.tables.users import User
 from schemas.search import SearchQuery
-from services.conversations.search import MAX_WORDS, search_conversations
+from services.conversations.search import LISTING, MAX_WORDS, search_conversations
 from services.errors import Invalid
+from services.paging import encode_cursor
 from services.unit_of_work import unit_of_work
 from tests.doubles.fake_clock import FakeClock
 from tests.factories.conversations import make_conversation
 
+ON_EACH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
 ANN = UserId("ann")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 THREADS = (
@@ -201,6 +203,16 @@ def test_pages_go_through_all_once(app):
     titles = [each["title"][-1] for each in first["items"] + second["items"]]
     assert titles == ["6", "5", "4", "3", "2", "1", "0"]
     assert second["next_cursor"] is None
+
+
+@pytest.mark.parametrize("database_url", ON_EACH, indirect=True)
+@pytest.mark.parametrize("number", [2**31, 2**63 - 1, -(2**63) + 1])
+def test_a_cursor_of_large_numbers_is_a_place_as_any(app, number):
+    """A made-up one must not look like a database that is away."""
+    make_conversation(ANN, "Sea", [])
+    cursor = encode_cursor(LISTING, [number, number, START, "x"])
+
+    assert len(search("sea", cursor=cursor)) == (number > 0)
 
 
 def test_too_many_words_are_refused(app):
