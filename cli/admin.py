@@ -16,6 +16,7 @@ from services.key_issuing import issue_key
 __all__ = ["commands"]
 
 commands = Blueprint("admin", __name__, cli_group="admin")
+commands.cli.help = "API keys for people who have none yet."
 
 MAX_DAYS = 36_500
 

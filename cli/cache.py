@@ -14,6 +14,7 @@ __all__ = ["commands", "warm_commands"]
 
 warm_commands = Blueprint("cache_warm", __name__, cli_group=None)
 commands = Blueprint("cache_commands", __name__, cli_group="cache")
+commands.cli.help = "The cache: figures, health, clearing."
 COLUMNS = (
     "namespace", "reads", "hits", "misses", "hit_ratio", "1m", "1h", "24h", "fills", "entries",
     "bytes", "redis_bytes",

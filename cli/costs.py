@@ -14,6 +14,7 @@ from services.costs.reconcile import Difference
 __all__ = ["commands"]
 
 commands = Blueprint("costs", __name__, cli_group="costs")
+commands.cli.help = "The ledger and its prices."
 
 PAGE_ROWS = 200
 DIFFERENCE_COLUMNS = (

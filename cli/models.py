@@ -12,6 +12,7 @@ from services.errors import LarderError, NotFound
 __all__ = ["commands"]
 
 commands = Blueprint("models_cli", __name__, cli_group="models")
+commands.cli.help = "The catalogue of models."
 
 COLUMNS = ("provider_id", "listed", "added", "returned", "deprecated", "priced", "failure")
 
