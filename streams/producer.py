@@ -157,24 +157,12 @@ class Production:
             if self._is_claimed:
                 return
             self._is_claimed = True
-            interruption = self._interruption
-            outcome = self._tally.outcome(
-                error=interruption.error if interruption else failure,
-                cancelled=interruption is not None,
-                first_token_s=self._first_token_s,
-                duration_s=self._clock.monotonic() - self._started_at,
-            )
-            self._show()
-        if not self._is_opened and outcome.error is None:
-            self.log.append(self.plan.opening())
-        outcome, closing = self._book(outcome)
-        self.outcome = outcome
-        self.log.close(closing)
+        outcome, closing = _failed(Outcome())
         try:
-            self._on_end(self)
-        finally:
-            self.has_ended.set()
-            self.has_begun.set()
+            outcome, closing = self._book(self._concluded(failure))
+        finally:  # nobody else will: readers wait for the log's end, and its place is to be freed
+            self.outcome = outcome
+            self._close_log(closing)
 
     def _advance(self) -> bool:
         """Produce up to what is shown next; false when there was nothing left to produce."""
@@ -255,6 +243,29 @@ class Production:
             self.log.append(self._drafts)
             self._drafts = []
 
+    def _concluded(self, failure: ProviderError | None) -> Outcome:
+        """What has come, with all of it logged; nothing more is taken once the end is claimed."""
+        interruption = self._interruption
+        with self._lock:
+            outcome = self._tally.outcome(
+                error=interruption.error if interruption else failure,
+                cancelled=interruption is not None,
+                first_token_s=self._first_token_s,
+                duration_s=self._clock.monotonic() - self._started_at,
+            )
+            self._show()
+        if not self._is_opened and outcome.error is None:
+            self.log.append(self.plan.opening())
+        return outcome
+
+    def _close_log(self, closing: Sequence[Draft]) -> None:
+        try:
+            self.log.close(closing)
+            self._on_end(self)
+        finally:
+            self.has_ended.set()
+            self.has_begun.set()
+
     def _book(self, outcome: Outcome) -> tuple[Outcome, Sequence[Draft]]:
         try:
             if closing := self.plan.finish(outcome):
@@ -262,9 +273,14 @@ class Production:
             log.error("stream_finish_without_events", stream_id=self.plan.stream_id)
         except BaseException:  # the log must be closed, whatever the booking does
             log.exception("stream_finish_failed", stream_id=self.plan.stream_id)
-        error = InternalFailure()
-        draft = problem_draft(error.code, "Internal error", retryable=True, detail=error.message)
-        return replace(outcome, error=error, finish_reason=None), [draft]
+        return _failed(outcome)
+
+
+def _failed(outcome: Outcome) -> tuple[Outcome, Sequence[Draft]]:
+    """The outcome as one that Larder's own code has spoilt, and how its stream ends."""
+    error = InternalFailure()
+    draft = problem_draft(error.code, "Internal error", retryable=True, detail=error.message)
+    return replace(outcome, error=error, finish_reason=None), [draft]
 
 
 def _close(chunks: ChunkStream | None) -> None:

@@ -8,7 +8,8 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 import structlog
 
@@ -42,6 +43,26 @@ def _mask_secrets(
     return event
 
 
+class _Forgiving:
+    """A file that never fails: on a full disk, or with nobody at the pipe's end, a line is lost.
+
+    What is logged is often a failure, and whoever notes one has still to mend it.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Write, if that can be."""
+        with suppress(OSError, ValueError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        """Have it go out, if that can be."""
+        with suppress(OSError, ValueError):
+            self._file.flush()  # of a file, not a session
+
+
 def configure_logs(*, level: str, style: str) -> None:
     """Send logs to standard error.
 
@@ -63,6 +84,6 @@ def configure_logs(*, level: str, style: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(_Forgiving(sys.stderr)),  # type: ignore[arg-type]  # writes and flushes, no more
         cache_logger_on_first_use=False,
     )

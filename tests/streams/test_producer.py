@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import pytest
@@ -222,6 +222,22 @@ def test_a_booking_that_fails_ends_with_an_error():
     assert b'"retryable":true' in end.data
     assert production.outcome is not None
     assert code_of(production.outcome) == "internal_error"
+
+
+@pytest.mark.parametrize("fault", [OSError("No space left on device"), SystemExit()])
+def test_an_end_that_fails_itself_is_an_end(fault):
+    """Readers wait for one; nobody else would make it."""
+    production = make_production(Answer(script=Script().finish()))
+    production.plan = replace(production.plan, opening=lambda: raise_it(fault))
+    production.interrupt(CANCELLED)
+
+    with pytest.raises(type(fault)):
+        production.run()
+
+    assert names(production.log.after(-1)) == ["error"]
+    assert production.log.is_closed
+    assert production.has_ended.is_set()
+    assert code_of(production.outcome or Outcome()) == "internal_error"
 
 
 def test_an_answer_without_chunks_still_begins_and_ends():

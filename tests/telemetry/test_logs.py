@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 import structlog
@@ -115,3 +116,28 @@ def test_a_secret_in_a_traceback_is_masked(capsys):
 
     assert KEY not in json.dumps(line)
     assert "refused: ***" in str(line["exception"])
+
+
+class _Full:
+    """A file on a full disk, or a pipe that nobody reads."""
+
+    def __init__(self, fault: Exception) -> None:
+        self._fault = fault
+
+    def isatty(self) -> bool:
+        return False
+
+    def write(self, _: str) -> NoReturn:
+        raise self._fault
+
+    def flush(self) -> NoReturn:
+        raise self._fault
+
+
+@pytest.mark.parametrize("fault", [OSError("No space left on device"), ValueError("closed file")])
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(monkeypatch, fault):
+    """Who notes a failure has still to mend it."""
+    monkeypatch.setattr("sys.stderr", _Full(fault))
+    configure_logs(level="info", style="json")
+
+    structlog.get_logger("test").info("something_happened")
