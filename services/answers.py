@@ -182,6 +182,7 @@ def _start(plan: AnswerPlan) -> Answer:
         else lambda chunk: _taken(chunk, recording),
         finish=lambda outcome: _finish(plan, outcome),
         time_limits=call.time_limits(),
+        is_pulled_by_readers=not isinstance(call, AnswerCopy),
     )
     try:
         with plan.claimed():

@@ -118,7 +118,10 @@ class StreamEngine:
         """
         production = self._begin(plan)
         if not production.has_ended.is_set():
-            self._produce(production, production.begin)
+            if plan.is_pulled_by_readers:
+                self._produce(production, production.begin)
+            else:
+                self._carry_on(production)
         stream = RunningStream(production, self._finder.reader)
         stream.wait_begun()
         return stream

@@ -25,6 +25,8 @@ class StreamPlan:
             nothing, the engine closes the stream with `internal_error`.
         time_limits: how long the provider may take.
         is_kept: whether its log is worth reading after its end, by whoever missed some of it.
+        is_pulled_by_readers: whether its chunks may be pulled by whoever reads it; not where
+            closing them does not end the wait for the next one.
     """
 
     stream_id: str
@@ -34,6 +36,7 @@ class StreamPlan:
     finish: Callable[[Outcome], Sequence[Draft]]
     time_limits: TimeLimits = field(default_factory=TimeLimits)
     is_kept: bool = True
+    is_pulled_by_readers: bool = True
 
 
 @dataclass(frozen=True)

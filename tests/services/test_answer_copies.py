@@ -1,5 +1,7 @@
 """Copies of answers: of those that were kept, and of those that are being made."""
 
+import threading
+
 import pytest
 
 from providers.protocol import Chunk, ProviderBroken, Usage
@@ -87,6 +89,25 @@ def test_a_copy_that_is_stopped_saves_nothing(alice, provided):
     assert events_of(first.data)[-1][1]["finish_reason"] == "stop"
     (record,) = alice.get("/api/costs/records").json["items"]
     assert record["status"] == "ok"
+
+
+def test_a_copy_is_stopped_while_the_other_pauses(alice, provided):
+    """Its reader is not held until the other's provider goes on."""
+    chats = [make_conversation(alice, model="up/stall") for _ in range(2)]
+    path = "/api/conversations/{}/messages"
+    first, copy = [
+        alice.post(path.format(each), json={"content": "hello", "cache": {}}) for each in chats
+    ]
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(copy.data))
+    reader.start()
+
+    alice.delete(f"/api/streams/{copy.headers['X-Larder-Stream-Id']}")
+    reader.join(10)
+
+    assert events_of(read[0])[-1][1]["finish_reason"] == "cancelled"
+    running = [each["id"] for each in alice.get("/api/streams").json["items"]]
+    assert running == [first.headers["X-Larder-Stream-Id"]]
 
 
 def test_a_copy_may_be_one_too_many_for_its_key(app, provided):

@@ -1,6 +1,7 @@
 """Who pulls a stream: whoever reads it, as long as they keep up."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -22,8 +23,8 @@ from tests.streams.scripts import (
 class Pulled(Script):
     """A provider that notes on which threads it was asked for more."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, minds_close: bool = True) -> None:
+        super().__init__(minds_close=minds_close)
         self.threads: list[threading.Thread] = []
 
     def __next__(self):
@@ -125,6 +126,23 @@ def test_whoever_waits_for_an_answer_produces_it_meanwhile():
 
     assert outcome.text == "ab"
     assert set(script.threads) == {threading.current_thread()}
+
+
+def test_a_stream_that_readers_may_not_pull_has_a_thread_of_its_own():
+    """Its reader, who only listens, hears that it is stopped though the next chunk never comes."""
+    script = Pulled(minds_close=False)
+    script.say("a")
+    engine = make_engine()
+    plan = replace(Answer(script=script).plan(), is_pulled_by_readers=False)
+    reader = iter(engine.start(plan).events())
+    begun = [next(reader), next(reader)]
+
+    engine.stop("s")
+
+    events = [each for each in (*begun, *reader) if isinstance(each, Event)]
+    assert names(events) == ["start", "delta", "usage", "done"]
+    assert threading.current_thread() not in script.threads
+    script.finish()
 
 
 def test_a_stream_that_its_reader_leaves_goes_on():
