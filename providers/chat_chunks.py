@@ -26,6 +26,7 @@ from providers.protocol import (
 )
 from providers.refusals import words_to_show
 from providers.sse import ServerEvent
+from providers.tool_calls import has_objects, tool_calls, with_text_arguments
 
 __all__ = ["relayed_chunk", "streamed_chunk", "whole_chunk"]
 
@@ -53,6 +54,7 @@ class _Delta(msgspec.Struct):
     reasoning: Any = None
     reasoning_details: Any = None
     tool_calls: list[dict[str, Any] | None] | None = None
+    function_call: Any = None
     refusal: Any = None
     audio: Any = None
 
@@ -162,11 +164,15 @@ def _chunk(raw: bytes, body: _Body, choice: _Choice, said: _Delta | None) -> Chu
     chunk = Chunk(
         text=text if isinstance(text, str) else "",
         reasoning=thought if isinstance(thought, str) else "",
-        tool_calls=_named(delta.tool_calls) if delta.tool_calls else (),
         finish_reason=reason,
         usage=_usage_in(body, choice),
         raw=raw,
     )
+    if delta.tool_calls or delta.function_call:
+        listed = delta.tool_calls or ()
+        chunk.tool_calls = tool_calls(listed, delta.function_call)
+        if raw and has_objects(listed):
+            chunk.raw = with_text_arguments(raw)
     if delta.audio:
         chunk.has_audio = True
     return chunk
@@ -180,10 +186,6 @@ def _chars(choices: Sequence[_Choice], but: _Choice | None = None) -> int:
     given = [call.get("arguments") for call in calls if isinstance(call, dict)]
     arguments = sum(len(each) for each in given if isinstance(each, str))
     return arguments + sum(len(each.text) + len(each.reasoning) for each in said)
-
-
-def _named(calls: list[Any]) -> tuple[Any, ...]:
-    return tuple([each for each in calls if each is not None])
 
 
 def _finish_reason(reason: Any) -> str | None:
