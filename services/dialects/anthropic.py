@@ -18,6 +18,7 @@ from services.calls import Bill
 from services.dialects.protocol import Head
 from streams.events import Draft
 from streams.outcome import Outcome
+from telemetry.ids import new_id
 
 __all__ = ["AnthropicDialect", "anthropic_unpaid"]
 
@@ -53,9 +54,11 @@ class AnthropicDialect:
 
     def closing(self, outcome: Outcome, bill: Bill) -> list[Draft]:
         """The last block's stop, the reason with the usage, the end."""
-        delta = {"stop_reason": answers.stop_reason(outcome.finish_reason), "stop_sequence": None}
+        delta = {"stop_reason": _stop_reason(outcome), "stop_sequence": None}
+        nameless = [call for call in self._calls if call.place is None]
         return [
             *self._opening(),
+            *[draft for call in nameless for draft in self._written(call)],
             *self._stopped(),
             _draft("message_delta", delta=delta, usage=_usage(bill)),
             _draft("message_stop"),
@@ -78,7 +81,7 @@ class AnthropicDialect:
                 self._head.call_id,
                 self._head.model(),
                 content,
-                answers.stop_reason(outcome.finish_reason),
+                _stop_reason(outcome),
                 _usage(bill),
             )
         )
@@ -109,19 +112,25 @@ class AnthropicDialect:
         return [*drafts, self._delta(self._place, signed), *self._stopped()]
 
     def _called(self, delta: Mapping[str, Any]) -> list[Draft]:
-        """A piece of a tool call, which may begin another block."""
-        function = delta.get("function") or {}
-        drafts: list[Draft] = []
+        """A piece of a tool call, which may begin another block; none begins without its name."""
         call = self._call_of(delta)
         if call is None:
-            start = {"type": "tool_use", "id": delta.get("id") or f"call_{self._place + 1}"}
-            drafts += self._begun("tool_use", {**start, "name": function.get("name"), "input": {}})
-            call = _Call(delta.get("index"), self._place)
+            call = _Call(delta.get("index"))
             self._calls.append(call)
         call.add(delta)
-        if function.get("arguments"):
-            piece = {"type": "input_json_delta", "partial_json": function["arguments"]}
+        return self._written(call) if call.name else []
+
+    def _written(self, call: "_Call") -> list[Draft]:
+        """What has not been told of a call."""
+        drafts: list[Draft] = []
+        if call.place is None:
+            start = {"type": "tool_use", "id": call.id or f"call_{new_id()}", "name": call.name}
+            drafts += self._begun("tool_use", {**start, "input": {}})
+            call.place = self._place
+        if call.untold:
+            piece = {"type": "input_json_delta", "partial_json": call.untold}
             drafts.append(self._delta(call.place, piece))
+            call.untold = ""
         return drafts
 
     def _call_of(self, delta: Mapping[str, Any]) -> "_Call | None":
@@ -155,27 +164,29 @@ class AnthropicDialect:
 
 
 class _Call:
-    """A tool call as far as it has come, and its block's place."""
+    """A tool call as far as it has come, and its block's place once that has begun."""
 
-    __slots__ = ("_has_arguments", "_is_named", "id", "index", "place")
+    __slots__ = ("_has_arguments", "id", "index", "name", "place", "untold")
 
-    def __init__(self, index: object, place: int) -> None:
+    def __init__(self, index: object) -> None:
         self.index = index
-        self.place = place
+        self.place: int | None = None
         self.id: object = None
-        self._is_named = self._has_arguments = False
+        self.name = self.untold = ""
+        self._has_arguments = False
 
     def is_another(self, delta: Mapping[str, Any]) -> bool:
         """Whether a piece without id and index begins a call: it names a function, as this has."""
         is_named = bool((delta.get("function") or {}).get("name"))
-        return is_named and self._is_named and self._has_arguments
+        return is_named and bool(self.name) and self._has_arguments
 
     def add(self, delta: Mapping[str, Any]) -> None:
-        """Note what a piece brings."""
+        """Take what a piece brings."""
         function = delta.get("function") or {}
         self.id = self.id or delta.get("id") or None
-        self._is_named = self._is_named or bool(function.get("name"))
+        self.name = self.name or function.get("name") or ""
         self._has_arguments = self._has_arguments or function.get("arguments") is not None
+        self.untold += function.get("arguments") or ""
 
 
 def anthropic_unpaid(name: str, data: bytes) -> bytes:
@@ -184,6 +195,15 @@ def anthropic_unpaid(name: str, data: bytes) -> bytes:
         return data
     found = msgspec.json.decode(data)
     return msgspec.json.encode({**found, "usage": {**found["usage"], "cost_usd": "0"}})
+
+
+def _stop_reason(outcome: Outcome) -> str | None:
+    """Why it ended; Gemini says `stop` behind a call, and OpenAI where the request named the tool.
+
+    Anthropic's clients run a tool only where the reason is that one is called.
+    """
+    is_call = outcome.tool_calls and outcome.finish_reason in {None, "stop"}
+    return answers.stop_reason("tool_calls" if is_call else outcome.finish_reason)
 
 
 def _draft(kind: str, **fields: Any) -> Draft:

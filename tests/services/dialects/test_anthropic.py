@@ -131,6 +131,51 @@ def test_a_piece_that_leaves_out_what_the_first_one_had_belongs_to_it(dialect, l
     assert [each["content_block"]["name"] for each in events if "content_block" in each] == ["f"]
 
 
+@pytest.mark.parametrize("name", ["f", None])
+def test_a_call_begins_with_its_name(dialect, name):
+    """A block cannot be named later; the arguments that came before wait, at most to the end."""
+    events = _events(
+        dialect,
+        Chunk(tool_calls=({"index": 0, "id": "t", "function": {"name": None, "arguments": "{"}},)),
+        Chunk(tool_calls=({"index": 0, "function": {"name": name, "arguments": "}"}},)),
+    )
+
+    (start,) = [each["content_block"] for each in events if "content_block" in each]
+    pieces = [each["delta"]["partial_json"] for each in events if "partial_json" in str(each)]
+    assert start == {"type": "tool_use", "id": "t", "name": name or "", "input": {}}
+    assert pieces == ["{}"]
+    assert [place for kind, place in _short(events) if kind in {"start", "stop"}] == [0, 0]
+
+
+def test_a_call_that_came_without_an_id_gets_one_of_its_own(dialect):
+    """Anthropic refuses a conversation in which two calls have the same."""
+    again = AnthropicDialect(Head("c2", 5, lambda: "acme/m"))
+
+    ids = [
+        event["content_block"]["id"]
+        for each in (dialect, again)
+        for event in _events(each, Chunk(tool_calls=(_call(0, name="f"), _call(1, name="g"))))
+        if "content_block" in event
+    ]
+
+    assert len(set(ids)) == 4
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("stop", "tool_use"), (None, "tool_use"), ("length", "max_tokens"), ("cancelled", None)],
+)
+def test_a_call_is_a_reason_to_stop(dialect, reason, told):
+    """Clients run no tool behind `end_turn`, as Gemini's `stop` would be."""
+    call = {"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    outcome = Outcome(tool_calls=[call], finish_reason=reason)
+
+    closing = [msgspec.json.decode(each.data) for each in dialect.closing(outcome, BILL)]
+
+    assert closing[-2]["delta"]["stop_reason"] == told
+    assert msgspec.json.decode(dialect.whole(outcome, BILL, ()))["stop_reason"] == told
+
+
 def test_an_answer_without_a_word_is_still_a_message(dialect):
     """Its events have their start and their end."""
     kinds = [kind for kind, _ in _short(_events(dialect))]
