@@ -73,14 +73,7 @@ def taken_apart(raw: bytes) -> list[bytes]:
 
 
 def _add(choice: dict[str, Any], piece: Mapping[str, Any]) -> None:
-    message = choice.setdefault("message", {"role": "assistant", "content": None})
-    for name, value in (piece.get("delta") or {}).items():
-        if name == "tool_calls":
-            _add_calls(message.setdefault("tool_calls", []), value or ())
-        elif name in TEXTS and isinstance(value, str) and isinstance(message.get(name), str):
-            message[name] += value
-        elif value is not None or name not in message:
-            message[name] = value
+    _add_said(choice.setdefault("message", {"role": "assistant", "content": None}), piece)
     for name, value in (piece.get("logprobs") or {}).items():
         if isinstance(value, list):
             choice.setdefault("logprobs", {}).setdefault(name, []).extend(value)
@@ -89,27 +82,59 @@ def _add(choice: dict[str, Any], piece: Mapping[str, Any]) -> None:
     choice.update({name: value for name, value in piece.items() if name not in OF_CHOICES})
 
 
-def _add_calls(calls: list[dict[str, Any]], pieces: Sequence[Mapping[str, Any]]) -> None:
+def _add_said(message: dict[str, Any], piece: Mapping[str, Any]) -> None:
+    for name, value in (piece.get("delta") or {}).items():
+        if name == "tool_calls":
+            _add_calls(message.setdefault("tool_calls", []), value or ())
+        elif name == "function_call" and isinstance(value, Mapping):
+            _add_function(message, name, value)
+        elif name in TEXTS and isinstance(value, str) and isinstance(message.get(name), str):
+            message[name] += value
+        elif value is not None or name not in message:
+            message[name] = value
+
+
+def _add_calls(calls: list[dict[str, Any]], pieces: Sequence[Mapping[str, Any] | None]) -> None:
     for piece in pieces:
+        if piece is None:
+            continue
         call = _call_of(calls, piece)
         for name, value in piece.items():
             if name == "function" and isinstance(value, Mapping):
-                function = call.setdefault("function", {"name": "", "arguments": ""})
-                function["arguments"] += value.get("arguments") or ""
-                function["name"] = function["name"] or value.get("name") or ""
-            elif value is not None:
-                call.setdefault(name, value)
+                _add_function(call, name, value)
+            elif name != "index" and value is not None:
+                call[name] = call.get(name) or value
+
+
+def _add_function(whole: dict[str, Any], name: str, piece: Mapping[str, Any]) -> None:
+    function = whole.get(name) or {"name": "", "arguments": ""}
+    function["arguments"] += piece.get("arguments") or ""
+    function["name"] = function["name"] or piece.get("name") or ""
+    whole[name] = function
 
 
 def _call_of(calls: list[dict[str, Any]], piece: Mapping[str, Any]) -> dict[str, Any]:
-    """The call that a piece belongs to: a new id is a new call, whatever its index."""
-    index, call_id = piece.get("index", 0), piece.get("id")
-    same = [each for each in calls if each["index"] == index]
-    if same and (call_id is None or call_id == same[-1].get("id")):
-        return same[-1]
-    made: dict[str, Any] = {"index": index}
-    calls.append(made)
-    return made
+    """The call that a piece belongs to: a new id is a new call, whatever its index.
+
+    Without an index and an id it belongs to the latest one, or begins another by its name.
+    """
+    index, call_id = piece.get("index"), piece.get("id") or None
+    for call in calls[::-1]:
+        if index is not None and call["index"] != index:
+            continue
+        known = call.get("id") or call_id
+        is_same = call_id is None or call_id == known
+        if is_same and not (index is None and call_id is None and _is_named_anew(call, piece)):
+            return call
+        if is_same or index is not None:
+            break
+    calls.append({"index": index})
+    return calls[-1]
+
+
+def _is_named_anew(call: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
+    known, said = call.get("function") or {}, piece.get("function") or {}
+    return bool(said.get("name") and known.get("name") and known.get("arguments"))
 
 
 def _closed(choice: dict[str, Any]) -> dict[str, Any]:

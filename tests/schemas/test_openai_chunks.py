@@ -83,6 +83,40 @@ def test_tool_calls_are_put_together_by_index_and_id():
     assert whole["choices"][0]["message"]["tool_calls"] == CALLS
 
 
+def test_calls_without_index_and_id_are_told_by_their_names():
+    """As they are wherever else an answer is put together."""
+    pieces: list[dict[str, object] | None] = [
+        None,
+        {"id": "", "function": {"name": "f", "arguments": ""}},
+        {"function": {"name": None, "arguments": '{"a":1}'}},
+        {"function": {"name": "g", "arguments": "{}"}},
+        {"index": 3, "id": "", "function": {"name": "h"}},
+        {"index": 3, "id": "late", "function": {}},
+    ]
+
+    whole = assembled([_chunk({"tool_calls": [each]}) for each in pieces], USAGE)
+
+    calls = whole["choices"][0]["message"]["tool_calls"]
+    assert [each["function"]["name"] for each in calls] == ["f", "g", "h"]
+    assert [each["function"]["arguments"] for each in calls] == ['{"a":1}', "{}", ""]
+    assert calls[2] == {"id": "late", "function": {"name": "h", "arguments": ""}}
+
+
+def test_a_call_by_its_older_name_is_put_together():
+    """It comes in pieces too."""
+    pieces: list[dict[str, object] | None] = [
+        {"name": "f", "arguments": ""},
+        {"arguments": '{"a"'},
+        {"arguments": ":1}"},
+        None,
+    ]
+
+    whole = assembled([_chunk({"function_call": each}) for each in pieces], USAGE)
+
+    call = whole["choices"][0]["message"]["function_call"]
+    assert call == {"name": "f", "arguments": '{"a":1}'}
+
+
 def test_a_whole_taken_apart_and_put_together_is_the_same():
     """Nothing is lost either way."""
     chunks = taken_apart(msgspec.json.encode(WHOLE))
