@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 
 from providers.protocol import SILENCE, Chunk, ProviderBroken, ProviderError
 from providers.reply import Reply
 from providers.sse import ServerEvent, SseReader
 
-__all__ = ["END", "Answer", "streamed"]
+__all__ = ["END", "Answer", "streamed", "unstreamed"]
 
 END = Chunk()
 """In the place of a chunk: the provider has said all."""
+BLANK = b"\xef\xbb\xbf \t\r\n"
+"""The bytes before the first that counts: of a byte order mark, or white."""
 
 
 class Answer:
@@ -37,22 +40,60 @@ class Answer:
         self._reply.close()
 
 
-def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> Iterator[Chunk]:
-    """The chunks of an answer that comes as events; what came together is marked as such.
+def streamed(
+    reply: Reply,
+    chunk_of: Callable[[ServerEvent], Chunk | None],
+    chunk_of_whole: Callable[[bytes], Chunk],
+) -> Iterator[Chunk]:
+    """The chunks of an answer to a request to stream; what came together is marked as such.
 
+    Some answer with one JSON value, an error or what they cannot stream, and some call their events
+    JSON, or nothing: by its first byte it is known, for no line of events begins as JSON does.
     Where nothing comes for a while, or nothing but pings, `SILENCE` is given.
 
     Args:
-        reply: the events' bytes.
+        reply: its bytes.
         chunk_of: an event's chunk, `None` for an event without one, `END` for the last.
+        chunk_of_whole: the chunk of an answer that is one JSON value.
 
     Raises (when read):
-        ProviderError: what `chunk_of` raises, after the chunks before it; a wait that is too long.
+        ProviderError: what these raise, after the chunks before it; a wait that is too long.
         ProviderBroken: the events ended before the answer did.
     """
+    pieces = reply.pieces(says_silence=True)
+    try:
+        begun = _begun(pieces)
+        whole = chain([begun], pieces)
+        if begun.startswith((b"{", b"[")):
+            yield chunk_of_whole(reply.whole(whole))
+        else:
+            yield from _of_events(reply, whole, chunk_of)
+    finally:
+        reply.close()
+
+
+def unstreamed(reply: Reply, chunk_of_whole: Callable[[bytes], Chunk]) -> Iterator[Chunk]:
+    """The one chunk of an answer that was not to be streamed.
+
+    Raises (when read):
+        ProviderError: what `chunk_of_whole` raises; a wait that is too long; it broke off.
+    """
+    yield chunk_of_whole(reply.whole().lstrip(BLANK))
+
+
+def _begun(pieces: Iterator[bytes]) -> bytes:
+    """What comes up to the first piece with a byte that counts, without what is before that."""
+    for piece in pieces:
+        if begun := piece.lstrip(BLANK):
+            return begun
+    return b""
+
+
+def _of_events(
+    reply: Reply, pieces: Iterator[bytes], chunk_of: Callable[[ServerEvent], Chunk | None]
+) -> Iterator[Chunk]:
     reader, has_begun, is_finished = SseReader(), False, False
     quiet = _Quiet(reply.silence_s)
-    pieces = reply.pieces(says_silence=True)
     try:
         for piece in pieces:
             for chunk in quiet.told(_together(reader.feed(piece), chunk_of)):
@@ -68,8 +109,6 @@ def streamed(reply: Reply, chunk_of: Callable[[ServerEvent], Chunk | None]) -> I
         if is_finished:  # all was said; only the goodbye is missing
             return
         raise
-    finally:
-        reply.close()
     if not is_finished:
         raise ProviderBroken("The provider's answer ended before its end.")
 

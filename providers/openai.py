@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from providers.answer import END, Answer, streamed
+from providers.answer import END, Answer, streamed, unstreamed
 from providers.characters import WholeCharacters
 from providers.chat_chunks import streamed_chunk, whole_chunk
 from providers.embeddings import embeddings
@@ -29,6 +29,7 @@ from providers.transport import Transport
 __all__ = ["OpenAIProvider"]
 
 DONE = b"[DONE]"
+PING = "ping"
 MAX_MODELS = 10_000
 WINDOW_FIELDS = ("context_window", "context_length", "max_model_len", "max_context_length")
 
@@ -59,9 +60,7 @@ class OpenAIProvider:
             is_written_first=not request.stream,
             on_wait=request.on_wait,
         )
-        # Gateways answer a streaming request with JSON: an error, or what they cannot stream.
-        chunks = _streamed if request.stream and not reply.is_json else _single
-        return Answer(reply, chunks(reply, self._config.api_key))
+        return Answer(reply, _chunks(reply, self._config.api_key, is_streamed=request.stream))
 
     def embed(self, request: ChatRequest) -> Answer:
         """Ask for embeddings; returns once the provider accepted.
@@ -122,19 +121,20 @@ class OpenAIProvider:
         return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _single(reply: Reply, secret: str) -> Iterator[Chunk]:
-    yield WholeCharacters().joined(whole_chunk(reply.whole(), secret))
-
-
-def _streamed(reply: Reply, secret: str) -> Iterator[Chunk]:
+def _chunks(reply: Reply, secret: str, *, is_streamed: bool) -> Iterator[Chunk]:
     characters = WholeCharacters()
 
-    def chunk_of(event: ServerEvent) -> Chunk:
-        return (
-            END if event.data.strip() == DONE else characters.joined(streamed_chunk(event, secret))
-        )
+    def chunk_of(event: ServerEvent) -> Chunk | None:
+        if event.data.strip() == DONE:
+            return END
+        return None if event.name == PING else characters.joined(streamed_chunk(event, secret))
 
-    return streamed(reply, chunk_of)
+    def chunk_of_whole(raw: bytes) -> Chunk:
+        return characters.joined(whole_chunk(raw, secret))
+
+    if is_streamed:
+        return streamed(reply, chunk_of, chunk_of_whole)
+    return unstreamed(reply, chunk_of_whole)
 
 
 def _listing(row: Any) -> ModelListing | None:

@@ -74,12 +74,6 @@ class Reply:
         """A header's value; `name` in small letters."""
         return self._response.headers.get(name)
 
-    @property
-    def is_json(self) -> bool:
-        """Whether the body is one JSON value by its own account, and so no events."""
-        kind, _, _ = self._response.headers.get("content-type", "").partition(";")
-        return kind.strip().lower() == "application/json"
-
     def pieces(self, *, says_silence: bool = False) -> Iterator[bytes]:
         """The body, piece by piece.
 
@@ -115,15 +109,15 @@ class Reply:
         finally:
             self.close()
 
-    def whole(self) -> bytes:
-        """The whole body.
+    def whole(self, pieces: Iterator[bytes] | None = None) -> bytes:
+        """The whole body, of these `pieces` where it is being read already.
 
         Raises:
             ProviderTimeout, ProviderBroken: as `pieces`.
             ProviderMalformed: it is over the limit.
         """
         body = bytearray()
-        for piece in self.pieces():
+        for piece in pieces or self.pieces():
             self.note_beginning()
             body += piece
             if len(body) > MAX_BODY_BYTES:

@@ -5,12 +5,12 @@ https://platform.claude.com/docs/en/build-with-claude/streaming
 An unknown kind of event, block or delta is passed over: the API says that there will be more.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from providers.answer import END, Answer, streamed
+from providers.answer import END, Answer, streamed, unstreamed
 from providers.anthropic.usage import UsageCount
 from providers.protocol import (
     Chunk,
@@ -46,9 +46,9 @@ THEIR_FAULT = ("invalid_request_error", "not_found_error", "request_too_large")
 def answer_of(reply: Reply, secret: str, *, is_streamed: bool) -> Answer:
     """An accepted reply as an answer. `secret` is the key, which no error is to show."""
     reader = _Reader(secret)
-    # Gateways answer a streaming request with JSON: an error, or what they cannot stream.
-    is_whole = reply.is_json or not is_streamed
-    return Answer(reply, reader.whole(reply) if is_whole else streamed(reply, reader.chunk_of))
+    if is_streamed:
+        return Answer(reply, streamed(reply, reader.chunk_of, reader.whole))
+    return Answer(reply, unstreamed(reply, reader.whole))
 
 
 class _Reader:
@@ -61,15 +61,15 @@ class _Reader:
         self._block: dict[str, Any] = {}
         self._written = ""
 
-    def whole(self, reply: Reply) -> Iterator[Chunk]:
+    def whole(self, raw: bytes) -> Chunk:
         """The one chunk of an answer that comes as one message."""
-        told = self._parsed(reply.whole())
+        told = self._parsed(raw)
         blocks = told.get("content")
         if not isinstance(blocks, list):
             raise ProviderMalformed("The provider's answer has no content.")
         self._usage.add(told.get("usage"))
         chunks = [self._whole_block(each) for each in blocks if isinstance(each, dict)]
-        yield Chunk(
+        return Chunk(
             text="".join(each.text for each in chunks),
             reasoning="".join(each.reasoning for each in chunks),
             tool_calls=tuple(call for each in chunks for call in each.tool_calls),

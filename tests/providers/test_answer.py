@@ -28,6 +28,10 @@ class FakeReply:
             self.read += 1
             yield step
 
+    def whole(self, pieces: Iterator[bytes]) -> bytes:
+        """All that comes."""
+        return b"".join(pieces)
+
     def note_beginning(self) -> None:
         """Note after which piece that was."""
         self.began_after = self.began_after or self.read
@@ -54,10 +58,17 @@ def _events(*words: str) -> bytes:
     return "".join(f"data: {word}\n\n" for word in words).encode()
 
 
+def _streamed(reply: FakeReply) -> Iterator[Chunk]:
+    def chunk_of_whole(raw: bytes) -> Chunk:
+        return Chunk(text=raw.decode(), finish_reason="whole")
+
+    return streamed(reply, _chunk_of, chunk_of_whole)  # type: ignore[arg-type]  # it does what a reply does
+
+
 def _read(reply: FakeReply) -> list[tuple[str, bool]]:
     """The chunks' texts, and whether each is followed; also of an answer that fails."""
     seen: list[tuple[str, bool]] = []
-    for chunk in streamed(reply, _chunk_of):  # type: ignore[arg-type]  # it does what a reply does
+    for chunk in _streamed(reply):
         seen.append((chunk.text or str(chunk.finish_reason), chunk.is_followed))
         chunk.text = "seen"  # too late: it was handed on
     return seen
@@ -81,12 +92,32 @@ def test_the_last_event_ends_it_and_lets_the_connection_serve_on():
 def test_what_came_before_a_fault_is_handed_on_first():
     """Though it came in the same piece."""
     reply = FakeReply(_events("a", "b", "bad", "c"))
-    chunks = streamed(reply, _chunk_of)  # type: ignore[arg-type]  # likewise
+    chunks = _streamed(reply)
 
     assert [next(chunks).text, next(chunks).text] == ["a", "b"]
     with pytest.raises(ProviderMalformed):
         next(chunks)
     assert reply.is_closed
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[b'{"a": 1}'], [b"[1", b"2]"], [b"", b"\xef", b"\xbb\xbf\r\n", b" {", b"}", b"", b"\n"]],
+)
+def test_an_answer_that_begins_as_json_is_one_value(pieces):
+    """However it is cut; the blanks before it are not of it."""
+    reply = FakeReply(*pieces)
+
+    (chunk,) = _streamed(reply)
+
+    assert chunk.text == b"".join(pieces).decode("utf-8-sig").lstrip()
+    assert reply.is_closed
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n\n", b": {\n", b""])
+def test_an_answer_that_begins_otherwise_is_events(before):
+    """Whatever comes before the first."""
+    assert _read(FakeReply(before, _events("a", "last", "end")))[0] == ("a", True)
 
 
 @pytest.mark.parametrize("fault", [ProviderBroken("gone"), None])
@@ -133,7 +164,7 @@ def test_a_while_without_a_chunk_is_said(quiet):
     """So that whoever hands the answer on can give a sign of life."""
     reply = FakeReply(_events("a"), quiet, b"\n\n", _events("last", "end"), silence_s=0)
 
-    chunks = list(streamed(reply, _chunk_of))  # type: ignore[arg-type]  # as above
+    chunks = list(_streamed(reply))
 
     assert chunks[0].text == "a"
     assert chunks[1] is SILENCE
@@ -145,4 +176,4 @@ def test_a_shorter_while_is_not(quiet):
     """An event may come in pieces, and a provider ping as often as it likes."""
     reply = FakeReply(_events("a"), quiet, b"\n\n", _events("last", "end"))
 
-    assert SILENCE not in list(streamed(reply, _chunk_of))  # type: ignore[arg-type]  # as above
+    assert SILENCE not in list(_streamed(reply))

@@ -229,8 +229,28 @@ def test_an_error_in_the_place_of_an_answer_does_not_show_our_key(wire, wired, s
     assert caught.value.message == "Wrong key *** given"
 
 
-@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8"])
-def test_a_completion_that_comes_whole_where_a_stream_was_asked_for_is_taken(wire, wired, kind):
+LABELS = [["Content-Type: application/json"], ["Content-Type: text/event-stream"], []]
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_events_are_read_whatever_they_are_called(wire, wired, labels):
+    """Some gateways call all that they send JSON, or say nothing of it."""
+    events = b": hello\n\ndata: %b\n\ndata: [DONE]\n\n" % msgspec.json.encode(_said("a", "stop"))
+    wire.replies([head("200 OK", *labels), events[:3], events[3:]])
+
+    assert _text(_asked(wired)) == "a"
+
+
+def test_a_ping_is_no_chunk(wire, wired):
+    """Some proxies send one by that name, whatever is in it."""
+    events = b"event: ping\ndata: alive\n\ndata: %b\n\n" % msgspec.json.encode(_said("a", "stop"))
+    wire.replies([EVENTS + events, b""])
+
+    assert [each.text for each in _asked(wired)] == ["a"]
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_a_completion_that_comes_whole_where_a_stream_was_asked_for_is_taken(wire, wired, labels):
     """Some gateways cannot stream every model; the answer was made and is paid for."""
     body = msgspec.json.encode(
         {
@@ -238,7 +258,7 @@ def test_a_completion_that_comes_whole_where_a_stream_was_asked_for_is_taken(wir
             "usage": {"prompt_tokens": 2, "completion_tokens": 1},
         }
     )
-    wire.replies([whole(body, "200 OK", f"Content-Type: {kind}")])
+    wire.replies([whole(body, "200 OK", *labels)])
 
     (chunk,) = _asked(wired)
 
@@ -246,11 +266,12 @@ def test_a_completion_that_comes_whole_where_a_stream_was_asked_for_is_taken(wir
     assert chunk.raw == body
 
 
-def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_of_its_kind(wire, wired):
+@pytest.mark.parametrize("labels", LABELS)
+def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_of_its_kind(wire, wired, labels):
     """Taken for a broken stream, it would be asked again and booked."""
     error = {"message": "Too long.", "type": "invalid_request_error"}
     body = msgspec.json.encode({"error": error})
-    wire.replies([whole(body, "200 OK", "Content-Type: application/json")])
+    wire.replies([whole(body, "200 OK", *labels)])
 
     with pytest.raises(protocol.ProviderRejected, match=r"Too long\."):
         list(_asked(wired))

@@ -289,24 +289,29 @@ def test_a_whole_answer_must_be_one(wire, wired, body):
         list(_asked(wired, stream=False))
 
 
-def test_a_message_that_comes_whole_where_a_stream_was_asked_for_is_taken(wire, wired):
+LABELS = [["Content-Type: application/json"], ["Content-Type: text/event-stream"], []]
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_a_message_that_comes_whole_where_a_stream_was_asked_for_is_taken(wire, wired, labels):
     """Some gateways cannot stream every model; the answer was made and is paid for."""
     told = {
         "content": [{"type": "text", "text": "all"}],
         "stop_reason": "end_turn",
         "usage": {"input_tokens": 2, "output_tokens": 1},
     }
-    wire.replies([whole(msgspec.json.encode(told), "200 OK", "Content-Type: application/json")])
+    wire.replies([whole(msgspec.json.encode(told), "200 OK", *labels)])
 
     (chunk,) = _asked(wired)
 
     assert (chunk.text, chunk.finish_reason, chunk.usage) == ("all", "stop", Usage(2, 1))
 
 
-def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_of_its_kind(wire, wired):
+@pytest.mark.parametrize("labels", LABELS)
+def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_of_its_kind(wire, wired, labels):
     """Taken for a broken stream, it would be asked again and booked."""
     told = {"type": "error", "error": {"type": "invalid_request_error", "message": "Too long."}}
-    wire.replies([whole(msgspec.json.encode(told), "200 OK", "Content-Type: application/json")])
+    wire.replies([whole(msgspec.json.encode(told), "200 OK", *labels)])
 
     with pytest.raises(protocol.ProviderRejected, match=r"Too long\."):
         list(_asked(wired))
