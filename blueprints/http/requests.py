@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from blueprints.http.limits import write_standings
-from blueprints.http.wire_bodies import has_body
+from blueprints.http.wire_bodies import may_be_unread
 from services import metrics
 from services.errors import NotFound
 from telemetry.ids import new_id, request_id
@@ -57,7 +57,7 @@ def _discard_body() -> None:
     what was wrong with them.
     """
     environ = request.environ
-    if not environ.get("wsgi.input_terminated") or not has_body(request):
+    if not environ.get("wsgi.input_terminated") or not may_be_unread(request):
         return
     left, body = MOST_DISCARDED, environ["wsgi.input"]
     limit = threading.Timer(LONGEST_DISCARD_S, _hear_no_more, [environ.get("gunicorn.socket")])

@@ -15,7 +15,7 @@ from werkzeug.wsgi import get_content_length
 
 from services.errors import Malformed
 
-__all__ = ["WholeRequest", "WireBody", "has_body"]
+__all__ = ["WholeRequest", "WireBody", "has_body", "may_be_unread"]
 
 CUT_OFF = "The body ended before its end."
 
@@ -33,6 +33,11 @@ class WireBody:
         self._source = source
         self._is_chunked = length is None
         self._left = (sys.maxsize - 1 if most is None else most) if length is None else length
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is known that nothing is left of it."""
+        return not (self._is_chunked or self._left)
 
     def read(self, size: int = -1) -> bytes:
         """The next `size` bytes, all by default; fewer at the end only.
@@ -90,3 +95,9 @@ class WholeRequest(Request):
 def has_body(request: Request) -> bool:
     """Whether anything follows the head of `request`."""
     return bool(request.content_length) or "Transfer-Encoding" in request.headers
+
+
+def may_be_unread(request: Request) -> bool:
+    """Whether a part of what follows the head of `request` may not have been read."""
+    body = vars(request).get("stream")
+    return has_body(request) and not (isinstance(body, WireBody) and body.is_read)

@@ -9,7 +9,7 @@ from flask import Flask
 from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize, NoMoreData
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from blueprints.http.wire_bodies import WholeRequest, WireBody, has_body
+from blueprints.http.wire_bodies import WholeRequest, WireBody, has_body, may_be_unread
 from services.errors import Malformed
 
 LIMIT = 10
@@ -163,3 +163,23 @@ def test_the_head_says_whether_there_is_a_body(app, given, expected):
     """A chunked one has no length."""
     with app.test_request_context(**given) as sent:
         assert has_body(sent.request) is expected
+
+
+@pytest.mark.parametrize(
+    ("head", "read", "expected"),
+    [
+        ({"CONTENT_LENGTH": "5"}, None, True),
+        ({"CONTENT_LENGTH": "5"}, 4, True),
+        ({"CONTENT_LENGTH": "5"}, 5, False),
+        ({"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}, 5, True),
+        ({}, None, False),
+    ],
+)
+def test_what_may_be_left_of_a_body_is_known(app, head, read, expected):
+    """Most refusals come when all of it was read: nothing is to be waited for then."""
+    environ = {"wsgi.input": BytesIO(b"hello"), "wsgi.input_terminated": True, **head}
+    with app.test_request_context(environ_overrides=environ) as sent:
+        if read is not None:
+            sent.request.stream.read(read)
+
+        assert may_be_unread(sent.request) is expected
