@@ -6,6 +6,7 @@ https://urllib3.readthedocs.io/en/stable/reference/urllib3.connection.html
 import socket
 import weakref
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from ssl import SSLContext
 from typing import Any
@@ -19,6 +20,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import create_urllib3_context, parse_url
 
+from providers.addresses import addresses_of
 from providers.protocol import ProviderConfig, ProviderTimeout, ProviderUnavailable
 from providers.proxies import Proxy, proxy_to
 from telemetry.clock import SYSTEM_CLOCK, Clock
@@ -118,24 +120,36 @@ class Connections:
         return self._clock.monotonic() - since_s > MAX_IDLE_S
 
     def _connected(self) -> Connection:
-        connection = self._made()
+        host = self._address[0] if self._proxy is None else self._proxy.host
         try:
-            connection.connect()
+            return self._connected_to(addresses_of(host, self._connect_timeout_s))
         except NewConnectionError as fault:  # refused, no such host: a time-out only by its base
             raise self._no_way() from fault
         except (ConnectTimeoutError, TimeoutError) as fault:
             raise ProviderTimeout(
                 "The provider could not be reached in time.", was_sent=False
             ) from fault
-        except (HTTPError, OSError, ValueError) as fault:
+        except (HTTPError, OSError, ValueError, RuntimeError) as fault:
             raise self._no_way() from fault
+
+    def _connected_to(self, addresses: Sequence[str]) -> Connection:
+        """A connection to the first of these that lets itself be reached."""
+        *others, last = addresses
+        for each in others:
+            with suppress(ConnectTimeoutError):  # that it was refused is one too
+                return self._connected_at(each)
+        return self._connected_at(last)
+
+    def _connected_at(self, address: str) -> Connection:
+        connection = self._made(address)
+        connection.connect()
         return connection
 
     def _no_way(self) -> ProviderUnavailable:
         words = UNREACHABLE if self._proxy is None else UNREACHABLE_BY_PROXY
         return ProviderUnavailable(words, was_sent=False)
 
-    def _made(self) -> Connection:
+    def _made(self, address: str) -> Connection:
         """One that is not yet connected."""
         host, port = self._address
         options: dict[str, Any] = {
@@ -143,12 +157,11 @@ class Connections:
             "socket_options": SOCKET_OPTIONS,
         }
         if self._context is None:
-            return HTTPConnection(host, port, **options)
+            return HTTPConnection(address, port, **options)
+        options["ssl_context"] = self._context
         if self._proxy is None:
-            return HTTPSConnection(host, port, ssl_context=self._context, **options)
-        connection = HTTPSConnection(
-            self._proxy.host, self._proxy.port, ssl_context=self._context, **options
-        )
+            return HTTPSConnection(address, port, server_hostname=host.rstrip("."), **options)
+        connection = HTTPSConnection(address, self._proxy.port, **options)
         self._proxy.tunnel(connection, host, port)
         return connection
 

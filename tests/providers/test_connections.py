@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from providers import connections
 from providers.connections import MAX_IDLE_S, MOST_IDLE, Connections
 from providers.protocol import ProviderConfig, ProviderLost, ProviderTimeout, ProviderUnavailable
 from providers.transport import Transport
@@ -265,3 +266,29 @@ def test_a_host_that_does_not_answer_is_given_up_in_time(monkeypatch):
         _get(Transport(config))
 
     assert not caught.value.was_sent
+
+
+def test_a_host_whose_address_is_not_found_in_time_is_given_up(monkeypatch):
+    """The limit of a connect holds for the look-up as well."""
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ended.wait(30))
+    url = "http://provider.example"
+    config = ProviderConfig("up", "openai", base_url=url, connect_timeout_s=0.05)
+
+    with pytest.raises(ProviderTimeout, match="reached in time") as caught:
+        _get(Transport(config))
+
+    ended.set()
+    assert not caught.value.was_sent
+
+
+def test_a_host_is_reached_at_the_address_that_answers(wire, monkeypatch):
+    """One may have several, not all of them to be had."""
+    monkeypatch.setattr(connections, "addresses_of", lambda *_: ["127.0.0.2", "127.0.0.1"])
+    wire.replies([whole(b"{}")])
+    url = wire.url.replace("127.0.0.1", "provider.example")
+
+    reply = _get(Transport(ProviderConfig("up", "openai", base_url=url)))
+
+    assert reply.whole() == b"{}"
+    assert b"\r\nHost: provider.example:" in wire.requests[0]
