@@ -309,7 +309,7 @@ class Settings:
         "STREAM_LOG_TTL",
         300,
         _whole(1, 86400),
-        "How long an ended stream can be read again, s.",
+        "How long an ended stream can be read again, seconds.",
     )
     shutdown_grace_s: float = setting(
         "SHUTDOWN_GRACE",

@@ -87,12 +87,14 @@ def show_pricing(*, model: str | None, as_json: bool) -> None:
 
 
 def _tell(days: int, rows: list[dict[str, str]], *, is_fixed: bool) -> None:
+    compared = "1 day compared" if days == 1 else f"{days} days compared"
     if not rows:
-        click.echo(f"{days} days compared: the rollup is the ledger added up.")
+        click.echo(f"{compared}: the rollup is the ledger added up.")
         return
     print_rows(rows, DIFFERENCE_COLUMNS)
-    mended = "; all of them are mended from the ledger" if is_fixed else ""
-    click.echo(f"{days} days compared: {len(rows)} figures differ{mended}.")
+    mended = "; mended from the ledger" if is_fixed else ""
+    differ = "1 figure differs" if len(rows) == 1 else f"{len(rows)} figures differ"
+    click.echo(f"{compared}: {differ}{mended}.")
 
 
 def _difference_row(each: Difference) -> dict[str, str]:

@@ -25,7 +25,7 @@ def test_reconcile_proves_a_rollup_that_adds_up(app):
     result = app.test_cli_runner().invoke(args=["costs", "reconcile"])
 
     assert result.exit_code == 0
-    assert "1 days compared: the rollup is the ledger added up." in result.stdout
+    assert "1 day compared: the rollup is the ledger added up." in result.stdout
 
 
 def test_reconcile_names_what_differs_and_fails(app):
@@ -56,7 +56,7 @@ def test_reconcile_mends_from_the_ledger(app):
     again = runner.invoke(args=["costs", "reconcile"])
 
     assert (mended.exit_code, again.exit_code) == (0, 0)
-    assert "1 figures differ; all of them are mended from the ledger." in mended.stdout
+    assert "1 day compared: 1 figure differs; mended from the ledger." in mended.stdout
 
 
 def test_pricing_shows_every_price(app):
