@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from blueprints import BLUEPRINTS
 from blueprints.anthropic.errors import anthropic_error
 from blueprints.http.errors import register_errors
+from blueprints.http.limits import LIMIT_HEADERS
 from blueprints.http.requests import register_request_hooks
 from blueprints.http.wire_bodies import WholeRequest
 from blueprints.openai.errors import openai_error
@@ -73,15 +74,13 @@ EXPOSED = (
     "Cache-Status",
     "Retry-After",
     "X-Request-Id",
+    "request-id",
+    "X-Larder-Error-Code",
     "X-Larder-Stream-Id",
     "X-Larder-Cache",
     "X-Larder-Cost-Usd",
     "X-Larder-Model",
-    *(
-        f"x-ratelimit-{what}-{kind}"
-        for kind in ("requests", "tokens")
-        for what in ("limit", "remaining", "reset")
-    ),
+    *LIMIT_HEADERS,
 )
 SWEEP_LOST_STREAMS_S = 30.0
 PURGE_GENERATIONS_S = 6 * 3600.0

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Standing"]
+__all__ = ["KINDS", "Standing"]
+
+KINDS = ("requests", "tokens")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from app import create_app
+from tests.factories.users import make_user
 
 ORIGIN = "https://chat.example"
 
@@ -29,3 +32,22 @@ def test_a_named_origin_is_allowed(settings):
 def test_an_origin_that_is_not_named_is_refused(settings):
     """Naming one opens nothing to the others."""
     assert _asked(settings, "https://other.example") is None
+
+
+@pytest.mark.usefixtures("app")  # it makes the tables
+def test_a_page_sees_what_clients_go_by(settings):
+    """The official clients' headers too: a browser hides what is not named."""
+    app = create_app(replace(settings, cors_origins=(ORIGIN,)))
+    try:
+        robot = make_user(app, "Robot", requests_per_minute=5)
+        answer = robot.post("/v1/messages", json={}, headers={"Origin": ORIGIN})
+    finally:
+        app.extensions["larder_shutdown"](0.0)
+    shown = set(answer.headers["Access-Control-Expose-Headers"].lower().split(", "))
+    sent = {name.lower() for name, _ in answer.headers}
+
+    told = ("request-id", "x-request-id", "x-larder-", "x-ratelimit-", "anthropic-ratelimit-")
+    wanted = {name for name in sent if name.startswith(told)}
+    assert {"request-id", "x-larder-error-code"} < wanted
+    assert len([name for name in wanted if "ratelimit" in name]) == 6
+    assert wanted <= shown

@@ -6,11 +6,17 @@ https://docs.anthropic.com/en/api/rate-limits#response-headers
 
 from flask import Response, g
 
-from services.standing import Standing
+from services.standing import KINDS, Standing
 
-__all__ = ["show_standing", "write_standings"]
+__all__ = ["LIMIT_HEADERS", "show_standing", "write_standings"]
 
 MINUTE_S = 60
+PARTS = ("limit", "remaining", "reset")
+LIMIT_HEADERS = (
+    *(f"x-ratelimit-{part}-{kind}" for kind in KINDS for part in PARTS),
+    *(f"anthropic-ratelimit-{kind}-{part}" for kind in KINDS for part in PARTS),
+)
+"""The names of all that `write_standings` writes."""
 
 
 def show_standing(standing: Standing | None) -> None:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from flask import Response
 
-from blueprints.http.limits import show_standing, write_standings
-from services.standing import Standing
+from blueprints.http.limits import LIMIT_HEADERS, show_standing, write_standings
+from services.standing import KINDS, Standing
 from tests.factories.users import make_user
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -31,6 +31,13 @@ def test_the_headers_are_openais_and_anthropics(app):
     assert headers["anthropic-ratelimit-tokens-limit"] == "100"
     assert headers["anthropic-ratelimit-tokens-remaining"] == "40"
     assert headers["anthropic-ratelimit-tokens-reset"] == "2026-01-01T12:00:00Z"
+
+
+def test_the_names_of_the_headers_are_those_written(app):
+    """Browsers are let see them by name."""
+    headers = _headers(app, *(Standing(kind, 100, 40, 36.0, AT) for kind in KINDS))
+
+    assert {name for name, _ in headers if "ratelimit" in name} == set(LIMIT_HEADERS)
 
 
 @pytest.mark.parametrize(
