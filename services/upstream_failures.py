@@ -1,11 +1,11 @@
-"""A provider's failure as clients see it: before the first token an error, after it an event."""
+"""A failed answer as clients see it: before the first token an error, after it an event."""
 
 from typing import Any, NoReturn
 
 from providers.protocol import ProviderError
 from services.errors import UpstreamFailed
 
-__all__ = ["http_status", "problem_of", "raise_upstream"]
+__all__ = ["http_status", "problem_of", "raise_upstream", "title_of"]
 
 STATUS = {
     "provider_timeout": 504,
@@ -16,6 +16,13 @@ STATUS = {
     "internal_error": 500,
 }
 BAD_GATEWAY = 502
+TITLES = {
+    "answer_too_large": "Answer too large",
+    "server_shutdown": "Server shutting down",
+    "internal_error": "Internal error",
+    "producer_lost": "Producer lost",
+}
+"""Of failures that are not the provider's."""
 
 
 def http_status(code: str) -> int:
@@ -23,11 +30,16 @@ def http_status(code: str) -> int:
     return STATUS.get(code, BAD_GATEWAY)
 
 
+def title_of(code: str) -> str:
+    """What failed, in a few words."""
+    return TITLES.get(code, "The model's provider failed")
+
+
 def problem_of(fault: ProviderError) -> dict[str, Any]:
     """A failure in mid-stream as the problem object of the `error` event."""
     return {
         "type": f"urn:larder:problem:{fault.code}",
-        "title": "The model's provider failed",
+        "title": title_of(fault.code),
         "status": http_status(fault.code),
         "detail": fault.message,
         "code": fault.code,

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from blueprints.http.limits import show_standing
 from services import errors
-from services.upstream_failures import http_status
+from services.upstream_failures import http_status, title_of
 
 __all__ = ["STATUS", "Shape", "problem", "register_errors", "status_of"]
 
@@ -41,7 +41,7 @@ STATUS: dict[type[errors.LarderError], tuple[int, str]] = {
 def status_of(fault: errors.LarderError) -> tuple[int, str]:
     """The status and title of a service error."""
     if isinstance(fault, errors.UpstreamFailed):
-        return http_status(fault.code), "The model's provider failed"
+        return http_status(fault.code), title_of(fault.code)
     for kind in type(fault).__mro__:
         if kind in STATUS:
             return STATUS[kind]

@@ -5,6 +5,7 @@ import pytest
 from providers.protocol import ProviderBroken, ProviderRateLimited, ProviderRejected
 from services import upstream_failures
 from services.errors import UpstreamFailed
+from streams.errors import AnswerTooLarge, InternalFailure, ProducerLost, ServerShutdown
 
 
 def test_a_failure_in_mid_stream_is_a_problem_object():
@@ -17,6 +18,22 @@ def test_a_failure_in_mid_stream_is_a_problem_object():
         "code": "provider_broken",
         "retryable": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("fault", "title", "status"),
+    [
+        (AnswerTooLarge(), "Answer too large", 502),
+        (ServerShutdown(), "Server shutting down", 503),
+        (InternalFailure(), "Internal error", 500),
+        (ProducerLost(), "Producer lost", 502),
+    ],
+)
+def test_what_is_not_the_providers_fault_is_not_said_to_be(fault, title, status):
+    """People look where the title points."""
+    told = upstream_failures.problem_of(fault)
+
+    assert (told["title"], told["status"]) == (title, status)
 
 
 def test_a_failure_before_it_keeps_what_the_caller_needs():

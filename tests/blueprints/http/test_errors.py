@@ -113,6 +113,13 @@ def test_a_provider_that_refuses_our_key_is_not_the_callers_401(code, status):
     assert status_of(fault)[0] == status
 
 
+def test_a_shutdown_is_not_titled_as_the_providers_failure():
+    """An answer can end so before its first token as well."""
+    fault = errors.UpstreamFailed("x", code="server_shutdown", retryable=True)
+
+    assert status_of(fault) == (503, "Server shutting down")
+
+
 def test_an_error_is_a_problem_document(client):
     """RFC 9457, with a code for programs and the id that finds it in the logs."""
     answer = client.get("/fail/invalid")
