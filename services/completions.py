@@ -100,14 +100,19 @@ def list_models() -> dict[str, Any]:
 
 
 def get_model(model_id: str) -> dict[str, Any]:
-    """One usable model in OpenAI's shape.
+    """One usable model in OpenAI's shape, by what a call may name it.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is none of this name, or a bare name is of several.
     """
-    for each in list_models().value["data"]:
-        if each["id"] == model_id:
-            return dict(each)
+    listed = {each["id"]: each for each in list_models().value["data"]}
+    if model_id in listed:
+        return dict(listed[model_id])
+    found = model_routes.find_routing(model_id).value
+    if found is not None and found.alias_id is None:
+        whole = found.targets[0].route.model_id
+        if whole in listed:
+            return dict(listed[whole])
     raise NotFound(f"There is no model “{model_id[:80]}”.", code="model_not_found")
 
 

@@ -4,6 +4,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.factories.models import make_provider
+
 PATH = "/v1/models"
 
 
@@ -33,6 +35,32 @@ def test_an_id_with_slashes_is_found_in_both_spellings(admin, alice, safe):
     found = alice.get(f"{PATH}/{quote('demo/a/b:free', safe=safe)}")
 
     assert found.json["id"] == "demo/a/b:free"
+
+
+def test_a_bare_name_is_found_as_in_a_call(admin, alice):
+    """Clients look up what they are about to ask; of two with the name neither is meant."""
+    admin.post("/api/models", json={"id": "demo/sea"})
+
+    found = alice.get(f"{PATH}/sea")
+    make_provider(admin, "http://127.0.0.1:9/v1", provider_id="acme")
+    admin.post("/api/models", json={"id": "acme/sea"})
+    twice = alice.get(f"{PATH}/sea")
+
+    assert found.json == alice.get(f"{PATH}/demo/sea").json
+    assert (twice.status_code, twice.json["error"]["code"]) == (404, "model_not_found")
+
+
+def test_a_disabled_alias_hides_a_bare_name_as_in_a_call(admin, alice):
+    """An alias goes first, though it is switched off."""
+    admin.post("/api/models", json={"id": "demo/sea"})
+    alias = {"id": "sea", "kind": "alias", "targets": [{"model": "demo/echo"}]}
+    admin.post("/api/models", json=alias)
+    active = alice.get(f"{PATH}/sea").json
+
+    admin.patch("/api/models/sea", json={"status": "disabled"})
+
+    assert (active["id"], active["owned_by"]) == ("sea", "larder")
+    assert alice.get(f"{PATH}/sea").status_code == 404
 
 
 @pytest.mark.parametrize(
