@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from werkzeug.datastructures import FileStorage
+from werkzeug.http import parse_etags
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, if_match, query, returns, upload
-from blueprints.http.caching import cached_response, uncached
+from blueprints.http.bodies import Routes, query, returns, upload
+from blueprints.http.caching import IF_NONE_MATCH, TAGGED, cached_response, uncached
 from blueprints.http.downloads import attachment
 from blueprints.http.idempotency import idempotent
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.files import FileSchema, FilesSchema, FileUploadSchema, NewFile
 from schemas.page import PageQuerySchema
@@ -55,11 +57,12 @@ def get_file(principal: Principal, file_id: str) -> CachedResult[dict[str, Any]]
 @routes.get("/<file_id>/content")
 @uncached("a file's bytes are kept once, in its table")
 @require("files:read")
-@returns(media_type="application/octet-stream", description="The file as a download.")
-def get_content(principal: Principal, file_id: str) -> Response:
+@returns(media_type="*/*", description="The file as a download, in its own media type.")
+@takes(IF_NONE_MATCH, responses=TAGGED)
+def get_content(principal: Principal, file_id: str, if_none_match: str | None) -> Response:
     """Download a file."""
     known = files.get_file(principal.user_id, file_id).value
-    if known["sha256"] in request.if_none_match:
+    if known["sha256"] in parse_etags(if_none_match):
         unchanged = Response(status=304, content_type=known["media_type"])
         return _as_download(unchanged, known["name"], known["sha256"])
     file = files.read_content(principal.user_id, file_id)
@@ -70,9 +73,10 @@ def get_content(principal: Principal, file_id: str) -> Response:
 @routes.delete("/<file_id>")
 @require("files:write")
 @returns(status=204)
-def delete_file(principal: Principal, file_id: str) -> None:
+@takes(IF_MATCH)
+def delete_file(principal: Principal, file_id: str, if_match: str | None) -> None:
     """Delete a file."""
-    files.delete_file(principal.user_id, file_id, if_match=if_match())
+    files.delete_file(principal.user_id, file_id, if_match=if_match)
 
 
 def _as_download(response: Response, name: str, etag: str) -> Response:

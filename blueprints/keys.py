@@ -3,9 +3,10 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
 from blueprints.http.idempotency import idempotent
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.keys import (
     CreatedKeySchema,
@@ -50,14 +51,18 @@ def create_key(principal: Principal, new: NewKey) -> dict[str, Any]:
 @require("keys:write")
 @body(KeyPatchSchema)
 @returns(KeySchema)
-def edit_key(principal: Principal, edit: KeyEdit, key_id: str) -> dict[str, Any]:
+@takes(IF_MATCH)
+def edit_key(
+    principal: Principal, edit: KeyEdit, key_id: str, if_match: str | None
+) -> dict[str, Any]:
     """Change a key's name, scopes, expiry or limits."""
-    return keys.edit_key(principal, key_id, edit, if_match=if_match())
+    return keys.edit_key(principal, key_id, edit, if_match=if_match)
 
 
 @routes.delete("/<key_id>")
 @require("keys:write")
 @returns(status=204)
-def revoke_key(principal: Principal, key_id: str) -> None:
+@takes(IF_MATCH)
+def revoke_key(principal: Principal, key_id: str, if_match: str | None) -> None:
     """Revoke a key: it holds on every worker from the next request on."""
-    keys.revoke_key(principal, key_id, if_match=if_match())
+    keys.revoke_key(principal, key_id, if_match=if_match)

@@ -3,9 +3,10 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
 from blueprints.http.idempotency import idempotent
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.models import (
     ModelEdit,
@@ -58,14 +59,18 @@ def get_model(principal: Principal, model_id: str) -> CachedResult[dict[str, Any
 @require("models:write")
 @body(ModelPatchSchema)
 @returns(ModelSchema)
-def edit_model(principal: Principal, edit: ModelEdit, model_id: str) -> dict[str, Any]:
+@takes(IF_MATCH)
+def edit_model(
+    principal: Principal, edit: ModelEdit, model_id: str, if_match: str | None
+) -> dict[str, Any]:
     """Change a model's status, name, limits, capabilities or price."""
-    return models.edit_model(principal, model_id, edit, if_match=if_match())
+    return models.edit_model(principal, model_id, edit, if_match=if_match)
 
 
 @routes.delete("/<path:model_id>")
 @require("models:write")
 @returns(status=204)
-def delete_model(principal: Principal, model_id: str) -> None:
+@takes(IF_MATCH)
+def delete_model(principal: Principal, model_id: str, if_match: str | None) -> None:
     """Delete a model."""
-    models.delete_model(principal, model_id, if_match=if_match())
+    models.delete_model(principal, model_id, if_match=if_match)

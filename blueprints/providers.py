@@ -3,9 +3,10 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
 from blueprints.http.idempotency import idempotent, repeatable
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.page import PageQuerySchema
 from schemas.providers import (
@@ -61,17 +62,21 @@ def get_provider(principal: Principal, provider_id: str) -> CachedResult[dict[st
 @require("providers:write")
 @body(ProviderPatchSchema)
 @returns(ProviderSchema)
-def edit_provider(principal: Principal, edit: ProviderEdit, provider_id: str) -> dict[str, Any]:
+@takes(IF_MATCH)
+def edit_provider(
+    principal: Principal, edit: ProviderEdit, provider_id: str, if_match: str | None
+) -> dict[str, Any]:
     """Change a provider."""
-    return providers.edit_provider(principal, provider_id, edit, if_match=if_match())
+    return providers.edit_provider(principal, provider_id, edit, if_match=if_match)
 
 
 @routes.delete("/<provider_id>")
 @require("providers:write")
 @returns(status=204)
-def delete_provider(principal: Principal, provider_id: str) -> None:
+@takes(IF_MATCH)
+def delete_provider(principal: Principal, provider_id: str, if_match: str | None) -> None:
     """Delete a provider and its models."""
-    providers.delete_provider(principal, provider_id, if_match=if_match())
+    providers.delete_provider(principal, provider_id, if_match=if_match)
 
 
 @routes.post("/<provider_id>/sync")

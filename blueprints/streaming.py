@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from blueprints.http.auth import require, require_or_ticket
 from blueprints.http.bodies import Routes, query, returns
 from blueprints.http.caching import cached_response, uncached
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import repeatable
+from blueprints.http.notes import Header, takes
 from cache.results import CachedResult
 from schemas.streams import ActiveQuerySchema, ResumeQuerySchema, StreamsSchema, TicketSchema
 from services import stream_tickets, streams
@@ -21,6 +22,11 @@ __all__ = ["routes"]
 routes = Routes("streams", "/api/streams", "Answers on their way.")
 
 MAX_ID_DIGITS = 15
+LAST_EVENT_ID = Header(
+    "Last-Event-ID",
+    "The last event that the client has; it goes before `after`.",
+    schema={"type": "integer", "minimum": 0, "maximum": 10**MAX_ID_DIGITS - 1},
+)
 
 
 @routes.get("")
@@ -39,12 +45,19 @@ def list_streams(principal: Principal, asked: dict[str, Any]) -> CachedResult[di
 @uncached("a live stream of events")
 @require_or_ticket("streams:read", stream_tickets.owner_of)
 @query(ResumeQuerySchema)
-@returns(media_type="text/event-stream", description="The events after the one named.")
-def join_stream(owner: UserId, asked: dict[str, Any], stream_id: str) -> Response:
+@returns(
+    media_type="text/event-stream",
+    description="The events after the one named.",
+    or_nothing="Nothing more will come.",
+)
+@takes(LAST_EVENT_ID)
+def join_stream(
+    owner: UserId, asked: dict[str, Any], stream_id: str, last_event_id: str | None
+) -> Response | None:
     """Read a stream on, from any worker; 204 when there is nothing more to come."""
-    reader = streams.join_stream(owner, stream_id, after=_after(asked["after"]))
+    reader = streams.join_stream(owner, stream_id, after=_after(last_event_id, asked["after"]))
     if reader is None:
-        return Response(status=204)
+        return None
     return event_stream(sse.encode_stream(reader.batches()))
 
 
@@ -65,9 +78,9 @@ def stop_stream(principal: Principal, stream_id: str) -> None:
     streams.stop_stream(principal.user_id, stream_id)
 
 
-def _after(asked: int | None) -> int:
+def _after(given: str | None, asked: int | None) -> int:
     """The last event the client has: `Last-Event-ID` where it is sent, else `?after=`."""
-    header = request.headers.get("Last-Event-ID", "").strip()
+    header = (given or "").strip()
     if not header:
         return -1 if asked is None else asked
     if not (header.isascii() and header.isdigit() and len(header) <= MAX_ID_DIGITS):

@@ -3,9 +3,10 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
 from blueprints.http.idempotency import idempotent
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.users import (
     NewUser,
@@ -60,6 +61,9 @@ def get_user(principal: Principal, user_id: str) -> CachedResult[dict[str, Any]]
 @require("users:write")
 @body(UserPatchSchema)
 @returns(UserSchema)
-def edit_user(principal: Principal, edit: UserEdit, user_id: str) -> dict[str, Any]:
+@takes(IF_MATCH)
+def edit_user(
+    principal: Principal, edit: UserEdit, user_id: str, if_match: str | None
+) -> dict[str, Any]:
     """Change a user; a role or deactivation holds from the next request on."""
-    return users.edit_user(principal, user_id, edit, if_match=if_match())
+    return users.edit_user(principal, user_id, edit, if_match=if_match)

@@ -3,9 +3,10 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
 from blueprints.http.idempotency import idempotent
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.page import PageQuerySchema
 from schemas.workspaces import (
@@ -61,17 +62,21 @@ def get_workspace(principal: Principal, workspace_id: str) -> CachedResult[dict[
 @require("workspaces:write")
 @body(WorkspaceWriteSchema)
 @returns(WorkspaceSchema)
-def edit_workspace(principal: Principal, edit: dict[str, str], workspace_id: str) -> dict[str, Any]:
+@takes(IF_MATCH)
+def edit_workspace(
+    principal: Principal, edit: dict[str, str], workspace_id: str, if_match: str | None
+) -> dict[str, Any]:
     """Rename a workspace."""
-    return workspaces.edit_workspace(principal, workspace_id, edit["name"], if_match=if_match())
+    return workspaces.edit_workspace(principal, workspace_id, edit["name"], if_match=if_match)
 
 
 @routes.delete("/<workspace_id>")
 @require("workspaces:write")
 @returns(status=204)
-def delete_workspace(principal: Principal, workspace_id: str) -> None:
+@takes(IF_MATCH)
+def delete_workspace(principal: Principal, workspace_id: str, if_match: str | None) -> None:
     """Delete a workspace; the keys bound to it are revoked, its costs stay booked."""
-    workspaces.delete_workspace(principal, workspace_id, if_match=if_match())
+    workspaces.delete_workspace(principal, workspace_id, if_match=if_match)
 
 
 @routes.get("/<workspace_id>/members")
@@ -100,16 +105,24 @@ def add_member(principal: Principal, new: NewMember, workspace_id: str) -> dict[
 @require("workspaces:write")
 @body(MemberPatchSchema)
 @returns(MemberSchema)
+@takes(IF_MATCH)
 def edit_member(
-    principal: Principal, edit: dict[str, str], workspace_id: str, user_id: str
+    principal: Principal,
+    edit: dict[str, str],
+    workspace_id: str,
+    user_id: str,
+    if_match: str | None,
 ) -> dict[str, Any]:
     """Give a member another role."""
-    return members.edit_member(principal, workspace_id, user_id, edit["role"], if_match=if_match())
+    return members.edit_member(principal, workspace_id, user_id, edit["role"], if_match=if_match)
 
 
 @routes.delete("/<workspace_id>/members/<user_id>")
 @require("workspaces:write")
 @returns(status=204)
-def remove_member(principal: Principal, workspace_id: str, user_id: str) -> None:
+@takes(IF_MATCH)
+def remove_member(
+    principal: Principal, workspace_id: str, user_id: str, if_match: str | None
+) -> None:
     """Have a user belong to a workspace no more."""
-    members.remove_member(principal, workspace_id, user_id, if_match=if_match())
+    members.remove_member(principal, workspace_id, user_id, if_match=if_match)

@@ -1,5 +1,7 @@
 """`POST /v1/messages`: streamed or whole; `POST /v1/messages/count_tokens`."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from flask import Response, g
@@ -8,12 +10,13 @@ from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
 from blueprints.http.cache_controls import controlled
 from blueprints.http.idempotency import idempotent, repeatable
-from blueprints.http.replies import framing, rejoining, respond
+from blueprints.http.notes import header_refs, note
+from blueprints.http.replies import framing, rejoining, replied
 from schemas.anthropic.answers import error_data
 from schemas.anthropic.requests import CountSchema, MessagesSchema
 from schemas.openai import ChatCall
 from services import completions
-from services.completions import Line
+from services.completions import Line, Reply
 from services.principal import Principal
 from services.relays import MESSAGES
 
@@ -30,16 +33,29 @@ def _frame(event: Line) -> bytes:
 _FRAMES = framing(_frame, sign_of_life=b'event: ping\ndata: {"type":"ping"}\n\n')
 
 
+def _named_twice(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Send the request's id under Anthropic's name for it as well."""
+
+    @wraps(view)
+    def sent(*args: Any, **kwargs: Any) -> Response:
+        response = view(*args, **kwargs)
+        response.headers["request-id"] = g.request_id
+        return response
+
+    note(sent, responses={"200": {"headers": header_refs(["request-id"])}})
+    return sent
+
+
 @routes.post("")
 @require("chat:write")
 @idempotent(rejoining(_FRAMES))
 @body(MessagesSchema)
 @returns(description="The message; with `stream`, its events.")
-def create_message(principal: Principal, asked: ChatCall) -> Response:
+@_named_twice
+@replied(_FRAMES)
+def create_message(principal: Principal, asked: ChatCall) -> Reply:
     """Have a model write the next message."""
-    response = respond(completions.answer(principal, controlled(asked), MESSAGES), _FRAMES)
-    response.headers["request-id"] = g.request_id
-    return response
+    return completions.answer(principal, controlled(asked), MESSAGES)
 
 
 @routes.post("/count_tokens")

@@ -1,6 +1,9 @@
 """Asking a model within a conversation: as a stream of events, or as the finished message."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
+from typing import Any
 
 from flask import Response
 
@@ -9,6 +12,7 @@ from blueprints.http.bodies import Routes, body, json_response, returns
 from blueprints.http.cache_controls import cache_controls
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import idempotent
+from blueprints.http.notes import header_refs, note
 from schemas.answers import Question, QuestionSchema, Regenerate, RegenerateSchema
 from schemas.messages import MessageSchema
 from services import answers, streams
@@ -29,15 +33,36 @@ def _rejoin(principal: Principal, stream_id: str) -> Response | None:
     return event_stream(frames, {"X-Larder-Stream-Id": stream_id})
 
 
+def _sent(view: Callable[..., tuple[answers.Answer, bool]]) -> Callable[..., Response]:
+    """Send the answer that a view returns, streamed if it says so."""
+
+    @wraps(view)
+    def sent(*args: Any, **kwargs: Any) -> Response:
+        answer, streamed = view(*args, **kwargs)
+        if not streamed:
+            response = json_response(answers.finished_message(answer))
+            response.headers["X-Larder-Cache"] = answer.cache
+            return response
+        frames = sse.encode_stream(answer.stream.events().batches())
+        told = {"X-Larder-Stream-Id": answer.stream.stream_id, "X-Larder-Cache": answer.cache}
+        return event_stream(frames, told)
+
+    note(sent, responses={"200": {"headers": header_refs(["X-Larder-Cache"])}})
+    return sent
+
+
 @routes.post("/<conversation_id>/messages")
 @require("chat:write")
 @idempotent(_rejoin)
 @body(QuestionSchema)
 @returns(MessageSchema, description="The finished message; with `stream`, the events instead.")
-def ask(principal: Principal, question: Question, conversation_id: str) -> Response:
+@_sent
+def ask(
+    principal: Principal, question: Question, conversation_id: str
+) -> tuple[answers.Answer, bool]:
     """Say something and have it answered."""
     question = replace(question, cache=cache_controls(question.cache))
-    return _sent(answers.ask(principal, conversation_id, question), question.stream)
+    return answers.ask(principal, conversation_id, question), question.stream
 
 
 @routes.post("/<conversation_id>/messages/<message_id>/regenerate")
@@ -45,20 +70,11 @@ def ask(principal: Principal, question: Question, conversation_id: str) -> Respo
 @idempotent(_rejoin)
 @body(RegenerateSchema, required=False)
 @returns(MessageSchema, description="The finished message; with `stream`, the events instead.")
+@_sent
 def regenerate(
     principal: Principal, again: Regenerate, conversation_id: str, message_id: str
-) -> Response:
+) -> tuple[answers.Answer, bool]:
     """Have a question answered once more, as a sibling branch."""
     again = replace(again, cache=cache_controls(again.cache))
     answer = answers.regenerate(principal, conversation_id, message_id, again)
-    return _sent(answer, again.stream)
-
-
-def _sent(answer: answers.Answer, streamed: bool) -> Response:
-    if not streamed:
-        response = json_response(answers.finished_message(answer))
-        response.headers["X-Larder-Cache"] = answer.cache
-        return response
-    frames = sse.encode_stream(answer.stream.events().batches())
-    told = {"X-Larder-Stream-Id": answer.stream.stream_id, "X-Larder-Cache": answer.cache}
-    return event_stream(frames, told)
+    return answer, again.stream

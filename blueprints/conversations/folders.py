@@ -3,9 +3,10 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
 from blueprints.http.idempotency import idempotent
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.folders import (
     FolderDeleteQuerySchema,
@@ -49,17 +50,23 @@ def create_folder(principal: Principal, new: NewFolder) -> dict[str, Any]:
 @require("conversations:write")
 @body(FolderPatchSchema)
 @returns(FolderSchema)
-def edit_folder(principal: Principal, edit: FolderEdit, folder_id: str) -> dict[str, Any]:
+@takes(IF_MATCH)
+def edit_folder(
+    principal: Principal, edit: FolderEdit, folder_id: str, if_match: str | None
+) -> dict[str, Any]:
     """Rename or move a folder."""
-    return folders.edit_folder(principal.user_id, folder_id, edit, if_match=if_match())
+    return folders.edit_folder(principal.user_id, folder_id, edit, if_match=if_match)
 
 
 @routes.delete("/<folder_id>")
 @require("conversations:write")
 @query(FolderDeleteQuerySchema)
 @returns(status=204)
-def delete_folder(principal: Principal, asked: dict[str, str], folder_id: str) -> None:
+@takes(IF_MATCH)
+def delete_folder(
+    principal: Principal, asked: dict[str, str], folder_id: str, if_match: str | None
+) -> None:
     """Delete a folder; its conversations are unfiled or deleted."""
     folders.delete_folder(
-        principal.user_id, folder_id, contents=asked["contents"], if_match=if_match()
+        principal.user_id, folder_id, contents=asked["contents"], if_match=if_match
     )

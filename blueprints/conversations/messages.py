@@ -3,8 +3,9 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.messages import (
     MessageEdit,
@@ -40,10 +41,15 @@ def list_messages(
 @require("conversations:write")
 @body(MessagePatchSchema)
 @returns(MessageSchema, 201)
+@takes(IF_MATCH)
 def edit_message(
-    principal: Principal, edit: MessageEdit, conversation_id: str, message_id: str
+    principal: Principal,
+    edit: MessageEdit,
+    conversation_id: str,
+    message_id: str,
+    if_match: str | None,
 ) -> dict[str, Any]:
     """Say a message anew, as a sibling branch."""
     return messages.edit_message(
-        principal.user_id, conversation_id, message_id, edit, if_match=if_match()
+        principal.user_id, conversation_id, message_id, edit, if_match=if_match
     )

@@ -3,9 +3,10 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
 from blueprints.http.idempotency import idempotent
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.conversations import (
     ConversationEdit,
@@ -60,16 +61,18 @@ def get_conversation(principal: Principal, conversation_id: str) -> CachedResult
 @require("conversations:write")
 @body(ConversationPatchSchema)
 @returns(ConversationSchema)
+@takes(IF_MATCH)
 def edit_conversation(
-    principal: Principal, edit: ConversationEdit, conversation_id: str
+    principal: Principal, edit: ConversationEdit, conversation_id: str, if_match: str | None
 ) -> dict[str, Any]:
     """Rename, file, pin or archive a conversation."""
-    return threads.edit_conversation(principal.user_id, conversation_id, edit, if_match=if_match())
+    return threads.edit_conversation(principal.user_id, conversation_id, edit, if_match=if_match)
 
 
 @routes.delete("/<conversation_id>")
 @require("conversations:write")
 @returns(status=204)
-def delete_conversation(principal: Principal, conversation_id: str) -> None:
+@takes(IF_MATCH)
+def delete_conversation(principal: Principal, conversation_id: str, if_match: str | None) -> None:
     """Delete a conversation with its messages."""
-    threads.delete_conversation(principal.user_id, conversation_id, if_match=if_match())
+    threads.delete_conversation(principal.user_id, conversation_id, if_match=if_match)

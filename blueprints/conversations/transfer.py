@@ -25,7 +25,11 @@ NAME_CHARS = 80
 @require("conversations:read")
 @uncached("an export is made for one download")
 @query(ExportQuerySchema)
-@returns(ExportSchema, description="The conversation as JSON, or as Markdown to read.")
+@returns(
+    ExportSchema,
+    description="The conversation as JSON, or as Markdown to read.",
+    also="text/markdown",
+)
 def export_conversation(
     principal: Principal, asked: dict[str, str], conversation_id: str
 ) -> Response:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
 from blueprints.http.idempotency import idempotent
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.costs_budgets import (
     BudgetEdit,
@@ -49,14 +50,18 @@ def create_budget(principal: Principal, new: NewBudget) -> dict[str, Any]:
 @require("costs:write")
 @body(BudgetPatchSchema)
 @returns(BudgetSchema)
-def edit_budget(principal: Principal, edit: BudgetEdit, budget_id: str) -> dict[str, Any]:
+@takes(IF_MATCH)
+def edit_budget(
+    principal: Principal, edit: BudgetEdit, budget_id: str, if_match: str | None
+) -> dict[str, Any]:
     """Change the limits of a budget."""
-    return budgets.edit_budget(principal, budget_id, edit, if_match=if_match())
+    return budgets.edit_budget(principal, budget_id, edit, if_match=if_match)
 
 
 @routes.delete("/<budget_id>")
 @require("costs:write")
 @returns(status=204)
-def delete_budget(principal: Principal, budget_id: str) -> None:
+@takes(IF_MATCH)
+def delete_budget(principal: Principal, budget_id: str, if_match: str | None) -> None:
     """Delete a budget."""
-    budgets.delete_budget(principal, budget_id, if_match=if_match())
+    budgets.delete_budget(principal, budget_id, if_match=if_match)

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, if_match, query, returns
+from blueprints.http.bodies import Routes, body, query, returns
 from blueprints.http.caching import cached_response
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import CachedResult
 from schemas.costs_pricing import (
     PriceDeleteQuerySchema,
@@ -39,19 +40,23 @@ def list_prices(principal: Principal, asked: PriceQuery) -> CachedResult[dict[st
 @require("costs:write")
 @body(PriceOverrideSchema)
 @returns(PriceSchema)
-def override_price(principal: Principal, new: PriceOverride, model_id: str) -> dict[str, Any]:
+@takes(IF_MATCH)
+def override_price(
+    principal: Principal, new: PriceOverride, model_id: str, if_match: str | None
+) -> dict[str, Any]:
     """Set a model's price by hand, from an instant on."""
-    return price_overrides.override_price(principal, model_id, new, if_match=if_match())
+    return price_overrides.override_price(principal, model_id, new, if_match=if_match)
 
 
 @routes.delete("/<path:model_id>")
 @require("costs:write")
 @query(PriceDeleteQuerySchema)
 @returns(status=204)
+@takes(IF_MATCH)
 def delete_overrides(
-    principal: Principal, asked: dict[str, datetime | None], model_id: str
+    principal: Principal, asked: dict[str, datetime | None], model_id: str, if_match: str | None
 ) -> None:
     """Take a model's overrides away: copied prices count again."""
     price_overrides.delete_overrides(
-        principal, model_id, asked["effective_from"], if_match=if_match()
+        principal, model_id, asked["effective_from"], if_match=if_match
     )

@@ -15,13 +15,13 @@ from marshmallow import Schema, ValidationError
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
+from blueprints.http.notes import header_refs, note
 from cache.results import encode_body, etag_of
 from services.errors import Invalid, Malformed, Unsupported
 
 __all__ = [
     "Routes",
     "body",
-    "if_match",
     "json_response",
     "large_body",
     "query",
@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 MAX_NESTING = 100
+NO_CONTENT = 204
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -228,8 +229,19 @@ def returns(
     *,
     description: str | None = None,
     media_type: str | None = None,
+    also: str | None = None,
+    or_nothing: str | None = None,
 ) -> Callable[[View], View]:
-    """Write what the view returns as JSON with `status`; a `Response` goes out as it is."""
+    """Write what the view returns as JSON with `status`; a `Response` goes out as it is.
+
+    Args:
+        schema: the body; none for no body with 204, else for one of any form.
+        status: what is answered unless there is an error.
+        description: what is answered, in words.
+        media_type: what the view writes instead of JSON.
+        also: another media type in which the view may write it.
+        or_nothing: what a 204 says, which answers `None` beside another `status`.
+    """
     document = _DOCUMENT.response(status, schema, description=description, content_type=media_type)
 
     def decorate(view: View) -> View:
@@ -239,16 +251,33 @@ def returns(
             if isinstance(result, Response):
                 return result
             if result is None:
-                empty = Response(status=status)
+                empty = Response(status=NO_CONTENT if or_nothing else status)
                 del empty.headers["Content-Type"]
                 return empty
             return json_response(result, status)
 
+        if status != NO_CONTENT:
+            has_etag = media_type is None and not getattr(view, "is_relayed", False)
+            told = {
+                "content": _content(schema, media_type, also),
+                "headers": header_refs(["ETag"] if has_etag else []),
+            }
+            note(written, responses={str(status): told})
+        if or_nothing:
+            note(written, responses={str(NO_CONTENT): {"description": or_nothing}})
         return document(written)  # type: ignore[no-any-return]
 
     return decorate
 
 
-def if_match() -> str | None:
-    """The request's `If-Match`, if it has one."""
-    return request.headers.get("If-Match")
+def _content(
+    schema: type[Schema] | Schema | None, media_type: str | None, also: str | None
+) -> dict[str, Any]:
+    """The bodies that flask-smorest does not name: those without a schema."""
+    content: dict[str, Any] = {}
+    if also:
+        content[also] = {"schema": {"type": "string"}}
+    if schema is None:
+        form = "string" if media_type else "object"
+        content[media_type or "application/json"] = {"schema": {"type": form}}
+    return content

@@ -6,13 +6,25 @@ from typing import Any, TypeVar
 
 from flask import Response, request
 
+from blueprints.http.notes import Header, header_refs, note
 from cache import recording
 from cache.results import CachedResult, ReadPolicy, reading
 
-__all__ = ["cached_response", "uncached"]
+__all__ = ["IF_NONE_MATCH", "TAGGED", "cached_response", "uncached"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 MEDIA_TYPE = "application/json"
+IF_NONE_MATCH = Header(
+    "If-None-Match",
+    "The ETag that the caller has.",
+    answers={"304": "The caller has it already."},
+)
+CACHE_CONTROL = Header(
+    "Cache-Control",
+    "`no-cache` reads through the cache and refills it; `no-store` goes past it.",
+)
+TAGGED = {status: {"headers": header_refs(["ETag"])} for status in ("200", "304")}
+HEADERS = header_refs(["ETag", "Cache-Status", "Cache-Control"])
 
 
 def cached_response(view: View) -> View:
@@ -27,6 +39,8 @@ def cached_response(view: View) -> View:
             result: CachedResult[Any] = view(*args, **kwargs)
             return _noted(result, send(result))
 
+    answers = {status: {"headers": HEADERS} for status in ("200", "304")}
+    note(sent, IF_NONE_MATCH, CACHE_CONTROL, responses=answers)
     sent.is_cached = True  # type: ignore[attr-defined]  # read by the route test
     return sent  # type: ignore[return-value]  # same signature, seen from outside
 

@@ -5,13 +5,13 @@ routes for it. An answer that was streamed is joined again; one that was not kep
 """
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from functools import wraps
 from hashlib import sha256
 from typing import Any, TypeVar
 
 from flask import Response, request
 
+from blueprints.http.notes import Header, header_refs, note
 from services import idempotency
 from services.errors import Conflict, Invalid
 from services.idempotency import FirstAnswer
@@ -28,13 +28,16 @@ EVENT_STREAM = "text/event-stream"
 MAX_KEY_CHARS = 255
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 KEPT_PREFIX = "X-Larder-"
-PARAMETER = {
-    "in": "header",
-    "name": HEADER,
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS},
-    "description": "Names the request: a repeat within 24 h gives the first answer.",
+NAMED = Header(
+    HEADER,
+    "Names the request: a repeat within 24 h gives the first answer.",
+    schema={"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS},
+)
+STREAMED = {
+    "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    "headers": header_refs([STREAM_HEADER]),
 }
+"""What an answer that can be joined again may be, the first time as well."""
 
 
 def idempotent(rejoin: Rejoin | None = None) -> Callable[[View], View]:
@@ -65,9 +68,8 @@ def idempotent(rejoin: Rejoin | None = None) -> Callable[[View], View]:
             return response
 
         once.is_idempotent = True  # type: ignore[attr-defined]  # read by the route test
-        document = deepcopy(getattr(once, "_apidoc", {}))
-        document.setdefault("manual_doc", {})["parameters"] = [PARAMETER]
-        once._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001 (flask-smorest's)
+        answers: dict[str, Any] = {"2XX": {"headers": header_refs(["Idempotent-Replayed"])}}
+        note(once, NAMED, responses=answers | ({"200": STREAMED} if rejoin else {}))
         return once  # type: ignore[return-value]  # same signature, seen from outside
 
     return decorate

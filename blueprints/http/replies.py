@@ -1,22 +1,34 @@
 """Answers of models as responses: whole, or as server-sent events, with what `/v1` says of them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
 from string import punctuation
+from typing import Any
 from urllib.parse import quote
 
 from flask import Response
 
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import Rejoin
-from blueprints.http.limits import show_standing
+from blueprints.http.limits import LIMIT_HEADERS, show_standing
+from blueprints.http.notes import header_refs, note
 from services import streams
 from services.completions import Line, Reply
 from services.followed_streams import followed
 from services.principal import Principal
 
-__all__ = ["Framing", "framing", "rejoining", "respond"]
+__all__ = ["Framing", "framing", "rejoining", "replied", "respond"]
 
 Framing = Callable[[Iterable[Sequence[Line]]], Iterable[bytes]]
+HEADERS = header_refs(
+    [
+        "X-Larder-Cache",
+        "X-Larder-Stream-Id",
+        "X-Larder-Model",
+        "X-Larder-Cost-Usd",
+        *(name for name in LIMIT_HEADERS if "tokens" in name),
+    ]
+)
 
 
 def framing(frame: Callable[[Line], bytes], sign_of_life: bytes) -> Framing:
@@ -44,6 +56,25 @@ def rejoining(frames: Framing) -> Rejoin:
         return event_stream(frames(followed(reader)), {"X-Larder-Stream-Id": stream_id})
 
     return rejoin
+
+
+def replied(frames: Framing) -> Callable[[Callable[..., Reply]], Callable[..., Response]]:
+    """Send the `Reply` that a view returns.
+
+    Args:
+        frames: how events are written for the client that asked.
+    """
+
+    def decorate(view: Callable[..., Reply]) -> Callable[..., Response]:
+        @wraps(view)
+        def sent(*args: Any, **kwargs: Any) -> Response:
+            return respond(view(*args, **kwargs), frames)
+
+        note(sent, responses={"200": {"headers": HEADERS}})
+        sent.is_relayed = True  # type: ignore[attr-defined]  # it has no ETag, says `returns` then
+        return sent
+
+    return decorate
 
 
 def respond(reply: Reply, frames: Framing) -> Response:

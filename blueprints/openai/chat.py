@@ -1,15 +1,13 @@
 """`POST /v1/chat/completions`: streamed or whole."""
 
-from flask import Response
-
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
 from blueprints.http.cache_controls import controlled
 from blueprints.http.idempotency import idempotent
-from blueprints.http.replies import framing, rejoining, respond
+from blueprints.http.replies import framing, rejoining, replied
 from schemas.openai import ChatCall, ChatCompletionSchema, error_data
 from services import completions
-from services.completions import Line
+from services.completions import Line, Reply
 from services.principal import Principal
 from services.relays import CHAT
 
@@ -31,6 +29,7 @@ _FRAMES = framing(_frame, sign_of_life=b": keep-alive\n\n")
 @idempotent(rejoining(_FRAMES))
 @body(ChatCompletionSchema)
 @returns(description="The completion; with `stream`, its chunks as server-sent events.")
-def create_completion(principal: Principal, asked: ChatCall) -> Response:
+@replied(_FRAMES)
+def create_completion(principal: Principal, asked: ChatCall) -> Reply:
     """Complete a chat."""
-    return respond(completions.answer(principal, controlled(asked), CHAT), _FRAMES)
+    return completions.answer(principal, controlled(asked), CHAT)

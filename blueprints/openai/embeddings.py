@@ -1,15 +1,14 @@
 """`POST /v1/embeddings`: texts as vectors."""
 
-from flask import Response
-
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
 from blueprints.http.cache_controls import controlled
 from blueprints.http.idempotency import idempotent
-from blueprints.http.replies import respond
+from blueprints.http.replies import replied
 from schemas.openai import ChatCall
 from schemas.openai_embeddings import EmbeddingsSchema
 from services import completions
+from services.completions import Reply
 from services.principal import Principal
 from services.relays import EMBEDDINGS
 
@@ -23,6 +22,7 @@ routes = Routes("openai_embeddings", "/v1", "OpenAI-compatible embeddings.")
 @idempotent()
 @body(EmbeddingsSchema)
 @returns(description="The embeddings, as the provider gives them.")
-def create_embeddings(principal: Principal, asked: ChatCall) -> Response:
+@replied(lambda _: ())
+def create_embeddings(principal: Principal, asked: ChatCall) -> Reply:
     """Embed texts."""
-    return respond(completions.answer(principal, controlled(asked), EMBEDDINGS), lambda _: ())
+    return completions.answer(principal, controlled(asked), EMBEDDINGS)

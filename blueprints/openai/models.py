@@ -10,6 +10,7 @@ from flask import Response, request
 from blueprints.anthropic.errors import anthropic_error
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, json_response, query, returns
+from blueprints.http.notes import Header, takes
 from blueprints.openai.errors import openai_error
 from schemas.anthropic.models import ModelPageQuery, ModelPageQuerySchema, model, model_page
 from services import completions
@@ -21,16 +22,12 @@ routes = Routes(
     "openai_models", "/v1", "The models, as OpenAI's and Anthropic's clients list them."
 )
 
-VERSION = "anthropic-version"
-
-
-def _is_anthropics() -> bool:
-    return VERSION in request.headers
+VERSION = Header("anthropic-version", "Asks for Anthropic's shape, whatever it says.")
 
 
 def models_error(status: int, detail: str, code: str, fault: Exception | None) -> Response:
     """One error as the client that asks reads it; the arguments are those of either shape."""
-    shape = anthropic_error if _is_anthropics() else openai_error
+    shape = anthropic_error if VERSION.name in request.headers else openai_error
     return shape(status, detail, code, fault)
 
 
@@ -38,24 +35,28 @@ def models_error(status: int, detail: str, code: str, fault: Exception | None) -
 @require("models:read")
 @query(ModelPageQuerySchema)
 @returns(description="All usable models; with the header `anthropic-version`, a page of them.")
-def list_models(principal: Principal, asked: ModelPageQuery) -> Response:
+@takes(VERSION)
+def list_models(
+    principal: Principal, asked: ModelPageQuery, anthropic_version: str | None
+) -> Response:
     """List the models that may be used."""
     del principal
     listed = completions.list_models().value
-    return _sent(model_page(listed["data"], asked) if _is_anthropics() else listed)
+    return _sent(listed if anthropic_version is None else model_page(listed["data"], asked))
 
 
 @routes.get("/models/<path:model_id>")
 @require("models:read")
 @returns(description="One model.")
-def get_model(principal: Principal, model_id: str) -> Response:
+@takes(VERSION)
+def get_model(principal: Principal, model_id: str, anthropic_version: str | None) -> Response:
     """Read one model."""
     del principal
     found = completions.get_model(model_id)
-    return _sent(model(found) if _is_anthropics() else found)
+    return _sent(found if anthropic_version is None else model(found))
 
 
 def _sent(document: dict[str, Any]) -> Response:
     response = json_response(document)
-    response.headers["Vary"] = f"Authorization, X-Api-Key, {VERSION}"
+    response.headers["Vary"] = f"Authorization, X-Api-Key, {VERSION.name}"
     return response

@@ -74,9 +74,12 @@ def test_the_document_names_permissions_and_errors(client):
     listed = document["paths"]["/api/folders"]["get"]
     assert listed["x-permission"] == "conversations:read"
     assert listed["security"] == [{"key": []}]
-    assert "application/problem+json" in listed["responses"]["4XX"]["content"]
+    refusals = document["components"]["responses"]
+    refused = listed["responses"]["4XX"]["$ref"].removeprefix("#/components/responses/")
+    assert "application/problem+json" in refusals[refused]["content"]
     completed = document["paths"]["/v1/chat/completions"]["post"]
-    assert completed["responses"]["4XX"]["content"] == {
+    refused = completed["responses"]["4XX"]["$ref"].removeprefix("#/components/responses/")
+    assert refusals[refused]["content"] == {
         "application/json": {"schema": {"$ref": "#/components/schemas/OpenAIError"}}
     }
 

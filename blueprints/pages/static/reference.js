@@ -30,7 +30,7 @@ function shape(title, content, all) {
   return [make("h4", `${title}: ${media}`), make("pre", shown)];
 }
 
-function operation(path, verb, told, all) {
+function operation(path, verb, told, all, refusals) {
   const box = document.createElement("details");
   const head = document.createElement("summary");
   head.append(make("span", verb.toUpperCase(), "verb"), make("code", path), ` ${told.summary || ""}`);
@@ -42,7 +42,8 @@ function operation(path, verb, told, all) {
   });
   if (asked.length) box.append(make("h4", "Parameters"), make("pre", asked.join("\n")));
   box.append(...shape("Body", told.requestBody?.content, all));
-  for (const [status, answer] of Object.entries(told.responses)) {
+  for (const [status, own] of Object.entries(told.responses)) {
+    const answer = own.$ref ? { ...refusals[own.$ref.split("/").pop()], ...own } : own;
     box.append(...shape(`${status} ${answer.description || ""}`, answer.content, all));
   }
   box.dataset.words = `${verb} ${path} ${told.summary || ""} ${told["x-permission"] || ""}`.toLowerCase();
@@ -51,10 +52,10 @@ function operation(path, verb, told, all) {
 
 async function show() {
   const document_ = await (await fetch("/api/openapi.json")).json();
-  const all = document_.components.schemas;
+  const { schemas: all, responses: refusals } = document_.components;
   $("about").textContent = document_.info.description;
   const made = Object.entries(document_.paths).flatMap(([path, verbs]) =>
-    VERBS.filter((verb) => verbs[verb]).map((verb) => operation(path, verb, verbs[verb], all)),
+    VERBS.filter((verb) => verbs[verb]).map((verb) => operation(path, verb, verbs[verb], all, refusals)),
   );
   $("operations").replaceChildren(...made);
 }

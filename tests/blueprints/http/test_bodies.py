@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 from flask_smorest import Api
 from marshmallow import fields
 
-from blueprints.http.bodies import Routes, body, if_match, large_body, query, returns, upload
+from blueprints.http.bodies import Routes, body, large_body, query, returns, upload
 from blueprints.http.errors import register_errors
+from blueprints.http.notes import IF_MATCH, takes
 from cache.results import encode_body, etag_of
 from schemas.fields import StrictSchema, Text, WholeNumber
 
@@ -58,8 +59,9 @@ def _create(things):
 @large_body(lambda: LARGE)
 @body(Things)
 @returns()
-def _replace(things):
-    return {"chars": len(things["name"]), "if_match": if_match()}
+@takes(IF_MATCH)
+def _replace(things, if_match):
+    return {"chars": len(things["name"]), "if_match": if_match}
 
 
 @routes.patch("")
