@@ -170,6 +170,35 @@ class JoinedResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no ty
         sock.sendall(b"".join(pieces))
 
 
+_lingering = threading.BoundedSemaphore(64)
+
+
+def close_beside(sock: Any) -> None:
+    """Close a connection as gunicorn does, for as long as its client takes, on a thread beside.
+
+    gunicorn waits for the client to close as well, two seconds at most, on the one thread that
+    accepts connections: a few clients that do not would stop the worker.
+    """
+    if not _lingering.acquire(blocking=False):
+        util.close(sock)  # of so many at once nobody waits for another
+        return
+    try:
+        threading.Thread(target=_linger, args=(sock, _close_graceful), daemon=True).start()
+    except RuntimeError:  # no thread can be had
+        _lingering.release()
+        util.close(sock)
+
+
+def _linger(sock: Any, close: Any) -> None:
+    try:
+        close(sock)
+    finally:
+        _lingering.release()
+
+
+_close_graceful = util.close_graceful
+
+
 def write_refusal(sock: Any, status: int, reason: str, detail: str) -> None:
     """Answer what gunicorn itself refuses, before any application sees it, as Larder answers.
 
@@ -200,6 +229,8 @@ def post_worker_init(worker: Any) -> None:
     """In each worker: warm what is asked for, and watch for the end."""
     app = worker.wsgi
     wsgi.Response, util.write_error = JoinedResponse, write_refusal
+    if worker_class == "gthread":
+        util.close_graceful = close_beside
     if hasattr(worker, "timeout_ctx"):
         worker.larder_idle = IdleConnections(worker)
         worker.timeout_ctx = worker.larder_idle.wait

@@ -4,16 +4,18 @@ import gc
 import json
 import os
 import runpy
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent
 import gevent.event
@@ -55,6 +57,10 @@ def _values(**environ: str) -> dict[str, Any]:
 
 def _booted(server: GunicornServer) -> int:
     return server.log.read_text().count("Booting worker")
+
+
+def _refuse(_: threading.Thread) -> NoReturn:
+    raise RuntimeError("can't start new thread")
 
 
 class _App:
@@ -295,6 +301,38 @@ def test_workers_that_are_replaced_leave_no_files_behind(tmp_path, worker_class)
     assert statuses == {200}
     assert len(slots) <= 4 < booted  # two workers, and those that end beside their successors
     assert 'method="GET",route="/api/me",status="200"} 100.0' in text
+
+
+def test_clients_that_do_not_hang_up_stop_nobody(tmp_path):
+    """Each would have taken two seconds of the one thread that accepts connections."""
+    server = GunicornServer(tmp_path, LARDER_WORKER_CLASS="gthread", WEB_CONCURRENCY="1").start()
+    asked = b"GET /healthz HTTP/1.1\r\nHost: larder\r\nConnection: close\r\n\r\n"
+    with ExitStack() as kept:
+        for _ in range(100):
+            client = kept.enter_context(socket.create_connection(("127.0.0.1", server.port), 60))
+            client.sendall(asked)
+        response = server.get("/healthz", timeout=20)  # of three minutes
+    server.stop()
+
+    assert response.status == HTTPStatus.OK
+
+
+@pytest.mark.parametrize("has_thread", [True, False])
+def test_what_is_not_lingered_over_is_closed(hooks, monkeypatch, has_thread):
+    """Too many at once, or no thread to be had: nobody waits for it."""
+    if not has_thread:
+        monkeypatch.setattr(threading.Thread, "start", _refuse)
+    ours, theirs = zip(*(socket.socketpair() for _ in range(65 if has_thread else 1)), strict=True)
+
+    for each in ours:
+        hooks["close_beside"](each)
+    is_closed = [each.fileno() == -1 for each in ours]
+    for each in theirs:
+        each.close()
+    wait_until(lambda: all(each.fileno() == -1 for each in ours))
+
+    assert is_closed[-1]
+    assert sum(is_closed) == 1
 
 
 def test_only_connections_that_still_wait_are_ended(hooks):
