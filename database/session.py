@@ -149,6 +149,8 @@ def _on_sqlite_begin(connection: Connection) -> None:
             cursor.execute("BEGIN")
     except sqlite3.Error as fault:
         raise OperationalError(BEGIN if writes else "BEGIN", None, fault) from fault
+    finally:
+        cursor.close()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,9 @@ def _has_ended(connection: Connection) -> bool:
 
 def _close(connection: Connection) -> None:
     """Close it for good, where its own `close` would give it back to the pool."""
+    with suppress(Exception):  # a statement that somebody holds keeps it open, and its lock
+        driver: Any = connection.connection.dbapi_connection
+        driver.rollback()
     connection.invalidate()
     connection.close()
 

@@ -132,6 +132,22 @@ def test_one_whose_commit_failed_holds_up_nobody(writer, path):
     reader.close()
 
 
+def test_one_that_is_closed_has_no_lock(writer, path):
+    """Not while somebody holds a statement of it either, as a traceback that is kept does."""
+    with writer.connection(patience_s=PATIENCE_S) as failing:
+        failing.execute(text("CREATE TABLE rows (x)"))
+        failing.commit()
+        statement = failing.connection.cursor()
+        statement.execute("BEGIN IMMEDIATE")
+        statement.execute("INSERT INTO rows VALUES (1), (2) RETURNING x")
+
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert other.execute("SELECT count(*) FROM rows").fetchone() == (0,)
+    other.close()
+    del statement
+
+
 def test_a_replaced_file_is_left(writer, path, tmp_path):
     """What is written next is written into the file that stands there now."""
     old = _used(writer)
