@@ -158,7 +158,7 @@ def read_statistics() -> dict[str, Any]:
         "since": found.since,
         "totals": {
             **found.in_all(),
-            **held(_together(counts.values())),
+            **held(_together([counts[name] for name in GROUPS if name in counts])),
             "errors": sum(found.errors.values()),  # those that no namespace has met as well
         },
         "namespaces": [

@@ -7,6 +7,7 @@ from flask import Flask
 
 from app import create_app
 from cache.extension import cache
+from cache.inspection import EntryCount, Inspector
 from cache.results import ReadPolicy, reading
 from cache.scopes import UserId
 from database.session import db, read_session, write_session
@@ -200,3 +201,13 @@ def test_one_row_is_kept_for_a_start(app):
 
     with read_session() as session:
         assert session.query(CacheStatistics).count() == 1
+
+
+def test_what_is_no_entry_counts_nowhere(monkeypatch):
+    """The streams' logs stand beside the entries in Redis: the totals are the namespaces' sums."""
+    counts = {"users": EntryCount(2, 30, True, 40), "stream": EntryCount(5, 600, True, 700)}
+    monkeypatch.setattr(Inspector, "counts", lambda _: counts)
+
+    totals = cache_statistics.read_statistics()["totals"]
+
+    assert (totals["entries"], totals["bytes"], totals["redis_bytes"]) == (2, 30, 40)
