@@ -103,7 +103,9 @@ def test_keys_come_in_pages(tier):
         folders.list_folders(UserId(owner))
 
     assert sorted(each["scope"] for each in _keys(limit=2)) == owners
-    assert len(cache_admin.list_keys("conversations", KeyQuery(limit=2))["items"]) == 2
+    first = cache_admin.list_keys("conversations", KeyQuery(limit=2))
+    assert len(first["items"]) in {1, 2}  # a step through a Redis that holds much may find one
+    assert first["next_cursor"] is not None
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "²", "1e3", "17"])
