@@ -14,12 +14,12 @@ from typing import Any
 from cache.namespaces import STREAMS
 from database.tables.conversations import Stream
 from providers.attempts import FailedTry
-from providers.protocol import ChatRequest, ChunkStream, ProviderError, Usage
+from providers.protocol import ChatRequest, ChunkStream, Usage
 from services.costs import budgets, ledger
-from services.costs.ledger import PricedCall, ProviderCall, estimate_tokens
+from services.costs.ledger import PricedCall, ProviderCall
 from services.costs.pricing import PriceQuote, price_at
 from services.errors import RateLimited
-from services.estimates import estimate_prompt, text_of
+from services.estimates import estimate_answer, estimate_prompt, usage_of_failure
 from services.model_routes import FoundRoutes, ModelRoute
 from services.principal import Principal
 from services.rate_limits import Reservation, reserve_tokens
@@ -195,21 +195,8 @@ class ModelCall:
             if not self.progress.is_under_way:  # ended before it was sent, or between two tries
                 return Usage(0, 0), False
             if outcome.error is not None:
-                return self._counted_failure(outcome.error, self.progress.usage)
-        return self._estimated(outcome), True
-
-    def _counted_failure(self, fault: ProviderError, said: Usage | None) -> tuple[Usage, bool]:
-        """The tokens of a try without an answer: what its provider said, else what it may take."""
-        if said is not None:
-            return said, False
-        is_estimated = fault.may_have_cost
-        return Usage(self.input_estimate() if is_estimated else 0, 0), is_estimated
-
-    def _estimated(self, outcome: Outcome) -> Usage:
-        written = outcome.text + outcome.reasoning + text_of(outcome.tool_calls)
-        counted = outcome.prompt_usage or Usage(self.input_estimate(), 0)
-        said = estimate_tokens(written, beside_chars=outcome.beside_chars)
-        return replace(counted, output_tokens=said)
+                return usage_of_failure(outcome.error, self.progress.usage, self.input_estimate())
+        return estimate_answer(outcome, self.input_estimate()), True
 
     def _priced(self, call: ProviderCall) -> PricedCall:
         """The call with its price, which most often was looked up when it was planned."""
@@ -241,7 +228,7 @@ class ModelCall:
 
     def _failed_call(self, failed: FailedTry) -> ProviderCall:
         route = self.routes[failed.place]
-        usage, is_estimated = self._counted_failure(failed.fault, failed.usage)
+        usage, is_estimated = usage_of_failure(failed.fault, failed.usage, self.input_estimate())
         return ProviderCall(
             call_id=new_id(),
             user_id=self.principal.user_id,

@@ -21,11 +21,12 @@ from database.session import read_session
 from database.tables.conversations import Stream
 from providers.characters import WholeCharacters
 from providers.chat_chunks import relayed_chunk
-from providers.protocol import Chunk, Usage
+from providers.protocol import Chunk
 from services.answer_events import chunk_of
 from services.conversations import messages
 from services.costs import ledger
-from services.costs.ledger import ProviderCall, estimate_tokens
+from services.costs.ledger import ProviderCall
+from services.estimates import estimate_answer
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from streams.errors import ProducerLost
@@ -164,8 +165,6 @@ def _of_block(delta: Mapping[str, Any]) -> Chunk:
 
 def _call(stream: Stream, partial: _Partial) -> ProviderCall:
     outcome = partial.outcome
-    calls = "".join(call["function"]["arguments"] for call in outcome.tool_calls)
-    written = outcome.text + outcome.reasoning + calls
     lasted = runtime().clock.now() - stream.started_at
     return ProviderCall(
         call_id=stream.id,
@@ -179,7 +178,7 @@ def _call(stream: Stream, partial: _Partial) -> ProviderCall:
         message_id=stream.message_id,
         status="broken" if partial.has_begun else "error",
         error_code=ProducerLost.code,
-        usage=outcome.usage or Usage(stream.input_estimate, estimate_tokens(written)),
+        usage=outcome.usage or estimate_answer(outcome, stream.input_estimate),
         is_estimated=True,
         is_streamed=True,
         duration_ms=round(lasted.total_seconds() * 1000),

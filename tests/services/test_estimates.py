@@ -2,7 +2,9 @@
 
 import pytest
 
-from services.estimates import estimate_prompt
+from providers.protocol import ProviderLost, ProviderRejected, Usage
+from services.estimates import estimate_answer, estimate_prompt, usage_of_failure
+from streams.outcome import Outcome
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,32 @@ def test_a_prompt_is_estimated_by_its_text(messages, tokens):
 def test_what_is_to_be_embedded_is_estimated_by_its_text_or_its_tokens(asked, tokens):
     """Clients may send tokens themselves."""
     assert estimate_prompt({"input": asked}) == tokens
+
+
+@pytest.mark.parametrize(
+    ("counted", "usage"),
+    [(None, Usage(9, 4)), (Usage(20, 1, cached_tokens=8), Usage(20, 4, cached_tokens=8))],
+)
+def test_an_answer_is_estimated_by_all_that_came(counted, usage):
+    """Its text, reasoning, calls and other choices; the provider's own count of the prompt wins."""
+    outcome = Outcome(
+        text="abcd",
+        reasoning="efg",
+        tool_calls=[{"id": "call_1", "function": {"name": "f", "arguments": "h"}}],
+        prompt_usage=counted,
+        beside_chars=5,
+    )
+    assert estimate_answer(outcome, 9) == usage
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "usage"),
+    [
+        (ProviderLost("gone"), None, (Usage(9, 0), True)),
+        (ProviderLost("gone"), Usage(3, 0), (Usage(3, 0), False)),
+        (ProviderRejected("no"), None, (Usage(0, 0), False)),
+    ],
+)
+def test_a_try_without_an_answer_takes_what_its_provider_says_or_may_take(fault, said, usage):
+    """One that was refused read nothing; one that broke off may have read it all."""
+    assert usage_of_failure(fault, said, 9) == usage
