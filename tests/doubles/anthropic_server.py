@@ -7,11 +7,10 @@ it in a test. `python -m tests.doubles.anthropic_server` runs it as a process of
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.doubles.provider_server import ProviderServer, serve
+from tests.doubles.provider_server import ProviderHandler, ProviderServer, serve
 
 __all__ = ["KEY", "MODELS", "AnthropicServer"]
 
@@ -29,14 +28,10 @@ STOPS = {"tools": "tool_use", "no-arguments": "tool_use", "long-answer": "max_to
          "refusal": "refusal"}  # fmt: skip
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(ProviderHandler):
     server: "AnthropicServer"
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base's own name)
-        """Say nothing."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 (http.server's name)
         """`/v1/models`, a page at a time."""
         path = urlsplit(self.path)
         if path.path == "/v1/models" and self._is_known():
@@ -44,13 +39,13 @@ class _Handler(BaseHTTPRequestHandler):
             after = asked.get("after_id", [""])[0]
             begin = MODELS.index(after) + 1 if after else 0
             names = MODELS[begin : begin + min(PAGE, int(asked.get("limit", ["20"])[0]))]
-            self._json(
+            self.answer(
                 200,
                 {"data": [_model(each) for each in names], "first_id": names[0],
                  "last_id": names[-1], "has_more": names[-1] != MODELS[-1]},
             )  # fmt: skip
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 (http.server's name)
         """`/v1/messages`."""
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         self.server.requests.append(body)
@@ -65,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif body.get("stream"):
             self._stream(body)
         else:
-            self._json(200, _message(body, _blocks(body), STOPS.get(model, "end_turn")))
+            self.answer(200, _message(body, _blocks(body), STOPS.get(model, "end_turn")))
 
     def _is_known(self) -> bool:
         if not self.headers.get("anthropic-version"):
@@ -81,17 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         error = {"type": ERRORS[status], "message": words or f"status {status} for {KEY}"}
         # Longer than Larder waits by default, so that no test does.
         later = {"Retry-After": "11"} if status in {429, 529} else {}
-        self._json(status, {"type": "error", "error": error, "request_id": "req_1"}, later)
-
-    def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        raw = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        for name, text in (headers or {}).items():
-            self.send_header(name, text)
-        self.end_headers()
-        self.wfile.write(raw)
+        self.answer(status, {"type": "error", "error": error, "request_id": "req_1"}, later)
 
     def _stream(self, body: dict[str, Any]) -> None:
         self.send_response(200)

@@ -9,10 +9,9 @@ import json
 import struct
 import threading
 import time
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.doubles.provider_server import ProviderServer, serve
+from tests.doubles.provider_server import ProviderHandler, ProviderServer, serve
 
 __all__ = ["KEY", "MODELS", "OpenAIServer"]
 
@@ -26,22 +25,18 @@ PAUSE_S = 0.05
 STALL_S = 30.0
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(ProviderHandler):
     server: "OpenAIServer"
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base's own name)
-        """Say nothing."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 (http.server's name)
         """`/v1/models`, and what was asked so far."""
         if self.path == "/_requests":
-            self._json(200, self.server.requests)
+            self.answer(200, self.server.requests)
         elif self._is_known():
             rows = [{"id": each, "object": "model", "owned_by": "double"} for each in MODELS]
-            self._json(200, {"object": "list", "data": rows})
+            self.answer(200, {"object": "list", "data": rows})
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 (http.server's name)
         """`/v1/chat/completions`."""
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         self.server.requests.append(body)
@@ -67,17 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int) -> None:
         words = {"message": f"status {status} for {KEY}", "type": "t", "param": "p", "code": "c"}
-        self._json(status, {"error": words}, {"Retry-After": "11"} if status == 429 else {})
-
-    def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        raw = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        for name, text in (headers or {}).items():
-            self.send_header(name, text)
-        self.end_headers()
-        self.wfile.write(raw)
+        self.answer(status, {"error": words}, {"Retry-After": "11"} if status == 429 else {})
 
     def _whole(self, model: str, body: dict[str, Any]) -> None:
         words = _words(body)
@@ -90,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
             )
         choice = {"message": message, "finish_reason": reason, "logprobs": _logprobs(body, words)}
         choices = [{"index": index, **choice} for index in range(body.get("n") or 1)]
-        self._json(
+        self.answer(
             200,
             {"id": "cmpl-1", "object": "chat.completion", "created": 1, "model": model,
              "choices": choices, "usage": _usage(body, words)},
@@ -112,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         count = 0 if model == "usage-zero" else sum(len(each.split()) for each in texts)
         answer = {"object": "list", "model": model, "data": rows}
         usage = {"usage": {"prompt_tokens": count, "total_tokens": count}}
-        self._json(200, answer if model == "usage-none" else {**answer, **usage})
+        self.answer(200, answer if model == "usage-none" else {**answer, **usage})
 
     def _stream(self, model: str, body: dict[str, Any]) -> None:
         self.send_response(200)

@@ -1,11 +1,32 @@
 """What the doubles of providers are: servers on loopback, in a thread or a process of their own."""
 
 import argparse
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-__all__ = ["ProviderServer", "serve"]
+__all__ = ["ProviderHandler", "ProviderServer", "serve"]
+
+
+class ProviderHandler(BaseHTTPRequestHandler):
+    """Answers one connection's requests."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base's own name)
+        """Say nothing."""
+
+    def answer(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
+        """Answer with JSON."""
+        raw = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
+        self.end_headers()
+        self.wfile.write(raw)
 
 
 class ProviderServer(ThreadingHTTPServer):
@@ -13,7 +34,7 @@ class ProviderServer(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 256
-    handler: type[BaseHTTPRequestHandler]
+    handler: type[ProviderHandler]
     path = ""
     """What its base URL ends with."""
 

@@ -14,13 +14,6 @@ HELLO = [Event(0, "chunk", b"Hel"), Event(1, "chunk", b"lo")]
 DONE = Event(2, "chunk", b"[DONE]", terminal=True)
 
 
-@pytest.fixture
-def context(app):
-    """The application's context."""
-    with app.app_context():
-        yield
-
-
 def _reader(*events, after=-1, is_cut=True):
     replica = Replica("s")
     replica.extend(events)

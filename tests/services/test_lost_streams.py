@@ -32,13 +32,6 @@ def conversation_id(alice):
     return made.json["id"]
 
 
-@pytest.fixture
-def context(app):
-    """The application's context, as the engine gives it to its hooks."""
-    with app.app_context():
-        yield
-
-
 def add_stream(alice, stream_id, *, worker, age_s):
     """Another stream that the database takes to be running, of no conversation."""
     with unit_of_work() as work:

@@ -16,20 +16,6 @@ from tests.factories.models import make_provider
 URL = "http://127.0.0.1:1/v1"
 
 
-@pytest.fixture
-def context(app):
-    """The application's context."""
-    with app.app_context():
-        yield
-
-
-@pytest.fixture
-def acme(admin):
-    """A provider with a model whose name has slashes."""
-    make_provider(admin, URL, secret="sk-ours")
-    admin.post("/api/models", json={"id": "acme/org/brain"})
-
-
 def _route(model_id):
     _, (route,) = model_routes.routes_for(model_id, {})
     return route

@@ -5,23 +5,6 @@ import pytest
 from schemas.models import ModelQuery
 from services import models
 from services.errors import NotFound
-from tests.factories.models import make_provider
-
-URL = "http://127.0.0.1:1/v1"
-
-
-@pytest.fixture
-def context(app):
-    """The application's context."""
-    with app.app_context():
-        yield
-
-
-@pytest.fixture
-def acme(admin):
-    """A provider with a model whose name has slashes."""
-    make_provider(admin, URL, secret="sk-ours")
-    admin.post("/api/models", json={"id": "acme/org/brain"})
 
 
 def test_what_callers_may_see_is_part_of_the_entry(admin, acme, context):
