@@ -94,6 +94,9 @@ def whole_chunk(raw: bytes, secret: str) -> Chunk:
     first = body.choices[0]
     chunk = _chunk(raw, body, first, first.message)
     chunk.beside_chars = _chars(body.choices, first)
+    if chunk.tool_calls:  # each entry is a call, whatever its index says
+        listed = enumerate(chunk.tool_calls)
+        chunk.tool_calls = tuple({**call, "index": place} for place, call in listed)
     return chunk
 
 

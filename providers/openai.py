@@ -24,6 +24,7 @@ from providers.protocol import (
 )
 from providers.reply import Reply
 from providers.sse import ServerEvent
+from providers.tool_calls import CallIndexes
 from providers.transport import Transport
 
 __all__ = ["OpenAIProvider"]
@@ -122,12 +123,17 @@ class OpenAIProvider:
 
 
 def _chunks(reply: Reply, secret: str, *, is_streamed: bool) -> Iterator[Chunk]:
-    characters = WholeCharacters()
+    characters, indexes = WholeCharacters(), CallIndexes()
 
     def chunk_of(event: ServerEvent) -> Chunk | None:
         if event.data.strip() == DONE:
             return END
-        return None if event.name == PING else characters.joined(streamed_chunk(event, secret))
+        if event.name == PING:
+            return None
+        chunk = streamed_chunk(event, secret)
+        if chunk.tool_calls:
+            indexes.settle(chunk)
+        return characters.joined(chunk)
 
     def chunk_of_whole(raw: bytes) -> Chunk:
         return characters.joined(whole_chunk(raw, secret))

@@ -105,7 +105,8 @@ class Chunk:
 
     `raw` is the provider's own JSON (an OpenAI chunk or completion object) where the wire format
     is OpenAI's, so that `/v1` can relay it without parsing and writing it again; else `None`.
-    `tool_calls` are OpenAI tool-call deltas as they arrived. `is_followed` says that the next piece
+    `tool_calls` are OpenAI tool-call deltas, whose `index` alone tells whose pieces they are:
+    adapters see to that. `is_followed` says that the next piece
     is there already, so that what came together can be handed on together. `has_audio` says that it
     is a piece of a spoken answer, which stands in `raw` alone. `beside_chars` are the characters of
     other choices (`n`), which do so too: to be estimated where nobody says the usage.

@@ -98,7 +98,11 @@ def _add_calls(calls: list[dict[str, Any]], pieces: Sequence[Mapping[str, Any] |
     for piece in pieces:
         if piece is None:
             continue
-        call = _call_of(calls, piece)
+        index = piece.get("index")
+        call = next((each for each in calls if each["index"] == index), None)
+        if call is None:
+            call = {"index": index}
+            calls.append(call)
         for name, value in piece.items():
             if name == "function" and isinstance(value, Mapping):
                 _add_function(call, name, value)
@@ -113,30 +117,6 @@ def _add_function(whole: dict[str, Any], name: str, piece: Mapping[str, Any]) ->
     whole[name] = function
 
 
-def _call_of(calls: list[dict[str, Any]], piece: Mapping[str, Any]) -> dict[str, Any]:
-    """The call that a piece belongs to: a new id is a new call, whatever its index.
-
-    Without an index and an id it belongs to the latest one, or begins another by its name.
-    """
-    index, call_id = piece.get("index"), piece.get("id") or None
-    for call in calls[::-1]:
-        if index is not None and call["index"] != index:
-            continue
-        known = call.get("id") or call_id
-        is_same = call_id is None or call_id == known
-        if is_same and not (index is None and call_id is None and _is_named_anew(call, piece)):
-            return call
-        if is_same or index is not None:
-            break
-    calls.append({"index": index})
-    return calls[-1]
-
-
-def _is_named_anew(call: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
-    known, said = call.get("function") or {}, piece.get("function") or {}
-    return bool(said.get("name") and known.get("name") and known.get("arguments"))
-
-
 def _closed(choice: dict[str, Any]) -> dict[str, Any]:
     for call in choice["message"].get("tool_calls", ()):
         call.pop("index", None)
@@ -147,7 +127,7 @@ def _opened(choice: Mapping[str, Any]) -> dict[str, Any]:
     delta = dict(choice.get("message") or {})
     if delta.get("tool_calls"):
         delta["tool_calls"] = [
-            {"index": place, **call} for place, call in enumerate(delta["tool_calls"])
+            {**call, "index": place} for place, call in enumerate(filter(None, delta["tool_calls"]))
         ]
     rest = {name: value for name, value in choice.items() if name != "message"}
     return {**rest, "delta": delta, "finish_reason": None}

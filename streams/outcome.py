@@ -1,5 +1,6 @@
 """What came of a provider call: the pieces of an answer put together."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +59,7 @@ class Tally:
         self._chunks = 0
         self._text: list[str] = []
         self._reasoning: list[str] = []
-        self._calls: list[_ToolCall] = []
+        self._calls: defaultdict[object, _ToolCall] = defaultdict(_ToolCall)
         self._details: list[Mapping[str, object]] = []
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
@@ -78,7 +79,7 @@ class Tally:
         if chunk.details:
             self._details.extend(chunk.details)
         for delta in chunk.tool_calls:
-            self._merge(delta)
+            self.size += self._calls[delta.get("index")].add(delta)
         if chunk.finish_reason is not None:
             self._finish_reason = chunk.finish_reason
         if chunk.usage is not None:
@@ -102,7 +103,7 @@ class Tally:
             text=_whole(self._text),
             reasoning=_whole(self._reasoning),
             details=list(self._details),
-            tool_calls=[call.whole() for call in self._calls],
+            tool_calls=[call.whole() for call in self._calls.values()],
             finish_reason=None if error else finish_reason,
             usage=self._usage,
             prompt_usage=self._prompt_usage,
@@ -113,53 +114,24 @@ class Tally:
             beside_chars=self._beside_chars,
         )
 
-    def _merge(self, delta: Mapping[str, object]) -> None:
-        call_id, index = delta.get("id") or None, delta.get("index")
-        call = self._call_of(call_id, index)
-        is_nameless = call_id is None and index is None
-        if call is None or (is_nameless and call.is_another(delta)):
-            call = _ToolCall(index)
-            self._calls.append(call)
-        self.size += call.add(delta)
-
-    def _call_of(self, call_id: object, index: object) -> "_ToolCall | None":
-        # Some providers give every call the index 0, others no index at all: a new id under an
-        # old index is a new call, and a piece with neither belongs to the latest one.
-        for call in reversed(self._calls):
-            if index is not None and call.index != index:
-                continue
-            if call_id is None or call.id is None or call.id == call_id:
-                return call
-            if index is None:
-                continue
-            return None
-        return None
-
 
 class _ToolCall:
     """One tool call in the making."""
 
-    __slots__ = ("_arguments", "_function", "_rest", "id", "index")
+    __slots__ = ("_arguments", "_function", "_id", "_rest")
 
-    def __init__(self, index: object) -> None:
-        self.index = index
-        self.id: object = None
+    def __init__(self) -> None:
+        self._id: object = None
         self._arguments: list[str] = []
         self._function: dict[str, object] = {}
         self._rest: dict[str, object] = {}
-
-    def is_another(self, delta: Mapping[str, object]) -> bool:
-        """Whether a delta without id and index begins a call: it names a function, as this has."""
-        function = delta.get("function")
-        is_named = isinstance(function, Mapping) and bool(function.get("name"))
-        return is_named and bool(self._arguments) and "name" in self._function
 
     def add(self, delta: Mapping[str, object]) -> int:
         """Take a delta; returns how many characters of arguments it brought."""
         for name, value in delta.items():
             if name not in ("index", "id", "function") and value is not None:
                 self._rest.setdefault(name, value)
-        self.id = self.id or delta.get("id") or None
+        self._id = self._id or delta.get("id") or None
         function = delta.get("function")
         if not isinstance(function, Mapping):
             return 0
@@ -178,7 +150,7 @@ class _ToolCall:
     def whole(self) -> dict[str, Any]:
         """The call as OpenAI's message format has it, with an id of ours where it came without."""
         return {
-            "id": self.id or f"call_{new_id()}",
+            "id": self._id or f"call_{new_id()}",
             "type": "function",
             **self._rest,
             "function": {

@@ -18,8 +18,9 @@ __all__ = ["KEY", "MODELS", "OpenAIServer"]
 KEY = "sk-upstream-secret-key"
 MODELS = (
     "echo", "slow", "stall", "break", "malformed", "no-done", "usage-zero", "usage-none",
-    "usage-everywhere", "surrogate", "error-object", "tools", "reasoning", "long",
-    "status-400", "status-401", "status-404", "status-429", "status-500", "silent",
+    "usage-everywhere", "surrogate", "error-object", "tools", "parallel", "unnumbered",
+    "reasoning", "long", "silent",
+    "status-400", "status-401", "status-404", "status-429", "status-500",
 )  # fmt: skip
 PAUSE_S = 0.05
 STALL_S = 30.0
@@ -131,6 +132,26 @@ _TOOL = {
 }  # fmt: skip
 
 
+_FIRST = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ""}}
+_SECOND = {**_FIRST, "id": "call_2"}
+_CALLS: dict[str, list[list[dict[str, Any]]]] = {
+    "tools": [[_TOOL]],
+    "parallel": [  # interleaved
+        [{"index": 0, **_FIRST}, {"index": 1, **_SECOND}],
+        [{"index": 1, "function": {"arguments": '{"city":'}}],
+        [{"index": 0, "function": {"arguments": '{"city": "Os'}}],
+        [{"index": 1, "function": {"arguments": ' "Rome"}'}}],
+        [{"index": 0, "function": {"arguments": 'lo"}'}}],
+    ],
+    "unnumbered": [
+        [{"index": 0, **_FIRST}],
+        [{"index": 0, "function": {"arguments": '{"city": "Oslo"}'}}],
+        [{"index": 0, **_SECOND}],
+        [{"index": 0, "function": {"arguments": '{"city": "Rome"}'}}],
+    ],
+}
+
+
 def _packed(vector: list[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
@@ -176,8 +197,9 @@ def _chunk(model: str, delta: dict[str, Any], **more: Any) -> bytes:
 def _lines(model: str, body: dict[str, Any]) -> Any:  # noqa: C901 (one list of faults)
     """What is sent, line by line; `None` stalls, empty bytes hang up."""
     words = _words(body)
-    if model == "tools":
-        yield _chunk(model, {"role": "assistant", "tool_calls": [_TOOL]})
+    if model in _CALLS:
+        calls = [{"role": "assistant", "tool_calls": each} for each in _CALLS[model]]
+        yield from [_chunk(model, each) for each in calls]
         yield _chunk(model, {}, finish_reason="tool_calls")
         yield json.dumps({"choices": [], "usage": _usage(body, words)}).encode()
         yield b"[DONE]"

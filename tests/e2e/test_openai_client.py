@@ -246,3 +246,18 @@ def test_anthropics_models_are_models_like_any_other(client, streamed):
     assert choice.finish_reason == "tool_calls"
     assert choice.message.content == "You said: hello there "
     assert arguments == [{"city": "Oslo"}, {"city": "Rome"}]
+
+
+@pytest.mark.parametrize("model", ["parallel", "unnumbered"])
+def test_streamed_calls_are_told_apart(client, model):
+    """By their indexes, though the provider gives all the same: the client knows no other way."""
+    tool: Any = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    fields: Any = {"model": f"openai/{model}", "messages": ASKED, "tools": [tool]}
+
+    with client.chat.completions.stream(**fields) as stream:
+        calls = stream.until_done().get_final_completion().choices[0].message.tool_calls
+
+    assert [(each.id, json.loads(each.function.arguments)["city"]) for each in calls] == [
+        ("call_1", "Oslo"),
+        ("call_2", "Rome"),
+    ]

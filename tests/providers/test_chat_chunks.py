@@ -147,37 +147,6 @@ def test_a_dialects_stream_is_understood(wire, stream, thought, usage):
 
 
 @pytest.mark.parametrize(
-    "deltas",
-    [
-        [{"id": "a", "function": WEATHER}, {"id": "b", "function": WEATHER}],
-        [{"index": 0, "id": each, "function": WEATHER} for each in ("a", "b")],
-        [{"function": WEATHER}, {"function": WEATHER}],
-        [None, {"index": 0, "function": WEATHER}, {"index": 1, "id": "", "function": WEATHER}],
-        [
-            {"function": {"name": "weather", "arguments": ""}},
-            {"function": {"name": None, "arguments": '{"city": '}},
-            {"function": {"arguments": '"Oslo"}'}},
-            {"index": None, "function": {**WEATHER, "arguments": {"city": "Oslo"}}},
-        ],
-    ],
-)
-def test_calls_are_told_apart_without_index_or_id(deltas):
-    """Each is one call, with its arguments whole, and an id that its result can name."""
-    tally = Tally()
-    for delta in deltas:
-        event = ServerEvent(json.dumps(_choice(tool_calls=[delta])).encode())
-        tally.add(streamed_chunk(event, ""))
-
-    calls = tally.outcome(
-        error=None, cancelled=False, first_token_s=None, duration_s=0.0
-    ).tool_calls
-
-    assert [json.loads(each["function"]["arguments"]) for each in calls] == [{"city": "Oslo"}] * 2
-    assert [each["function"]["name"] for each in calls] == ["weather"] * 2
-    assert len({each["id"] for each in calls} - {None, ""}) == 2
-
-
-@pytest.mark.parametrize(
     ("event", "kind"),
     [
         ({"error": {"message": "m", "code": 429}, "choices": []}, protocol.ProviderRateLimited),

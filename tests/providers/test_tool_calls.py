@@ -1,13 +1,16 @@
 """Tool calls in the ways of those who speak OpenAI's format nearly."""
 
 import json
+from typing import Any
 
 import pytest
 
 from providers.chat_chunks import streamed_chunk, whole_chunk
 from providers.sse import ServerEvent
+from providers.tool_calls import CallIndexes
 from streams.outcome import Tally
 
+WEATHER = {"name": "weather", "arguments": "{}"}
 TEXT = '{"city":"Oslö"}'
 
 
@@ -96,3 +99,54 @@ def test_a_function_that_is_none_is_empty(function):
     (call,) = _streamed(tool_calls=[{"id": 12, "function": function}]).tool_calls
 
     assert call == {"id": "12", "function": {}}
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [{"id": "a", "function": WEATHER}, {"id": "b", "function": WEATHER}],
+        [{"index": 0, "id": each, "function": WEATHER} for each in ("a", "b")],
+        [{"function": WEATHER}, {"function": WEATHER}],
+        [None, {"index": 1, "function": WEATHER}, {"index": 2, "id": "", "function": WEATHER}],
+        [
+            {"function": {"name": "weather", "arguments": ""}},
+            {"function": {"name": None, "arguments": "{"}},
+            {"function": {"arguments": "}"}},
+            {"index": None, "function": {**WEATHER, "arguments": {}}},
+        ],
+        [
+            {"index": 0, "function": {"name": "weather", "arguments": ""}},
+            {"index": 0, "id": "late"},
+            {"function": {"arguments": "{}"}},
+            {"index": 0, "id": "b", "function": {"name": "weather"}},
+            {"id": "b", "function": {"arguments": "{}"}},
+            {"id": "late", "function": {"arguments": ""}},
+        ],
+    ],
+)
+def test_calls_are_told_apart_whatever_their_indexes(deltas):
+    """In what is relayed as well: official clients add pieces up by their indexes alone."""
+    indexes, tally = CallIndexes(), Tally()
+    relayed: list[dict[str, Any]] = []
+    for delta in deltas:
+        chunk = _streamed(tool_calls=[delta])
+        indexes.settle(chunk)
+        tally.add(chunk)
+        (choice,) = json.loads(chunk.raw)["choices"]
+        relayed += filter(None, choice["delta"]["tool_calls"])
+
+    calls = tally.outcome(
+        error=None, cancelled=False, first_token_s=None, duration_s=0.0
+    ).tool_calls
+    assert [each["function"] for each in calls] == [WEATHER] * 2
+    assert len({each["id"] for each in calls} - {None, ""}) == 2
+    for index in (0, 1):
+        pieces = [each.get("function", {}) for each in relayed if each["index"] == index]
+        assert "".join(each.get("arguments") or "" for each in pieces) == "{}"
+
+
+def test_calls_of_a_whole_answer_are_numbered_by_their_place():
+    """Each entry is one, though neither index nor id says so."""
+    chunk = _whole(tool_calls=[_call("", name="f"), None, _call("", name="f")])
+
+    assert [each["index"] for each in chunk.tool_calls] == [0, 1]

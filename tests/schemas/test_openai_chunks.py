@@ -66,15 +66,15 @@ def test_pieces_make_the_whole():
     assert (second["message"]["content"], second["finish_reason"]) == ("z", "length")
 
 
-def test_tool_calls_are_put_together_by_index_and_id():
-    """Arguments come in pieces; some providers give every call the index 0."""
+def test_tool_calls_are_put_together_by_index():
+    """Arguments come in pieces."""
     whole = assembled(
         [
             _chunk({"tool_calls": [{"index": 0, "id": "t1", "type": "function",
                                     "function": {"name": "f", "arguments": ""}}]}),
             _chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a"'}}]}),
             _chunk({"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]}),
-            _chunk({"tool_calls": [{"index": 0, "id": "t2", "type": "function",
+            _chunk({"tool_calls": [{"index": 1, "id": "t2", "type": "function",
                                     "function": {"name": "g", "arguments": "{}"}}]}),
         ],
         USAGE,
@@ -83,23 +83,19 @@ def test_tool_calls_are_put_together_by_index_and_id():
     assert whole["choices"][0]["message"]["tool_calls"] == CALLS
 
 
-def test_calls_without_index_and_id_are_told_by_their_names():
-    """As they are wherever else an answer is put together."""
+def test_what_a_first_piece_leaves_out_comes_later():
+    """Nulls and an empty id are no calls and no id."""
     pieces: list[dict[str, object] | None] = [
         None,
-        {"id": "", "function": {"name": "f", "arguments": ""}},
-        {"function": {"name": None, "arguments": '{"a":1}'}},
-        {"function": {"name": "g", "arguments": "{}"}},
-        {"index": 3, "id": "", "function": {"name": "h"}},
-        {"index": 3, "id": "late", "function": {}},
+        {"index": 0, "id": "", "function": {"name": None, "arguments": ""}},
+        {"index": 0, "id": "late", "function": {"name": "f"}},
     ]
 
     whole = assembled([_chunk({"tool_calls": [each]}) for each in pieces], USAGE)
 
-    calls = whole["choices"][0]["message"]["tool_calls"]
-    assert [each["function"]["name"] for each in calls] == ["f", "g", "h"]
-    assert [each["function"]["arguments"] for each in calls] == ['{"a":1}', "{}", ""]
-    assert calls[2] == {"id": "late", "function": {"name": "h", "arguments": ""}}
+    assert whole["choices"][0]["message"]["tool_calls"] == [
+        {"id": "late", "function": {"name": "f", "arguments": ""}}
+    ]
 
 
 def test_a_call_by_its_older_name_is_put_together():
@@ -135,6 +131,19 @@ def test_a_whole_taken_apart_ends_each_choice_once():
     assert reasons == [None, None, "stop", "tool_calls"]
     assert {each["object"] for each in chunks} == {"chat.completion.chunk"}
     assert [each["index"] for each in chunks[1]["choices"][0]["delta"]["tool_calls"]] == [0, 1]
+
+
+def test_calls_of_a_whole_are_numbered_by_their_place():
+    """Whatever their indexes say, and with nulls among them."""
+    message = {"tool_calls": [None, *({**each, "index": 0} for each in CALLS)]}
+    raw = msgspec.json.encode({"choices": [{"index": 0, "message": message}]})
+
+    first, _ = taken_apart(raw)
+
+    (choice,) = msgspec.json.decode(first)["choices"]
+    assert choice["delta"]["tool_calls"] == [
+        {**call, "index": place} for place, call in enumerate(CALLS)
+    ]
 
 
 def test_a_whole_is_told_from_a_chunk():

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from providers.protocol import Chunk, ProviderBroken, Usage
 from streams.outcome import Outcome, Tally
 
@@ -67,17 +65,6 @@ def test_deltas_of_parallel_tool_calls_are_merged_by_index():
         {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}},
         {"id": "c2", "type": "function", "function": {"name": "g", "arguments": "{}"}},
     ]
-
-
-@pytest.mark.parametrize("index", [0, None])
-def test_calls_told_apart_only_by_their_ids_stay_apart(index):
-    """Some providers number every call 0, or number none."""
-    outcome = outcome_of(
-        call(index, id="c1", name="f", arguments="{}"),
-        call(index, id="c2", name="f", arguments="[]"),
-    )
-
-    assert [c["function"]["arguments"] for c in outcome.tool_calls] == ["{}", "[]"]
 
 
 def test_a_repeated_id_continues_its_call():
