@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "arguments_of",
     "block_of_call",
     "error_data",
     "error_json",
@@ -97,13 +98,19 @@ def message_json(whole: Mapping[str, Any]) -> bytes:
 def block_of_call(call: Mapping[str, Any]) -> dict[str, Any]:
     """A tool call of OpenAI's as a block; arguments that are no object are kept as text."""
     function = call["function"]
-    try:
-        arguments = _decode(function["arguments"] or "{}")
-    except msgspec.DecodeError:
-        arguments = None
-    if not isinstance(arguments, dict):
+    arguments = arguments_of(function["arguments"] or "{}")
+    if arguments is None:
         arguments = {"arguments": function["arguments"]}
     return {"type": "tool_use", "id": call["id"], "name": function["name"], "input": arguments}
+
+
+def arguments_of(text: str) -> dict[str, Any] | None:
+    """A call's arguments, if they are a whole object."""
+    try:
+        arguments = _decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return arguments if isinstance(arguments, dict) else None
 
 
 def thoughts(reasoning: str, details: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -3,10 +3,15 @@
 https://docs.anthropic.com/en/api/messages-streaming
 
 The order of events is what those clients expect: the message, a ping, each block from its start to
-its stop, why it ended with the usage, the message's stop.
+its stop, why it ended with the usage, the message's stop. One block is open at a time: what else
+comes amid a tool call (OpenAI's format allows calls interleaved) waits until that one is whole. The
+limit on an answer's size bounds what waits, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -37,28 +42,43 @@ class AnthropicDialect:
         self._has_begun = False
         self._place = -1
         self._open = ""
-        self._calls: list[_Call] = []
+        self._call: _Call | None = None
+        self._calls: defaultdict[object, _Call] = defaultdict(_Call)
+        self._waiting: deque[Callable[[], list[Draft]]] = deque()
 
     def chunk(self, chunk: Chunk) -> list[Draft]:
         """The events of a chunk; the first one opens the message."""
         drafts = self._opening()
+        if self._call is None:
+            drafts += self._said(chunk)
+        elif chunk.text or chunk.reasoning or chunk.details:
+            self._waiting.append(partial(self._said, replace(chunk, raw=None)))
+            drafts += self._released()
+        for delta in chunk.tool_calls:
+            drafts += self._called(delta)
+        return drafts
+
+    def _said(self, chunk: Chunk) -> list[Draft]:
+        """A chunk's words and thoughts."""
+        drafts: list[Draft] = []
         if chunk.reasoning:
             drafts += self._told("thinking", "thinking_delta", "thinking", chunk.reasoning)
         for detail in chunk.details:
             drafts += self._thought(detail)
         if chunk.text:
             drafts += self._told("text", "text_delta", "text", chunk.text)
-        for delta in chunk.tool_calls:
-            drafts += self._called(delta)
         return drafts
 
     def closing(self, outcome: Outcome, bill: Bill) -> list[Draft]:
         """The last block's stop, the reason with the usage, the end."""
         delta = {"stop_reason": _stop_reason(outcome), "stop_sequence": None}
-        nameless = [call for call in self._calls if call.place is None]
+        drafts = self._opening()
+        nameless = [call for call in self._calls.values() if not call.name]
+        self._waiting.extend(partial(self._written, call) for call in nameless)
+        for write in self._waiting:
+            drafts += write()
         return [
-            *self._opening(),
-            *[draft for call in nameless for draft in self._written(call)],
+            *drafts,
             *self._stopped(),
             _draft("message_delta", delta=delta, usage=_usage(bill)),
             _draft("message_stop"),
@@ -113,12 +133,21 @@ class AnthropicDialect:
 
     def _called(self, delta: Mapping[str, Any]) -> list[Draft]:
         """A piece of a tool call, which may begin another block; none begins without its name."""
-        call = self._call_of(delta)
-        if call is None:
-            call = _Call(delta.get("index"))
-            self._calls.append(call)
+        call = self._calls[delta.get("index")]
+        was_nameless = not call.name
         call.add(delta)
-        return self._written(call) if call.name else []
+        if call is self._call:
+            return [*self._written(call), *self._released()]
+        if was_nameless and call.name:
+            self._waiting.append(partial(self._written, call))
+        return self._released()
+
+    def _released(self) -> list[Draft]:
+        """What has waited, up to the next call that is not whole."""
+        drafts: list[Draft] = []
+        while self._waiting and (self._call is None or self._call.is_whole):
+            drafts += self._waiting.popleft()()
+        return drafts
 
     def _written(self, call: "_Call") -> list[Draft]:
         """What has not been told of a call."""
@@ -126,25 +155,11 @@ class AnthropicDialect:
         if call.place is None:
             start = {"type": "tool_use", "id": call.id or f"call_{new_id()}", "name": call.name}
             drafts += self._begun("tool_use", {**start, "input": {}})
-            call.place = self._place
-        if call.untold:
-            piece = {"type": "input_json_delta", "partial_json": call.untold}
+            self._call, call.place = call, self._place
+        if untold := call.untold():
+            piece = {"type": "input_json_delta", "partial_json": untold}
             drafts.append(self._delta(call.place, piece))
-            call.untold = ""
         return drafts
-
-    def _call_of(self, delta: Mapping[str, Any]) -> "_Call | None":
-        """The call that a piece belongs to, by the rule that puts the whole answer together."""
-        call_id, index = delta.get("id") or None, delta.get("index")
-        for call in reversed(self._calls):
-            if index is not None and call.index != index:
-                continue
-            if call_id is None or call.id in (None, call_id):
-                is_nameless = call_id is None and index is None
-                return None if is_nameless and call.is_another(delta) else call
-            if index is not None:  # a new id under an old index is a new call
-                return None
-        return None
 
     def _begun(self, block: str, start: Mapping[str, Any]) -> list[Draft]:
         drafts = self._stopped()
@@ -155,7 +170,7 @@ class AnthropicDialect:
     def _stopped(self) -> list[Draft]:
         if not self._open:
             return []
-        self._open = ""
+        self._open, self._call = "", None
         return [_draft("content_block_stop", index=self._place)]
 
     @staticmethod
@@ -166,27 +181,35 @@ class AnthropicDialect:
 class _Call:
     """A tool call as far as it has come, and its block's place once that has begun."""
 
-    __slots__ = ("_has_arguments", "id", "index", "name", "place", "untold")
+    __slots__ = ("_pieces", "_told", "id", "name", "place")
 
-    def __init__(self, index: object) -> None:
-        self.index = index
-        self.place: int | None = None
+    def __init__(self) -> None:
         self.id: object = None
-        self.name = self.untold = ""
-        self._has_arguments = False
+        self.name = ""
+        self.place: int | None = None
+        self._pieces: list[str] = []
+        self._told = 0
 
-    def is_another(self, delta: Mapping[str, Any]) -> bool:
-        """Whether a piece without id and index begins a call: it names a function, as this has."""
-        is_named = bool((delta.get("function") or {}).get("name"))
-        return is_named and bool(self.name) and self._has_arguments
+    @property
+    def is_whole(self) -> bool:
+        """Whether the arguments have come to their end."""
+        last = next((each for each in reversed(self._pieces) if not each.isspace()), "")
+        may_be = last.rstrip().endswith("}")  # else there is no need to read them all
+        return may_be and answers.arguments_of("".join(self._pieces)) is not None
 
     def add(self, delta: Mapping[str, Any]) -> None:
         """Take what a piece brings."""
         function = delta.get("function") or {}
         self.id = self.id or delta.get("id") or None
         self.name = self.name or function.get("name") or ""
-        self._has_arguments = self._has_arguments or function.get("arguments") is not None
-        self.untold += function.get("arguments") or ""
+        if function.get("arguments"):
+            self._pieces.append(function["arguments"])
+
+    def untold(self) -> str:
+        """The arguments that have come since this was last asked."""
+        untold = "".join(self._pieces[self._told :])
+        self._told = len(self._pieces)
+        return untold
 
 
 def anthropic_unpaid(name: str, data: bytes) -> bytes:

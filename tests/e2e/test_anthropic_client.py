@@ -88,6 +88,20 @@ def test_a_tool_is_called_and_its_result_is_taken(client, streamed):
     assert again.content[0].text == "You said: and now "
 
 
+@pytest.mark.parametrize("model", ["parallel", "unnumbered"])
+def test_calls_that_come_interleaved_are_blocks_one_after_the_other(client, model):
+    """Each with its own arguments, and whole before its block is stopped."""
+    with _streamed(client, f"openai/{model}", tools=[TOOL]) as stream:
+        stopped = [each.content_block.input for each in stream if each.type == "content_block_stop"]
+        message = stream.get_final_message()
+
+    assert [(each.id, each.input) for each in message.content] == [
+        ("call_1", {"city": "Oslo"}),
+        ("call_2", {"city": "Rome"}),
+    ]
+    assert stopped == [{"city": "Oslo"}, {"city": "Rome"}]
+
+
 def test_what_a_model_thinks_is_a_block_of_its_own(client):
     """Before the text."""
     with _streamed(client, "openai/reasoning") as stream:

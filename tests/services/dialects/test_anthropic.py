@@ -88,47 +88,59 @@ def test_thoughts_text_and_calls_are_blocks_one_after_the_other(dialect):
     assert events[-2]["delta"]["stop_reason"] == "tool_use"
 
 
-def test_calls_that_share_an_index_are_told_by_their_ids(dialect):
-    """Some providers number none of them."""
+def test_pieces_of_another_call_wait_for_the_open_one(dialect):
+    """Anthropic's clients know one open block at a time; a call without arguments has none yet."""
     events = _events(
-        dialect, Chunk(tool_calls=(_call(0, "t1", "f", "{}"), _call(0, "t2", "g", "{}")))
+        dialect,
+        Chunk(tool_calls=(_call(0, "t1", "f"), _call(1, "t2", "g"), _call(2, "t3", "h"))),
+        Chunk(tool_calls=(_call(1, arguments='{"b"'),)),
+        Chunk(tool_calls=(_call(0, arguments='{"a": "}'), _call(1, arguments=":1}"))),
+        Chunk(text="a", tool_calls=(_call(0, arguments='"}'), _call(2, arguments="{"))),
+        Chunk(tool_calls=(_call(0, arguments="\n"), _call(2, arguments="}"))),
+        Chunk(text="b"),
     )
 
-    starts = [each["content_block"]["id"] for each in events if "content_block" in each]
-    assert starts == ["t1", "t2"]
-
-
-def test_calls_without_id_and_index_are_told_by_their_names(dialect):
-    """Some providers give neither; the second call's arguments must not go to the first one."""
-    pieces: list[dict[str, object]] = [
-        {"function": {"name": "f", "arguments": ""}},
-        {"function": {"name": None, "arguments": '{"a"'}},
-        {"function": {"arguments": ":1}"}},
-        {"function": {"name": "g", "arguments": "{}"}},
-    ]
-
-    events = _events(dialect, *[Chunk(tool_calls=(each,)) for each in pieces])
-
-    starts = [each["content_block"]["name"] for each in events if "content_block" in each]
-    deltas = [each for each in events if each["type"] == "content_block_delta"]
-    assert starts == ["f", "g"]
-    assert [(each["index"], each["delta"]["partial_json"]) for each in deltas] == [
-        (0, '{"a"'),
-        (0, ":1}"),
-        (1, "{}"),
+    assert _blocks(events) == [
+        ("f", ['{"a": "}', '"}']),
+        ("g", ['{"b":1}']),
+        ("h", ["{", "}"]),
+        ("text", ["a", "b"]),
     ]
 
 
-@pytest.mark.parametrize(
-    "later", [{"function": {"arguments": "{}"}}, {"index": 0, "id": "t1", "function": {}}]
-)
-def test_a_piece_that_leaves_out_what_the_first_one_had_belongs_to_it(dialect, later):
-    """An index that is not repeated, an id that comes late."""
-    first = {"index": 0, "function": {"name": "f", "arguments": ""}}
+@pytest.mark.parametrize("arguments", ["", "{", "{}}", "[]", '{"a":' * 2000 + "}"])
+def test_what_waits_for_a_call_that_is_never_whole_comes_at_the_end(dialect, arguments):
+    """Nothing is lost."""
+    events = _events(
+        dialect,
+        Chunk(tool_calls=(_call(0, "t1", "f", arguments),)),
+        Chunk(tool_calls=(_call(1, "t2", "g", "{}"),)),
+        Chunk(reasoning="hm", text="a"),
+    )
 
-    events = _events(dialect, Chunk(tool_calls=(first,)), Chunk(tool_calls=(later,)))
+    assert _blocks(events) == [
+        ("f", [arguments] if arguments else []),
+        ("g", ["{}"]),
+        ("thinking", ["hm"]),
+        ("text", ["a"]),
+    ]
 
-    assert [each["content_block"]["name"] for each in events if "content_block" in each] == ["f"]
+
+def _blocks(events):
+    """Each block's name and its pieces; none is told of before its start or after its stop."""
+    blocks: list[tuple[str, list[str]]] = []
+    is_open = False
+    for each in events:
+        kind = each["type"].removeprefix("content_block_")
+        if kind == "start":
+            block = each["content_block"]
+            blocks.append((block.get("name") or block["type"], []))
+        elif kind == "delta":
+            blocks[-1][1].append(next(reversed(each["delta"].values())))
+        if kind in {"start", "delta", "stop"}:
+            assert (each["index"], is_open) == (len(blocks) - 1, kind != "start")
+            is_open = kind != "stop"
+    return blocks
 
 
 @pytest.mark.parametrize("name", ["f", None])
