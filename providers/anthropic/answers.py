@@ -57,7 +57,7 @@ class _Reader:
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self._usage = UsageCount()
-        self._calls = 0
+        self._calls = self._details = 0
         self._block: dict[str, Any] = {}
         self._written = ""
 
@@ -85,9 +85,9 @@ class _Reader:
             return self._opened_call(block, arguments)
         if block.get("type") == "thinking":
             text = _text(block.get("thinking"))
-            return Chunk(reasoning=text, details=_signed(text, block.get("signature")))
+            return Chunk(reasoning=text, details=self._signed(text, block.get("signature")))
         if block.get("type") == "redacted_thinking":
-            return Chunk(details=_encrypted(block))
+            return Chunk(details=self._encrypted(block))
         return Chunk(text=_text(block.get("text")))
 
     def chunk_of(self, event: ServerEvent) -> Chunk | None:
@@ -125,7 +125,7 @@ class _Reader:
         if kind == "tool_use":
             return self._opened_call(block, "")
         if kind == "redacted_thinking":
-            return Chunk(details=_encrypted(block))
+            return Chunk(details=self._encrypted(block))
         if kind == "thinking":
             self._written = _text(block.get("thinking"))
             return Chunk(reasoning=self._written) if self._written else None
@@ -141,7 +141,7 @@ class _Reader:
             self._written += text
             return Chunk(reasoning=text)
         if kind == "signature_delta":
-            return Chunk(details=_signed(self._written, delta.get("signature")))
+            return Chunk(details=self._signed(self._written, delta.get("signature")))
         if kind == "input_json_delta" and self._block.get("type") == "tool_use":
             piece = _text(delta.get("partial_json"))
             self._written += piece
@@ -164,6 +164,21 @@ class _Reader:
     def _more_arguments(self, piece: str) -> Chunk:
         function = {"arguments": piece}
         return Chunk(tool_calls=({"index": self._calls - 1, "function": function},))
+
+    def _signed(self, text: str, signature: Any) -> tuple[Mapping[str, object], ...]:
+        """A whole thought with its signature, which a client sends back with its tools' results."""
+        if not isinstance(signature, str) or not signature:
+            return ()
+        return self._detail("reasoning.text", {"text": text, "signature": signature})
+
+    def _encrypted(self, block: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
+        """A thought that is not to be read, only to be sent back."""
+        return self._detail("reasoning.encrypted", {"data": _text(block.get("data"))})
+
+    def _detail(self, kind: str, said: dict[str, object]) -> tuple[Mapping[str, object], ...]:
+        """A detail by its number, which official OpenAI clients need to put a list together."""
+        self._details += 1
+        return ({"type": kind, "index": self._details - 1, **said},)
 
     def _parsed(self, raw: bytes) -> dict[str, Any]:
         try:
@@ -190,18 +205,6 @@ def _error_in(error: Mapping[str, Any], secret: str) -> ProviderError:
         words = words_to_show(error.get("message"), secret)
         return ProviderRejected(words or "The provider rejected the request.")
     return ProviderUnavailable("The provider failed while it answered.")
-
-
-def _signed(text: str, signature: Any) -> tuple[Mapping[str, object], ...]:
-    """A whole thought with its signature, which a client sends back with its tools' results."""
-    if not isinstance(signature, str) or not signature:
-        return ()
-    return ({"type": "reasoning.text", "text": text, "signature": signature},)
-
-
-def _encrypted(block: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
-    """A thought that is not to be read, only to be sent back."""
-    return ({"type": "reasoning.encrypted", "data": _text(block.get("data"))},)
 
 
 def _finish_reason(reason: Any) -> str:

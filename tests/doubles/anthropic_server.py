@@ -17,15 +17,15 @@ __all__ = ["KEY", "MODELS", "AnthropicServer"]
 KEY = "sk-ant-upstream-secret-key"
 MODELS = (
     "echo", "thinking", "redacted", "tools", "no-arguments", "cached", "overloaded-later", "break",
-    "long-answer", "refusal", "status-400", "status-401", "status-429", "status-529",
+    "long-answer", "refusal", "interleaved", "status-400", "status-401", "status-429", "status-529",
 )  # fmt: skip
 PAGE = 5
 ERRORS = {
     400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error",
     429: "rate_limit_error", 500: "api_error", 529: "overloaded_error",
 }  # fmt: skip
-STOPS = {"tools": "tool_use", "no-arguments": "tool_use", "long-answer": "max_tokens",
-         "refusal": "refusal"}  # fmt: skip
+STOPS = {"tools": "tool_use", "no-arguments": "tool_use", "interleaved": "tool_use",
+         "long-answer": "max_tokens", "refusal": "refusal"}  # fmt: skip
 
 
 class _Handler(ProviderHandler):
@@ -125,9 +125,12 @@ def _blocks(body: dict[str, Any]) -> list[dict[str, Any]]:
     """The answer's blocks by the model's name."""
     text: dict[str, Any] = {"type": "text", "text": "".join(_words(body)), "citations": None}
     call = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}}
+    thought = {"type": "thinking", "thinking": "Let me see.", "signature": "sig=="}
+    hidden = {"type": "redacted_thinking", "data": "enc=="}
     by_model: dict[str, list[dict[str, Any]]] = {
-        "thinking": [{"type": "thinking", "thinking": "Let me see.", "signature": "sig=="}, text],
-        "redacted": [{"type": "redacted_thinking", "data": "enc=="}, text],
+        "thinking": [thought, text],
+        "redacted": [hidden, text],
+        "interleaved": [thought, text, hidden, call],
         "tools": [text, call, {**call, "id": "toolu_2", "input": {"city": "Rome"}}],
         "no-arguments": [{**call, "input": {}}],
     }

@@ -261,3 +261,14 @@ def test_streamed_calls_are_told_apart(client, model):
         ("call_1", "Oslo"),
         ("call_2", "Rome"),
     ]
+
+
+def test_a_models_several_thoughts_come_through(client):
+    """Each with its signature or its code: the client puts lists together by indexes."""
+    with client.chat.completions.stream(model="anthropic/interleaved", messages=ASKED) as stream:
+        message = stream.until_done().get_final_completion().choices[0].message
+
+    assert [(each["index"], each["type"]) for each in message.reasoning_details] == [
+        (0, "reasoning.text"),
+        (1, "reasoning.encrypted"),
+    ]

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tests.doubles.anthropic_server import KEY, AnthropicServer
+from tests.doubles.anthropic_server import KEY, MODELS, AnthropicServer
 from tests.factories.chats import events_of, make_conversation, say
 
 ASKED = [{"role": "user", "content": "good day"}]
@@ -17,7 +17,7 @@ def claude(admin):
     new = {"id": "claude", "wire_format": "anthropic", "base_url": server.url, "secret": KEY}
     assert admin.post("/api/providers", json=new).status_code == 201
     synced = admin.post("/api/providers/claude/sync").json
-    assert (synced["listed"], synced["added"]) == (14, 14)
+    assert (synced["listed"], synced["added"]) == (len(MODELS), len(MODELS))
     yield server
     server.close()
 
@@ -71,7 +71,7 @@ def test_a_signed_thought_comes_through_to_openais_and_anthropics_clients(alice,
         "/v1/messages", json={"model": "claude/thinking", "max_tokens": 50, "messages": ASKED}
     ).json
 
-    signed = {"type": "reasoning.text", "text": "Let me see.", "signature": "sig=="}
+    signed = {"type": "reasoning.text", "index": 0, "text": "Let me see.", "signature": "sig=="}
     assert whole["reasoning_details"] == [signed]
     assert [each["reasoning_details"] for each in streamed if "reasoning_details" in each] == [
         [signed]

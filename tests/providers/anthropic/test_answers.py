@@ -140,7 +140,7 @@ def test_thoughts_come_apart_from_the_text_with_their_signature(provider, stream
 
     assert "".join(each.reasoning for each in chunks) == "Let me see."
     assert [detail for each in chunks for detail in each.details] == [
-        {"type": "reasoning.text", "text": "Let me see.", "signature": "sig=="}
+        {"type": "reasoning.text", "index": 0, "text": "Let me see.", "signature": "sig=="}
     ]
     assert _text(chunks) == "You said: good day "
 
@@ -151,7 +151,7 @@ def test_a_redacted_thought_is_handed_on_unread(provider, stream):
     chunks = list(_asked(provider, "redacted", stream=stream))
 
     assert [detail for each in chunks for detail in each.details] == [
-        {"type": "reasoning.encrypted", "data": "enc=="}
+        {"type": "reasoning.encrypted", "index": 0, "data": "enc=="}
     ]
 
 
