@@ -133,12 +133,8 @@ def _tool_uses(calls: Any, where: str) -> Iterator[Block]:
             raise ProviderRejected("It must be a function's.", param=f"{where}.tool_calls.{place}")
         at = f"{where}.tool_calls.{place}.function.arguments"
         given = _arguments(function.get("arguments"), at)
-        yield {
-            "type": "tool_use",
-            "id": call.get("id"),
-            "name": function.get("name"),
-            "input": given,
-        }
+        named = {"type": "tool_use", "id": call.get("id"), "name": function.get("name")}
+        yield _kept(call, {**named, "input": given})
 
 
 def _arguments(arguments: Any, where: str) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _tool(tool: Any) -> Any:
         "description": function.get("description"),
         "input_schema": function.get("parameters") or {"type": "object", "properties": {}},
         "strict": function.get("strict") or None,
-        "cache_control": tool.get("cache_control"),
+        **{name: value for name, value in tool.items() if name not in {"type", "function"}},
     }
     return {name: value for name, value in said.items() if value is not None}
 

@@ -2,8 +2,9 @@
 
 https://docs.anthropic.com/en/api/messages
 
-What OpenAI's format has no word for stays under names that adapters of Anthropic's format read:
-`cache_control` on parts, `thinking_blocks` on answers. `plain_messages` takes them out for others.
+What OpenAI's format has no word for stays as adapters of Anthropic's format read it: thoughts where
+they stood (an answer must come back as it was given), images in a tool's result, `cache_control`.
+`plain_messages` takes it out for others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from marshmallow import ValidationError
 
 __all__ = ["chat_messages", "plain_messages", "system_message"]
 
-ONLY_ANTHROPICS = frozenset({"cache_control", "thinking_blocks", "is_error"})
+ONLY_ANTHROPICS = frozenset({"cache_control", "is_error"})
 THINKING = ("thinking", "redacted_thinking")
 Block = Mapping[str, Any]
 
@@ -53,51 +54,73 @@ def chat_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
 
 
 def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The messages without what only Anthropic knows."""
-    return [_without(each) for each in messages]
+    """The messages without what only Anthropic knows; images in results are the user's."""
+    found: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
+    for message in messages:
+        plain = _without(message)
+        content = plain["content"]
+        if message["role"] == "tool" and (shown := _images(content)):
+            images += shown
+            plain["content"] = _lean([part for part in content if part["type"] == "text"])
+        elif message["role"] == "user" and images:
+            said = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            plain["content"] = [*images, *(part for part in said if part.get("text") != "")]
+            images = []
+        found.append(plain)
+    return found
+
+
+def _images(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is no text: pictures and files, which OpenAI's format has a user show."""
+    return [] if isinstance(content, str) else [each for each in content if each["type"] != "text"]
 
 
 def _without(message: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in message.items() if name not in ONLY_ANTHROPICS}
-    if isinstance(kept.get("content"), list):
-        parts = [
-            {name: value for name, value in part.items() if name not in ONLY_ANTHROPICS}
-            for part in kept["content"]
-        ]
-        kept["content"] = _lean(parts)
+    kept = _stripped(message)
+    if isinstance(kept["content"], list):
+        parts = [_stripped(part) for part in kept["content"] if part["type"] not in THINKING]
+        kept["content"] = _lean(parts) if parts else None
+    if "tool_calls" in kept:
+        kept["tool_calls"] = [_stripped(call) for call in kept["tool_calls"]]
     return kept
 
 
+def _stripped(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in value.items() if name not in ONLY_ANTHROPICS}
+
+
 def _turn(content: object, where: str) -> Iterator[dict[str, Any]]:
-    """What tools gave first, each as a message of its own, then what the user says."""
+    """What tools gave first, each as a message of its own, then what the user says.
+
+    Images among the results have the user say something, if nothing: `plain_messages` shows them.
+    """
     parts: list[dict[str, Any]] = []
+    has_images = False
     for place, block in _blocks(content, where):
         if block.get("type") == "tool_result":
-            result, images = _result(block, place)
+            result = _result(block, place)
+            has_images = has_images or bool(_images(result["content"]))
             yield result
-            parts.extend(images)
         else:
             parts.append(_part(block, place))
-    if parts:
+    if parts or has_images:
         yield {"role": "user", "content": _lean(parts)}
 
 
 def _answer(content: object, where: str) -> dict[str, Any]:
     parts: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
-    thoughts: list[Block] = []
     for place, block in _blocks(content, where):
         if block.get("type") == "tool_use":
             calls.append(_call(block, place))
         elif block.get("type") in THINKING:
-            thoughts.append(block)
+            parts.append(dict(block))
         else:
             parts.append(_text_part(block, place))
     message: dict[str, Any] = {"role": "assistant", "content": _lean(parts) if parts else None}
     if calls:
         message["tool_calls"] = calls
-    if thoughts:
-        message["thinking_blocks"] = thoughts
     return message
 
 
@@ -105,32 +128,27 @@ def _call(block: Block, where: str) -> dict[str, Any]:
     arguments = block.get("input")
     if not isinstance(arguments, Mapping):
         raise ValidationError("Must be an object.", f"{where}.input")
-    return {
-        "id": _said(block, "id", where),
-        "type": "function",
-        "function": {
-            "name": _said(block, "name", where),
-            "arguments": msgspec.json.encode(arguments).decode(),
-        },
+    function = {
+        "name": _said(block, "name", where),
+        "arguments": msgspec.json.encode(arguments).decode(),
     }
+    call = {"id": _said(block, "id", where), "type": "function", "function": function}
+    return _marked(call, block)
 
 
-def _result(block: Block, where: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A tool's result as a message of text, and the images in it, which only a user may show."""
+def _result(block: Block, where: str) -> dict[str, Any]:
     content = block.get("content", "")
-    parts: list[dict[str, Any]] = []
     if not isinstance(content, str):
         parts = [_part(each, place) for place, each in _blocks(content, f"{where}.content")]
-        content = "\n".join(each["text"] for each in parts if each["type"] == "text")
+        content = _lean(parts)
     message = {
         "role": "tool",
         "tool_call_id": _said(block, "tool_use_id", where),
         "content": content,
     }
-    for name in ("is_error", "cache_control"):
-        if block.get(name):
-            message[name] = block[name]
-    return message, [each for each in parts if each["type"] != "text"]
+    if block.get("is_error"):
+        message["is_error"] = True
+    return _marked(message, block)
 
 
 def _part(block: Block, where: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ ONLY_ANTHROPICS = frozenset({"thinking", "top_k", "metadata", "container", "mcp_
 TAKES_COMPLETION_TOKENS = re.compile(r"(^|/)(o\d|gpt-5)")
 """OpenAI's reasoning models, which know `max_completion_tokens` only; others know the old name."""
 EFFORTS = ((4096, "low"), (16384, "medium"))
+TOOL_FIELDS = frozenset({"type", "name", "description", "input_schema"})
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
@@ -108,7 +109,7 @@ def _plain_body(model: str, chat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in tool.items() if name != "cache_control"}
+    return {"type": tool["type"], "function": tool["function"]}
 
 
 def _effort(budget: object) -> str:
@@ -126,10 +127,8 @@ def _tool(tool: Mapping[str, Any], where: str) -> dict[str, Any]:
     if tool.get("description") is not None:
         function["description"] = tool["description"]
     function["parameters"] = tool.get("input_schema") or {"type": "object", "properties": {}}
-    made: dict[str, Any] = {"type": "function", "function": function}
-    if tool.get("cache_control"):
-        made["cache_control"] = tool["cache_control"]
-    return made
+    own = {name: value for name, value in tool.items() if name not in TOOL_FIELDS}
+    return {**own, "type": "function", "function": function}
 
 
 def _tool_choice(choice: Mapping[str, Any]) -> dict[str, Any]:

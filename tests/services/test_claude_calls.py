@@ -130,3 +130,43 @@ def test_what_cannot_be_said_to_claude_is_refused_by_its_field(alice, claude):
 
     assert (refused.status_code, refused.json["error"]["param"]) == (400, "n")
     assert claude.requests == []
+
+
+def test_what_an_anthropic_client_says_reaches_claude_as_it_was_said(alice, claude):
+    """An answer that comes back otherwise than it was given is refused, as are its thoughts."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    use = {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}}
+    source = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
+    image = {"type": "image", "source": source}
+    said = {
+        "tools": [{"name": "f", "input_schema": {"type": "object"}, "strict": True, **mark}],
+        "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
+        "thinking": {"type": "adaptive"},
+        "system": [{"type": "text", "text": "Be brief.", **mark}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "good day", **mark}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "hm", "signature": "s"},
+                    {"type": "text", "text": "Let me see."},
+                    {"type": "redacted_thinking", "data": "e"},
+                    {**use, **mark},
+                    {**use, "id": "t2", "input": {}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "t1", "content": [image], **mark},
+                    {"type": "tool_result", "tool_use_id": "t2", "content": "x", "is_error": True},
+                ],
+            },
+        ],
+    }
+
+    answer = alice.post("/v1/messages", json={"model": "claude/echo", "max_tokens": 50, **said})
+
+    assert answer.status_code == 200
+    (asked,) = claude.requests
+    assert {name: asked[name] for name in said} == said

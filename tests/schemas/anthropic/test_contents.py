@@ -77,41 +77,59 @@ def test_results_of_tools_come_first_each_as_a_message():
     """OpenAI wants them right behind the call; images in them can only be shown by the user."""
     image = {"type": "image", "source": {"type": "url", "url": "https://x.test/a.png"}}
     result = {"type": "tool_result", "tool_use_id": "t1", "content": [_text("sunny"), image]}
+    seen = {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}
+
     messages = _user(_text("and"), result, {"type": "tool_result", "tool_use_id": "t2"})
 
     assert messages == [
+        {"role": "tool", "tool_call_id": "t1", "content": [_text("sunny"), seen]},
+        {"role": "tool", "tool_call_id": "t2", "content": ""},
+        {"role": "user", "content": "and"},
+    ]
+    assert plain_messages(messages) == [
         {"role": "tool", "tool_call_id": "t1", "content": "sunny"},
         {"role": "tool", "tool_call_id": "t2", "content": ""},
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "and"},
-                {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}},
-            ],
-        },
+        {"role": "user", "content": [seen, _text("and")]},
+    ]
+    assert plain_messages(_user({**result, "content": [image]}))[1:] == [
+        {"role": "user", "content": [seen]}
     ]
 
 
-def test_an_answer_keeps_its_words_its_calls_and_its_thoughts():
-    """All that the next turn needs; a call alone has no text."""
-    thought = {"type": "thinking", "thinking": "hm", "signature": "s"}
-    use = {"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Oslo"}}
+def test_a_result_of_text_alone_needs_no_word_of_the_user():
+    """Nor does a mark in it."""
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "t1",
+        "content": [_text("a", cache_control=MARK)],
+    }
 
-    message = _assistant(thought, _text("I look."), use)
+    (message,) = _user(result)
+
+    assert message["content"] == [_text("a", cache_control=MARK)]
+    assert plain_messages([message])[0]["content"] == "a"
+
+
+def test_an_answer_keeps_its_words_its_calls_and_its_thoughts():
+    """All that the next turn needs, thoughts where they stood; a call alone has no text."""
+    thought = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    hidden = {"type": "redacted_thinking", "data": "e"}
+    use = {"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Oslo"}}
+    function = {"name": "weather", "arguments": '{"city":"Oslo"}'}
+    call = {"id": "t1", "type": "function", "function": function}
+
+    message = _assistant(thought, _text("I look."), hidden, {**use, "cache_control": MARK})
 
     assert message == {
         "role": "assistant",
-        "content": "I look.",
-        "tool_calls": [
-            {
-                "id": "t1",
-                "type": "function",
-                "function": {"name": "weather", "arguments": '{"city":"Oslo"}'},
-            }
-        ],
-        "thinking_blocks": [thought],
+        "content": [thought, _text("I look."), hidden],
+        "tool_calls": [{**call, "cache_control": MARK}],
     }
+    assert plain_messages([message]) == [
+        {"role": "assistant", "content": "I look.", "tool_calls": [call]}
+    ]
     assert _assistant(use)["content"] is None
+    assert plain_messages([_assistant(thought, use)])[0]["content"] is None
 
 
 def test_what_only_anthropic_knows_is_taken_out_for_others():

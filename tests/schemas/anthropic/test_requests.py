@@ -41,7 +41,8 @@ def test_what_both_formats_have_is_renamed_what_neither_knows_is_passed_on():
 def test_tools_are_functions():
     """Their schema is the parameters."""
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
-    tool = {"name": "weather", "description": "d", "input_schema": schema, "cache_control": MARK}
+    own = {"cache_control": MARK, "strict": True, "input_examples": [{"city": "Oslo"}]}
+    tool = {"name": "weather", "description": "d", "input_schema": schema, **own}
     asked = _asked(tools=[tool, {"type": "custom", "name": "now"}])
 
     first = {
@@ -53,7 +54,7 @@ def test_tools_are_functions():
         first,
         {"type": "function", "function": {"name": "now", "parameters": empty}},
     ]
-    assert asked.body["tools"][0] == {**first, "cache_control": MARK}
+    assert asked.body["tools"][0] == {**first, **own}
 
 
 @pytest.mark.parametrize(
