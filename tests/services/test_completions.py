@@ -121,7 +121,11 @@ def test_another_format_is_written_as_openais(principal, clock):
         "prompt_tokens": 1,
         "completion_tokens": 12,
         "total_tokens": 13,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {
+            "cached_tokens": 0,
+            "cache_write_tokens": 0,
+            "audio_tokens": 0,
+        },
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
         "cost_usd": "0",
         "estimated": False,

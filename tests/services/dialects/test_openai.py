@@ -88,6 +88,17 @@ def test_a_usage_says_what_it_cost(cost, text):
     assert (usage["cost_usd"], usage["total_tokens"]) == (text, 3)
 
 
+def test_a_usage_says_what_the_prompt_cache_read_and_wrote():
+    """As parts of the prompt."""
+    bill = Bill(Usage(10, 3, cached_tokens=4, cache_write_tokens=5), None, False, "ok")
+
+    assert usage_of(bill)["prompt_tokens_details"] == {
+        "cached_tokens": 4,
+        "cache_write_tokens": 5,
+        "audio_tokens": 0,
+    }
+
+
 def test_a_failure_is_openais_error():
     """Clients raise it."""
     draft = _dialect().failure(ProviderBroken("It broke."))
