@@ -22,10 +22,17 @@ __all__ = ["CountSchema", "MessagesSchema"]
 MAX_TOKENS = 10**9
 ROLES = ("user", "assistant")
 RENAMED = {"stop_sequences": "stop"}
-ONLY_ANTHROPICS = frozenset({"thinking", "top_k", "metadata", "container", "mcp_servers"})
+ONLY_ANTHROPICS = frozenset(
+    {
+        "thinking", "top_k", "metadata", "container", "mcp_servers", "cache_control",
+        "output_config", "service_tier", "inference_geo", "speed", "context_management",
+        "diagnostics", "user_profile_id",
+    }
+)  # fmt: skip
 TAKES_COMPLETION_TOKENS = re.compile(r"(^|/)(o\d|gpt-5)")
 """OpenAI's reasoning models, which know `max_completion_tokens` only; others know the old name."""
 EFFORTS = ((4096, "low"), (16384, "medium"))
+SAID_EFFORTS = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 TOOL_FIELDS = frozenset({"type", "name", "description", "input_schema"})
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
@@ -100,12 +107,26 @@ def _plain_body(model: str, chat: Mapping[str, Any]) -> dict[str, Any]:
     plain["messages"] = plain_messages(chat["messages"])
     if "tools" in plain:
         plain["tools"] = [_plain_tool(each) for each in plain["tools"]]
-    thinking = chat.get("thinking")
-    if isinstance(thinking, Mapping) and thinking.get("type") == "enabled":
-        plain["reasoning_effort"] = _effort(thinking.get("budget_tokens"))
+    plain |= _plain_output(chat.get("thinking"), chat.get("output_config"))
     if TAKES_COMPLETION_TOKENS.search(model) and "max_tokens" in plain:
         plain["max_completion_tokens"] = plain.pop("max_tokens")
     return plain
+
+
+def _plain_output(thinking: object, output: object) -> dict[str, Any]:
+    """How hard to think, where that is wanted at all, and the schema of the answer."""
+    fields: dict[str, Any] = {}
+    output = output if isinstance(output, Mapping) else {}
+    kind = thinking.get("type") if isinstance(thinking, Mapping) else None
+    if isinstance(thinking, Mapping) and kind == "enabled":
+        fields["reasoning_effort"] = _effort(thinking.get("budget_tokens"))
+    elif kind == "adaptive" and (effort := SAID_EFFORTS.get(str(output.get("effort")))):
+        fields["reasoning_effort"] = effort
+    wanted = output.get("format")
+    if isinstance(wanted, Mapping) and wanted.get("type") == "json_schema":
+        schema = {"name": "answer", "schema": wanted.get("schema")}
+        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return fields
 
 
 def _plain_tool(tool: Mapping[str, Any]) -> dict[str, Any]:

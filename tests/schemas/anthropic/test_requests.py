@@ -93,6 +93,40 @@ def test_thinking_is_an_effort_for_others(budget, effort):
     assert (asked.body["thinking"], asked.body["top_k"]) == (thinking, 5)
 
 
+@pytest.mark.parametrize(
+    ("thinking", "effort", "said"),
+    [
+        ({"type": "adaptive"}, "medium", {"reasoning_effort": "medium"}),
+        ({"type": "adaptive"}, "max", {"reasoning_effort": "high"}),
+        ({"type": "adaptive"}, ["max"], {}),
+        ({"type": "disabled"}, "low", {}),
+        (None, "low", {}),
+    ],
+)
+def test_an_effort_is_said_to_others_where_they_are_to_think(thinking, effort, said):
+    """Models that do not think refuse the word; what else only Anthropic knows is left out."""
+    asked = _asked(
+        thinking=thinking,
+        output_config={"effort": effort},
+        cache_control=MARK,
+        service_tier="standard_only",
+    )
+
+    assert asked.plain == {"messages": HELLO, "max_tokens": 9, **said}
+    assert asked.body["output_config"] == {"effort": effort}
+
+
+def test_the_schema_of_an_answer_is_its_format():
+    """OpenAI wants it named."""
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    asked = _asked(output_config={"format": {"type": "json_schema", "schema": schema}})
+
+    assert asked.plain["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": schema},
+    }
+
+
 def test_the_user_of_the_metadata_is_openais_user():
     """Providers watch for abuse by it."""
     asked = _asked(metadata={"user_id": "u-1"})
