@@ -106,7 +106,7 @@ def _add_calls(calls: list[dict[str, Any]], pieces: Sequence[Mapping[str, Any] |
         for name, value in piece.items():
             if name == "function" and isinstance(value, Mapping):
                 _add_function(call, name, value)
-            elif name != "index" and value is not None:
+            elif name not in {"index", "function"} and value is not None:
                 call[name] = call.get(name) or value
 
 

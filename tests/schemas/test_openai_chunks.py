@@ -84,10 +84,11 @@ def test_tool_calls_are_put_together_by_index():
 
 
 def test_what_a_first_piece_leaves_out_comes_later():
-    """Nulls and an empty id are no calls and no id."""
+    """Nulls, an empty id and a function that is none are no calls, no id and no function."""
     pieces: list[dict[str, object] | None] = [
         None,
         {"index": 0, "id": "", "function": {"name": None, "arguments": ""}},
+        {"index": 0, "function": "f"},
         {"index": 0, "id": "late", "function": {"name": "f"}},
     ]
 
