@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from config import SettingsError
 from database.write_lock import BEGIN, begin_writing
-from database.writer import Writer, is_replaced, remember_file
+from database.writer import DEADLINE, Writer, is_replaced, remember_file
 
 __all__ = [
     "BUSY_TIMEOUT_MS",
@@ -144,7 +144,8 @@ def _on_sqlite_begin(connection: Connection) -> None:
     cursor, writes = connection.connection.cursor(), bool(options.get("writes"))
     try:
         if writes:
-            begin_writing(cursor, patience_ms=BUSY_TIMEOUT_MS)
+            deadline_s = connection.info.pop(DEADLINE, None)
+            begin_writing(cursor, patience_ms=BUSY_TIMEOUT_MS, deadline_s=deadline_s)
         else:
             cursor.execute("BEGIN")
     except sqlite3.Error as fault:

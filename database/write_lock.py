@@ -29,13 +29,20 @@ class Cursor(Protocol):
         ...
 
 
-def begin_writing(cursor: Cursor, *, patience_ms: int, clock: Clock = SYSTEM_CLOCK) -> None:
+def begin_writing(
+    cursor: Cursor,
+    *,
+    patience_ms: int,
+    deadline_s: float | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> None:
     """Begin a transaction that holds the write lock.
 
     Args:
         cursor: of a connection without a transaction.
         patience_ms: how long to wait for the lock at most; what the connection waits for other
             locks afterwards.
+        deadline_s: when to give up at the latest, by the clock's `monotonic`.
         clock: where the time is read and waited for.
 
     Raises:
@@ -44,7 +51,8 @@ def begin_writing(cursor: Cursor, *, patience_ms: int, clock: Clock = SYSTEM_CLO
     cursor.execute("PRAGMA busy_timeout=0")
     try:
         if not _begins(cursor):
-            _wait(cursor, clock.monotonic() + patience_ms / 1000, clock)
+            latest_s = clock.monotonic() + patience_ms / 1000
+            _wait(cursor, latest_s if deadline_s is None else min(deadline_s, latest_s), clock)
     finally:
         cursor.execute(f"PRAGMA busy_timeout={patience_ms}")
 

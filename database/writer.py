@@ -18,15 +18,20 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 from database.write_lock import BEGIN
+from telemetry.clock import SYSTEM_CLOCK, Clock
 
-__all__ = ["Writer", "is_replaced", "remember_file"]
+__all__ = ["DEADLINE", "Writer", "is_replaced", "remember_file"]
+
+DEADLINE = "larder_begin_by_s"
+"""In the connection's `info`: until when its next BEGIN may wait, by the clock's `monotonic`."""
 
 
 class Writer:
     """The writing connection of one engine, nothing begun on it while nobody has it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock = SYSTEM_CLOCK) -> None:
         self._engine = engine
+        self._clock = clock
         self._turn = threading.Lock()
         self._idle: Connection | None = None
         event.listen(engine, "engine_disposed", lambda _: self._forget())
@@ -36,16 +41,18 @@ class Writer:
         """The connection, to the file that stands at the path now, for the caller alone.
 
         Args:
-            patience_s: how long to wait for those who write before.
+            patience_s: how long to wait for those who write before, here and then in BEGIN.
 
         Raises:
             OperationalError: they took longer.
         """
+        deadline_s = self._clock.monotonic() + patience_s
         if not self._turn.acquire(timeout=patience_s):
             fault = sqlite3.OperationalError("database is locked")
             raise OperationalError(BEGIN, None, fault)
         try:
             connection = self._take()
+            connection.info[DEADLINE] = deadline_s
             try:
                 yield connection
             finally:

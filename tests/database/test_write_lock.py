@@ -134,6 +134,22 @@ def test_a_lock_that_is_never_free_is_an_error_in_the_end(connections, clock: Fa
     begin_writing(two.cursor(), patience_ms=PATIENCE_MS)
 
 
+@pytest.mark.parametrize(("left_s", "waited_s"), [(2, 2), (0, 0), (-1, 0), (60, 10)])
+def test_what_was_waited_before_counts(connections, clock: FakeClock, left_s, waited_s):
+    """A deadline ends the wait, and never prolongs it."""
+    one, two, _ = connections
+    begin_writing(one.cursor(), patience_ms=PATIENCE_MS)
+    began_s = clock.monotonic()
+
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        begin_writing(
+            two.cursor(), patience_ms=PATIENCE_MS, deadline_s=began_s + left_s, clock=clock
+        )
+
+    assert clock.monotonic() - began_s == pytest.approx(waited_s, abs=0.1)
+    assert _patience_ms(two) == PATIENCE_MS
+
+
 def test_another_fault_is_no_lock(connections):
     """It is told as it is."""
     one, *_ = connections

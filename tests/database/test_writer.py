@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from shutil import copyfile
 
@@ -10,8 +11,11 @@ import pytest
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
-from database.session import db, sqlite_file, write_transaction
+from database import session
+from database.session import WRITER, db, sqlite_file, write_transaction
+from database.write_lock import begin_writing
 from database.writer import Writer, remember_file
+from tests.doubles.fake_clock import FakeClock
 
 PATIENCE_S = 10.0
 
@@ -196,3 +200,43 @@ def test_writes_one_after_the_other_have_one_connection(app):
             assert db.engine.pool is last.engine.pool
 
     assert first is last
+
+
+class _LateTurn:
+    """A turn that others have for a while, by the clock."""
+
+    def __init__(self, clock: FakeClock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+
+    def acquire(self, *, timeout: float) -> bool:
+        """Have it, once they are done."""
+        self._clock.advance(min(self._seconds, timeout))
+        return self._seconds < timeout
+
+    def release(self) -> None:
+        """Nobody waits."""
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("turn_s", [0, 7, 9.9])
+def test_one_deadline_holds_for_the_turn_and_for_the_lock(app, monkeypatch, turn_s):
+    """Whoever has waited behind this process's writers waits less behind another's."""
+    clock = FakeClock()
+    with app.app_context():
+        writer = db.engine.get_execution_options()[WRITER]
+        monkeypatch.setattr(writer, "_clock", clock)
+        monkeypatch.setattr(session, "begin_writing", partial(begin_writing, clock=clock))
+        stranger = sqlite3.connect(sqlite_file(db.engine), isolation_level=None)
+        stranger.execute("BEGIN IMMEDIATE")
+        began_s = clock.monotonic()
+
+        monkeypatch.setattr(writer, "_turn", _LateTurn(clock, turn_s))
+        with pytest.raises(OperationalError, match="locked"), write_transaction():
+            pass
+        assert clock.monotonic() - began_s == pytest.approx(session.PATIENCE_S, abs=0.1)
+
+        stranger.execute("ROLLBACK")
+        with write_transaction() as (connection, _):
+            assert connection.in_transaction()
+        stranger.close()
