@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
+import psycopg
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, MetaData, RootTransaction, event, make_url, text
@@ -84,9 +85,11 @@ def init_database(app: Flask, url: str, *, pool_size: int) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
-    if url.startswith("sqlite"):
-        with app.app_context():
+    with app.app_context():
+        if url.startswith("sqlite"):
             _prepare_sqlite(db.engine)
+        else:
+            event.listen(db.engine, "checkout", _on_postgres_checkout)
 
 
 def _check(url: str) -> None:
@@ -134,6 +137,19 @@ def _on_sqlite_checkout(connection: object, record: Any, proxy: object) -> None:
     del connection, proxy
     if is_replaced(record.info):
         raise DisconnectionError("the database's file was replaced")
+
+
+def _on_postgres_checkout(connection: Any, record: object, proxy: object) -> None:
+    """Leave a connection that the server has ended while nobody used it, as by a restart.
+
+    Nothing is asked: what has come is looked at. That is the reason first, the end behind it.
+    """
+    del record, proxy
+    try:
+        for _ in range(2):
+            connection.pgconn.consume_input()
+    except psycopg.OperationalError as fault:
+        raise DisconnectionError("the server has ended the connection") from fault
 
 
 def _on_sqlite_begin(connection: Connection) -> None:

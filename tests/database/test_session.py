@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -28,6 +29,11 @@ from tests.doubles.gunicorn_server import GunicornServer
 
 NOW = FakeClock().now()
 COUNT = select(func.count()).select_from(CacheStatistics)
+END_OTHERS = (
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+"""End their connections, as the server's own end does, and wait until they are ended."""
 
 
 def _row(instance: str) -> CacheStatistics:
@@ -172,6 +178,24 @@ def test_a_replaced_file_is_read_by_connections_that_were_open(app, tmp_path):
 
         with read_session() as session:
             assert session.scalar(COUNT) == 0
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_restart_of_the_server_fails_nobody_who_comes_after_it(app, postgres_server):
+    """Connections that were open before it are not found dead by whoever is given one."""
+    with app.app_context():
+        with write_transaction(), read_session() as session:
+            session.scalar(COUNT)
+        with psycopg.connect(postgres_server.dsn(db.engine.url.database)) as other:
+            ended = other.execute(END_OTHERS).fetchall()
+
+        _write("a")
+        with read_session() as session:
+            assert session.scalar(COUNT) == 1
+
+    assert ended == [(True,)] * len(ended)
+    assert len(ended) >= 2
 
 
 def test_a_database_that_answers_is_ready(either):
