@@ -41,6 +41,9 @@ but one that the response cache saved."""
 BYTES_PER_TOKEN = 4
 FREE = ("error", "cached")
 USAGES = ("usage", "saved")
+TIMES = ("first_token_ms", "duration_ms")
+MAX_MS = 2**31 - 1
+"""Three and a half weeks; a stream that was lost before a backup may be found years later."""
 _RECORDS = LedgerRecord.metadata.tables[LedgerRecord.__tablename__]
 MAX_TOKENS = 100_000_000
 """Ten times the largest context there is; a count beyond it is a provider's mistake."""
@@ -151,6 +154,9 @@ def _counts(usage: Usage) -> dict[str, int]:
 def _row(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> dict[str, Any]:
     """The row of a call, by column."""
     row = {name: getattr(call, name) for name in _CALL}
+    for name in TIMES:
+        if row[name] is not None:
+            row[name] = min(max(0, row[name]), MAX_MS)
     counted = call.saved or usage
     return {
         **row,

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from database.session import read_session
 from database.tables.costs import LedgerRecord, UsageRollup
 from providers.protocol import Usage
-from services.costs.ledger import MAX_TOKENS, book, estimate_tokens, priced
+from services.costs.ledger import MAX_MS, MAX_TOKENS, book, estimate_tokens, priced
 from services.costs.reconcile import compare_day
 from services.errors import Conflict
 from services.unit_of_work import unit_of_work
@@ -97,6 +97,17 @@ def test_counts_beyond_belief_are_cut_and_not_lost(app):
         row = book_alone(make_call("u1", NOW, usage=Usage(-5, 10**30)))
 
     assert (row["input_tokens"], row["output_tokens"]) == (0, MAX_TOKENS)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(("lasted_ms", "booked_ms"), [(40 * 86_400_000, MAX_MS), (-5, 0)])
+def test_a_time_beyond_belief_is_cut(app, lasted_ms, booked_ms):
+    """A lost stream may be ended by a database restored weeks later, or by a clock set back."""
+    with app.app_context():
+        row = book_alone(make_call("u1", NOW, duration_ms=lasted_ms, first_token_ms=lasted_ms))
+
+    assert (row["duration_ms"], row["first_token_ms"]) == (booked_ms, booked_ms)
 
 
 def test_booking_a_call_again_gives_the_first_row_and_adds_nothing(app):
