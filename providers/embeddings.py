@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from providers.numbers import token_count
 from providers.protocol import (
     ChatRequest,
     Chunk,
@@ -73,5 +74,5 @@ class EmbeddingsOf:
 
 def _usage(found: Any) -> Usage | None:
     """The tokens of the input; an explicit zero is a zero, nonsense is nothing."""
-    tokens = found.get("prompt_tokens") if isinstance(found, dict) else None
-    return Usage(tokens, 0) if type(tokens) is int and tokens >= 0 else None
+    tokens = token_count(found.get("prompt_tokens")) if isinstance(found, dict) else None
+    return None if tokens is None else Usage(tokens, 0)

@@ -116,13 +116,13 @@ class ModelCall:
             return
         owed = ledger.priced(self._failed_call(failed)) if failed.fault.was_sent else None
         with unit_of_work() as work:
-            if owed is not None:
-                ledger.book(work, owed)
             self.progress.place = next_place
-            stream = work.session.get(Stream, self.call_id)
+            stream = work.session.get(Stream, self.call_id, with_for_update=True)
             if stream is not None:  # so that a lost stream is booked as the model's that ran it
                 stream.model_id = self.route.model_id
                 work.invalidates(STREAMS.of(self.principal.user_id))
+            if owed is not None:
+                ledger.book(work, owed)
 
     def open(self, work: UnitOfWork) -> None:
         """Note the running stream, so that any worker knows whose it is.
@@ -142,10 +142,12 @@ class ModelCall:
         owed = self._priced(self._ledger_call(outcome, usage, is_estimated=is_estimated))
 
         def close(work: UnitOfWork) -> Bill:
-            record = ledger.book(work, owed)
+            # The stream before the ledger, as in ending a lost one: else each waits for the other.
             end_stream(work, self.principal, self.call_id)
-            work.after_commit(lambda: self._settle(usage.input_tokens + usage.output_tokens))
-            return Bill(usage, record["cost_usd"], is_estimated, record["status"])
+            record = ledger.book(work, owed)
+            booked = ledger.usage_in(record)
+            work.after_commit(lambda: self._settle(booked.input_tokens + booked.output_tokens))
+            return Bill(booked, record["cost_usd"], record["is_estimated"], record["status"])
 
         return close
 

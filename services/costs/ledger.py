@@ -31,6 +31,7 @@ __all__ = [
     "book",
     "estimate_tokens",
     "priced",
+    "usage_in",
 ]
 
 log = structlog.get_logger(__name__)
@@ -132,6 +133,11 @@ def book(work: UnitOfWork, priced_call: PricedCall) -> Mapping[str, Any]:
         return row
     standing = select(_RECORDS).where(_RECORDS.c.call_id == call.call_id)
     return {**connection.execute(standing).mappings().one()}
+
+
+def usage_in(row: Mapping[str, Any]) -> Usage:
+    """The tokens that a row of the ledger has."""
+    return Usage(**{name: row[name] for name in _COUNTS})
 
 
 def _counted(call: ProviderCall) -> tuple[Usage, bool]:

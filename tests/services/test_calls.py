@@ -1,13 +1,14 @@
 """One call to a provider: refused before it costs, opened, and booked once with what it came to."""
 
+import threading
 from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from database.session import read_session
+from database.session import autocommit_connection, read_session
 from database.tables.conversations import Stream
 from database.tables.costs import LedgerRecord
 from providers.attempts import FailedTry
@@ -20,13 +21,18 @@ from providers.protocol import (
     Usage,
 )
 from services import authentication, calls
+from services.costs import ledger
+from services.costs.ledger import MAX_TOKENS
 from services.errors import BudgetExceeded, RateLimited
+from services.lost_streams import end_lost_stream
 from services.model_routes import routes_for
 from services.unit_of_work import unit_of_work
 from streams.errors import InternalFailure, ServerShutdown
 from streams.outcome import Outcome
 from tests.factories.costs import make_model, make_price
+from tests.streams.scripts import wait_until
 
+LIMIT_S = 30
 BODY = {"messages": [{"role": "user", "content": "12345678"}], "temperature": 0}
 
 
@@ -261,6 +267,48 @@ def test_closing_ends_the_stream_and_closing_again_books_nothing(call, clock):
     assert len(_records()) == 1
     assert second.cost_usd == first.cost_usd
     assert (_stream(call).status, _stream(call).ended_at) == ("ended", clock.now())
+
+
+def test_a_bill_says_what_was_booked(call):
+    """A count beyond belief is cut in the ledger, and a message could not even hold it."""
+    bill = _closed(call, _began(usage=Usage(3 * 10**9, 7)))
+
+    (record,) = _records()
+    assert (bill.usage.input_tokens, record.input_tokens) == (MAX_TOKENS, MAX_TOKENS)
+    assert bill.usage.output_tokens == 7
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_rescuer_waits_for_a_worker_that_closes_its_call(app, call, monkeypatch):
+    """Both take the stream's row first, and then the ledger's: else each waits for the other."""
+    rescued: list[bool] = []
+
+    def rescue() -> None:
+        with app.app_context():
+            rescued.append(end_lost_stream(call.call_id))
+
+    rescuer = threading.Thread(target=rescue)
+
+    def book(work, owed):
+        record = ledger_book(work, owed)
+        if threading.current_thread() is not rescuer:
+            rescuer.start()
+            wait_until(_is_somebody_waiting)
+        return record
+
+    ledger_book = ledger.book
+    monkeypatch.setattr(ledger, "book", book)
+    bill = _closed(call, _began(usage=Usage(10, 1)))
+    rescuer.join(LIMIT_S)
+
+    assert (bill.status, rescued) == ("ok", [False])
+    assert len(_records()) == 1
+
+
+def _is_somebody_waiting() -> bool:
+    with autocommit_connection() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_time_limits_are_the_settings(call, settings):
