@@ -17,7 +17,7 @@ from cache.connection import Connection, RedisClient
 from cache.deadline import call_within
 from cache.pace import Pace, Start
 from cache.pool import fetch
-from cache.redis_faults import FAULTS, SlowAnswers, is_away, is_elsewhere
+from cache.redis_faults import FAULTS, SlowAnswers, is_away, is_elsewhere, reason_of
 from cache.refusals import Refusals
 from cache.settings import CacheSettings
 from telemetry.clock import Clock
@@ -159,7 +159,7 @@ class RedisTier:
 
     def report(self, fault: BaseException, key: str = "") -> None:
         """Hear of a failure that this or another user of the client has met, at a key or none."""
-        self._on_error(type(fault).__name__, key)
+        self._on_error(reason_of(fault), key)
         if is_elsewhere(fault):
             self._connection.reset()
         if is_away(fault):

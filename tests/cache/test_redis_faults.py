@@ -13,7 +13,7 @@ from redis.exceptions import (
 )
 
 from cache.redis_faults import SlowAnswers, detail_of, is_away, is_elsewhere, reason_of
-from tests.doubles.redis_tier import MISCONF, OUTAGES, REFUSALS
+from tests.doubles.redis_tier import OUTAGES, REFUSALS
 
 
 def _caused(fault: Exception, by: BaseException) -> Exception:
@@ -48,8 +48,7 @@ def test_what_is_elsewhere(fault, elsewhere):
 @pytest.mark.parametrize(
     ("fault", "word"),
     [
-        (TimeoutError("frozen"), "TimeoutError"),
-        (MISCONF, "CannotSave"),
+        *(OUTAGES | REFUSALS).items(),
         (_caused(ConnectionError("Error 1"), ssl.SSLCertVerificationError()), "CertificateRefused"),
         (_caused(ConnectionError("Error 1"), ssl.SSLError()), "TlsRefused"),
         (

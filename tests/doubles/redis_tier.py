@@ -23,7 +23,6 @@ from cache.settings import CacheSettings
 from telemetry.clock import Clock
 
 __all__ = [
-    "MISCONF",
     "OUTAGES",
     "PATIENT_S",
     "REFUSALS",
@@ -32,30 +31,30 @@ __all__ = [
     "make_tier",
 ]
 
-MISCONF = ResponseError("MISCONF Redis is configured to save RDB snapshots, but it cannot")
-OUTAGES = (
-    ConnectionError("refused"),
-    TimeoutError("frozen"),
-    BusyLoadingError("loading"),
-    ReadOnlyError("a replica"),
-    ClusterDownError("no quorum"),
-    AuthenticationError("WRONGPASS"),
-    RedisClusterException("no node can be reached"),
-    InvalidResponse("not Redis' protocol"),
-    BrokenPipeError(),
-    MISCONF,
-    ResponseError("NOREPLICAS Not enough good replicas to write."),
-    ResponseError("BUSY Redis is busy running a script."),
-)
-"""What a server says, or does not, that cannot be used at all."""
-REFUSALS = (
-    ResponseError("BUSYGROUP Consumer Group name already exists"),
-    OutOfMemoryError("OOM command not allowed"),
-    NoPermissionError("this user has no permissions"),
-    ResponseError("WRONGTYPE"),
-    MaxConnectionsError("Too many connections"),
-)
-"""What a server says to one command, or what is a limit of our own."""
+OUTAGES: dict[Exception, str] = {
+    ConnectionError("refused"): "ConnectionError",
+    TimeoutError("frozen"): "TimeoutError",
+    BusyLoadingError("loading"): "BusyLoadingError",
+    ReadOnlyError("a replica"): "ReadOnlyError",
+    ClusterDownError("no quorum"): "ClusterDownError",
+    AuthenticationError("WRONGPASS"): "AuthenticationError",
+    RedisClusterException("no node can be reached"): "RedisClusterException",
+    InvalidResponse("not Redis' protocol"): "InvalidResponse",
+    BrokenPipeError(): "BrokenPipeError",
+    ConnectionResetError("reset by peer"): "ConnectionResetError",
+    ResponseError("MISCONF Redis is configured to save RDB snapshots, but it cannot"): "CannotSave",
+    ResponseError("NOREPLICAS Not enough good replicas to write."): "NotEnoughReplicas",
+    ResponseError("BUSY Redis is busy running a script."): "BusyScript",
+}
+"""What a server says, or does not, that cannot be used at all; and the word for it."""
+REFUSALS: dict[Exception, str] = {
+    ResponseError("BUSYGROUP Consumer Group name already exists"): "ResponseError",
+    OutOfMemoryError("OOM command not allowed"): "OutOfMemoryError",
+    NoPermissionError("this user has no permissions"): "NoPermissionError",
+    ResponseError("WRONGTYPE"): "ResponseError",
+    MaxConnectionsError("Too many connections"): "MaxConnectionsError",
+}
+"""What a server says to one command, or what is a limit of our own; and the word for it."""
 
 LONG_S = 3600.0
 PATIENT_S = 30.0
