@@ -179,11 +179,14 @@ def close_beside(sock: Any) -> None:
     gunicorn waits for the client to close as well, two seconds at most, on the one thread that
     accepts connections: a few clients that do not would stop the worker.
     """
+    if threading.current_thread() is not threading.main_thread():
+        return  # an answer failed: the main thread closes it next, and counts wrong if it is closed
     if not _lingering.acquire(blocking=False):
         util.close(sock)  # of so many at once nobody waits for another
         return
     try:
-        threading.Thread(target=_linger, args=(sock, _close_graceful), daemon=True).start()
+        # No daemon: the process ends when its last clients have their answers.
+        threading.Thread(target=_linger, args=(sock, _close_graceful)).start()
     except RuntimeError:  # no thread can be had
         _lingering.release()
         util.close(sock)

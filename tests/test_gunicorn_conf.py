@@ -4,18 +4,13 @@ import gc
 import json
 import os
 import runpy
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from http import HTTPStatus
-from http.client import HTTPConnection
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any
 
 import gevent
 import gevent.event
@@ -24,7 +19,6 @@ from gunicorn import util
 from gunicorn.http import wsgi
 
 from config import Settings
-from tests.doubles.gunicorn_server import GunicornServer
 from tests.streams.scripts import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,14 +47,6 @@ def _python(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def _values(**environ: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(_python(SHOW, **environ).stdout)
     return found
-
-
-def _booted(server: GunicornServer) -> int:
-    return server.log.read_text().count("Booting worker")
-
-
-def _refuse(_: threading.Thread) -> NoReturn:
-    raise RuntimeError("can't start new thread")
 
 
 class _App:
@@ -248,91 +234,6 @@ def test_a_server_that_is_not_ready_does_not_start(tmp_path):
     assert started.returncode == 1
     assert "flask db upgrade" in started.stderr
     assert list(tmp_path.glob("larder-statistics-*")) == []
-
-
-@pytest.mark.server
-@pytest.mark.slow
-def test_workers_share_their_counters_and_end_at_once(tmp_path):
-    """Any worker shows the figures of all; after the end nothing of it is left.
-
-    A proxy keeps its connections open: each deployment would take the whole grace time.
-    """
-    server = GunicornServer(tmp_path, METRICS_PUBLIC="true", SHUTDOWN_GRACE="60").start()
-    for _ in range(20):
-        server.get("/api/me")
-
-    text = server.get("/metrics").data.decode()
-    shared = list(tmp_path.glob("larder-statistics-*"))
-    with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as idle:
-        idle.request("GET", "/healthz")
-        kept_open = idle.getresponse().read()
-        began_s = time.monotonic()
-
-        status = server.stop()
-        took_s = time.monotonic() - began_s
-
-    assert 'method="GET",route="/api/me",status="200"} 20.0' in text
-    assert kept_open
-    assert (len(shared), status) == (1, 0)
-    assert took_s < 25
-    assert list(tmp_path.glob("larder-statistics-*")) == []
-
-
-@pytest.mark.server
-@pytest.mark.slow
-@pytest.mark.parametrize("worker_class", ["gevent", "gthread"])
-def test_workers_that_are_replaced_leave_no_files_behind(tmp_path, worker_class):
-    """The next ones count on in theirs, so the sums stay exact: there would be ever more."""
-    server = GunicornServer(
-        tmp_path, METRICS_PUBLIC="true", LARDER_WORKER_CLASS=worker_class, LARDER_MAX_REQUESTS="10"
-    ).start()
-    close = {"Connection": "close"}  # a request on a connection that is being ended is lost
-    statuses, booted = set(), 0
-    for _ in range(4):
-        booted = _booted(server)
-        statuses |= {server.get("/api/me", headers=close).status for _ in range(25)}
-        wait_until(lambda: _booted(server) > booted, within_s=30)  # noqa: B023 (called here)
-
-    text = server.get("/metrics", headers=close).data.decode()
-    (shared,) = tmp_path.glob("larder-statistics-*")
-    slots = {path.stem.rpartition("_")[2] for path in shared.glob("*.db")}
-    server.stop()
-
-    assert statuses == {200}
-    assert len(slots) <= 4 < booted  # two workers, and those that end beside their successors
-    assert 'method="GET",route="/api/me",status="200"} 100.0' in text
-
-
-def test_clients_that_do_not_hang_up_stop_nobody(tmp_path):
-    """Each would have taken two seconds of the one thread that accepts connections."""
-    server = GunicornServer(tmp_path, LARDER_WORKER_CLASS="gthread", WEB_CONCURRENCY="1").start()
-    asked = b"GET /healthz HTTP/1.1\r\nHost: larder\r\nConnection: close\r\n\r\n"
-    with ExitStack() as kept:
-        for _ in range(100):
-            client = kept.enter_context(socket.create_connection(("127.0.0.1", server.port), 60))
-            client.sendall(asked)
-        response = server.get("/healthz", timeout=20)  # of three minutes
-    server.stop()
-
-    assert response.status == HTTPStatus.OK
-
-
-@pytest.mark.parametrize("has_thread", [True, False])
-def test_what_is_not_lingered_over_is_closed(hooks, monkeypatch, has_thread):
-    """Too many at once, or no thread to be had: nobody waits for it."""
-    if not has_thread:
-        monkeypatch.setattr(threading.Thread, "start", _refuse)
-    ours, theirs = zip(*(socket.socketpair() for _ in range(65 if has_thread else 1)), strict=True)
-
-    for each in ours:
-        hooks["close_beside"](each)
-    is_closed = [each.fileno() == -1 for each in ours]
-    for each in theirs:
-        each.close()
-    wait_until(lambda: all(each.fileno() == -1 for each in ours))
-
-    assert is_closed[-1]
-    assert sum(is_closed) == 1
 
 
 def test_only_connections_that_still_wait_are_ended(hooks):

@@ -1,0 +1,62 @@
+"""Larder served by gunicorn: what a server makes at its start, and leaves behind at its end."""
+
+from contextlib import closing
+from http.client import HTTPConnection
+
+import pytest
+
+from tests.doubles.gunicorn_server import GunicornServer
+from tests.streams.scripts import wait_until
+
+
+def _booted(server: GunicornServer) -> int:
+    return server.log.read_text().count("Booting worker")
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_workers_share_their_counters_and_end_at_once(tmp_path):
+    """Any worker shows the figures of all; after the end nothing of it is left.
+
+    A proxy keeps its connections open: each deployment would take the whole grace time.
+    """
+    server = GunicornServer(tmp_path, METRICS_PUBLIC="true", SHUTDOWN_GRACE="60").start()
+    for _ in range(20):
+        server.get("/api/me")
+
+    text = server.get("/metrics").data.decode()
+    shared = list(tmp_path.glob("larder-statistics-*"))
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as idle:
+        idle.request("GET", "/healthz")
+        kept_open = idle.getresponse().read()
+        status = server.stop()  # which kills it after half a minute
+
+    assert 'method="GET",route="/api/me",status="200"} 20.0' in text
+    assert kept_open
+    assert (len(shared), status) == (1, 0)
+    assert list(tmp_path.glob("larder-statistics-*")) == []
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.parametrize("worker_class", ["gevent", "gthread"])
+def test_workers_that_are_replaced_leave_no_files_behind(tmp_path, worker_class):
+    """The next ones count on in theirs, so the sums stay exact: there would be ever more."""
+    server = GunicornServer(
+        tmp_path, METRICS_PUBLIC="true", LARDER_WORKER_CLASS=worker_class, LARDER_MAX_REQUESTS="10"
+    ).start()
+    close = {"Connection": "close"}  # a request on a connection that is being ended is lost
+    statuses, booted = set(), 0
+    for _ in range(4):
+        booted = _booted(server)
+        statuses |= {server.get("/api/me", headers=close).status for _ in range(25)}
+        wait_until(lambda: _booted(server) > booted, within_s=120)  # noqa: B023 (called here)
+
+    text = server.get("/metrics", headers=close).data.decode()
+    (shared,) = tmp_path.glob("larder-statistics-*")
+    slots = {path.stem.rpartition("_")[2] for path in shared.glob("*.db")}
+    server.stop()
+
+    assert statuses == {200}
+    assert len(slots) <= 4 < booted  # two workers, and those that end beside their successors
+    assert 'method="GET",route="/api/me",status="200"} 100.0' in text
