@@ -57,7 +57,7 @@ STATISTICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 GRACE_S = _number("SHUTDOWN_GRACE", 25, 0, 3600, float)
 SETTLE_S = 5
 LAST_WAIT_S = 0.5
-"""For a request on a connection that comes when the end has begun."""
+"""For a request on a connection that waits for one, or comes, when the end has begun."""
 JOINED_BYTES = 64 * 1024
 """Of a larger first piece no copy is made."""
 COLLECTOR = (5000, 20, 20)
@@ -131,10 +131,15 @@ class IdleConnections:
                 del self._waiting[me]
 
     def end(self) -> None:
-        """Have all of them time out now."""
+        """Have all of them time out, those to which no request is on its way."""
         import gevent  # noqa: PLC0415 (likewise)
 
-        for greenlet, limit in list(self._waiting.items()):
+        gevent.spawn_later(LAST_WAIT_S, self._end_now, list(self._waiting.items()))
+
+    def _end_now(self, waiting: list[tuple[Any, Any]]) -> None:
+        import gevent  # noqa: PLC0415 (likewise)
+
+        for greenlet, limit in waiting:
             gevent.get_hub().loop.run_callback(self._time_out, greenlet, limit)
 
     def _time_out(self, greenlet: Any, limit: Any) -> None:

@@ -258,6 +258,28 @@ def test_only_connections_that_still_wait_are_ended(hooks):
     assert sorted(seen) == ["over", "over", "request"]
 
 
+def test_a_request_that_is_on_its_way_is_waited_for(hooks, monkeypatch):
+    """Its client has connected and sends while the end begins."""
+    monkeypatch.setitem(hooks["IdleConnections"].end.__globals__, "LAST_WAIT_S", 60)
+    worker = SimpleNamespace(alive=True, timeout_ctx=lambda: gevent.Timeout(60, False))
+    idle = hooks["IdleConnections"](worker)
+    came = gevent.event.Event()
+
+    def connection() -> str:
+        with idle.wait():
+            came.wait()
+            return "request"
+        return "over"
+
+    greenlet = gevent.spawn(connection)
+    gevent.sleep(0)
+    idle.end()
+    gevent.sleep(0)
+    came.set()
+
+    assert greenlet.get(timeout=20) == "request"
+
+
 def test_a_connection_of_the_last_moment_is_waited_for_but_briefly(hooks):
     """It comes while the listener is closed; the worker is not held up by it."""
     worker = SimpleNamespace(alive=False, timeout_ctx=lambda: gevent.Timeout(60, False))
