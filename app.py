@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from blueprints import BLUEPRINTS
 from blueprints.anthropic.errors import anthropic_error
 from blueprints.http.errors import register_errors
-from blueprints.http.limits import LIMIT_HEADERS
+from blueprints.http.openapi import RESPONSE_HEADERS
 from blueprints.http.requests import register_request_hooks
 from blueprints.http.wire_bodies import WholeRequest
 from blueprints.openai.errors import openai_error
@@ -69,19 +69,7 @@ __all__ = ["create_app"]
 log = structlog.get_logger(__name__)
 
 EXTENSION = "larder"
-EXPOSED = (
-    "ETag",
-    "Cache-Status",
-    "Retry-After",
-    "X-Request-Id",
-    "request-id",
-    "X-Larder-Error-Code",
-    "X-Larder-Stream-Id",
-    "X-Larder-Cache",
-    "X-Larder-Cost-Usd",
-    "X-Larder-Model",
-    *LIMIT_HEADERS,
-)
+EXPOSED = (*RESPONSE_HEADERS, "Content-Disposition")
 SWEEP_LOST_STREAMS_S = 30.0
 PURGE_GENERATIONS_S = 6 * 3600.0
 BACKGROUND_ENDS_S = 5.0

@@ -7,10 +7,17 @@ from flask import Response, current_app
 from blueprints.http.auth import bearer_key, public
 from blueprints.http.bodies import Routes, json_response, returns
 from blueprints.http.caching import uncached
+from blueprints.http.notes import also_answers, header_refs
 from blueprints.http.openapi import describe
 from services import authentication, metrics, readiness
 
 __all__ = ["routes"]
+
+UNREADY = {
+    "description": "The database does not answer; the same document says so.",
+    "content": {"application/json": {"schema": {"type": "object"}}},
+    "headers": header_refs(["ETag"]),
+}
 
 routes = Routes("operations", "/", "Health of the process and of what it needs.")
 
@@ -25,6 +32,7 @@ def healthz() -> dict[str, Any]:
 
 @routes.get("/readyz")
 @public
+@also_answers(503, UNREADY)
 @returns()
 def readyz() -> Response:
     """Say whether the database answers, and what the cache stands on."""

@@ -51,3 +51,16 @@ def test_a_page_sees_what_clients_go_by(settings):
     assert {"request-id", "x-larder-error-code"} < wanted
     assert len([name for name in wanted if "ratelimit" in name]) == 6
     assert wanted <= shown
+
+
+def test_a_page_sees_what_the_document_names(settings):
+    """That a write was done before, and a download's name: `Cache-Control` is shown anyway."""
+    app = create_app(replace(settings, cors_origins=(ORIGIN,)))
+    try:
+        answer = app.test_client().get("/api/openapi.json", headers={"Origin": ORIGIN})
+    finally:
+        app.extensions["larder_shutdown"](0.0)
+    shown = set(answer.headers["Access-Control-Expose-Headers"].split(", "))
+
+    assert {"Idempotent-Replayed", "Content-Disposition"} < shown
+    assert set(answer.get_json()["components"]["headers"]) <= shown

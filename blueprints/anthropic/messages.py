@@ -8,7 +8,7 @@ from flask import Response, g
 
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
-from blueprints.http.cache_controls import controlled
+from blueprints.http.cache_controls import cache_controlled
 from blueprints.http.idempotency import idempotent, repeatable
 from blueprints.http.notes import header_refs, note
 from blueprints.http.replies import framing, rejoining, replied
@@ -53,9 +53,10 @@ def _named_twice(view: Callable[..., Response]) -> Callable[..., Response]:
 @returns(description="The message; with `stream`, its events.")
 @_named_twice
 @replied(_FRAMES)
+@cache_controlled
 def create_message(principal: Principal, asked: ChatCall) -> Reply:
     """Have a model write the next message."""
-    return completions.answer(principal, controlled(asked), MESSAGES)
+    return completions.answer(principal, asked, MESSAGES)
 
 
 @routes.post("/count_tokens")

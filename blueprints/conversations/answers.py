@@ -1,7 +1,6 @@
 """Asking a model within a conversation: as a stream of events, or as the finished message."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -9,7 +8,7 @@ from flask import Response
 
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, json_response, returns
-from blueprints.http.cache_controls import cache_controls
+from blueprints.http.cache_controls import cache_controlled
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import idempotent
 from blueprints.http.notes import header_refs, note
@@ -57,11 +56,11 @@ def _sent(view: Callable[..., tuple[answers.Answer, bool]]) -> Callable[..., Res
 @body(QuestionSchema)
 @returns(MessageSchema, description="The finished message; with `stream`, the events instead.")
 @_sent
+@cache_controlled
 def ask(
     principal: Principal, question: Question, conversation_id: str
 ) -> tuple[answers.Answer, bool]:
     """Say something and have it answered."""
-    question = replace(question, cache=cache_controls(question.cache))
     return answers.ask(principal, conversation_id, question), question.stream
 
 
@@ -71,10 +70,10 @@ def ask(
 @body(RegenerateSchema, required=False)
 @returns(MessageSchema, description="The finished message; with `stream`, the events instead.")
 @_sent
+@cache_controlled
 def regenerate(
     principal: Principal, again: Regenerate, conversation_id: str, message_id: str
 ) -> tuple[answers.Answer, bool]:
     """Have a question answered once more, as a sibling branch."""
-    again = replace(again, cache=cache_controls(again.cache))
     answer = answers.regenerate(principal, conversation_id, message_id, again)
     return answer, again.stream

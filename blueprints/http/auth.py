@@ -89,6 +89,7 @@ def require_or_ticket(
                 return keyed(*args, **kwargs)
             return view(redeem(ticket, kwargs["stream_id"]), *args, **kwargs)
 
+        guarded.takes_ticket = True  # type: ignore[attr-defined]  # read by the document
         return guarded  # type: ignore[return-value]  # same signature, seen from outside
 
     return decorate

@@ -1,18 +1,35 @@
 """What a request says of the response cache in its headers (RFC 9111, 5.2.1)."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
+from typing import Any, TypeVar
 
 from flask import request
 
-from schemas.openai import ChatCall
+from blueprints.http.notes import Header, note
 from schemas.response_cache import MAX_RESPONSE_TTL_S, CacheControls
 
-__all__ = ["cache_controls", "controlled"]
+__all__ = ["cache_controlled", "cache_controls"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+CACHE_CONTROL = Header(
+    "Cache-Control",
+    "Of the response cache: `max-age` above zero turns it on, unless the body has `cache`; "
+    "`no-cache` asks the model anew and keeps its answer; `no-store` neither looks nor keeps.",
+)
 
 
-def controlled(asked: ChatCall) -> ChatCall:
-    """The request with what its headers say of the cache."""
-    return replace(asked, cache=cache_controls(asked.cache))
+def cache_controlled(view: View) -> View:
+    """Hand a view its loaded body with what the headers say of the response cache as well."""
+
+    @wraps(view)
+    def handed(principal: Any, asked: Any, *args: Any, **kwargs: Any) -> Any:
+        controls = cache_controls(asked.cache)
+        return view(principal, replace(asked, cache=controls), *args, **kwargs)
+
+    note(handed, CACHE_CONTROL)
+    return handed  # type: ignore[return-value]  # same signature, seen from outside
 
 
 def cache_controls(said: CacheControls | None) -> CacheControls | None:

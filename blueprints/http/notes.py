@@ -9,7 +9,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from flask import request
 
-__all__ = ["IF_MATCH", "Header", "Notes", "header_refs", "note", "notes_of", "takes"]
+__all__ = [
+    "IF_MATCH",
+    "Header",
+    "Notes",
+    "also_answers",
+    "header_refs",
+    "note",
+    "notes_of",
+    "takes",
+]
 
 View = TypeVar("View", bound=Callable[..., Any])
 TEXT = {"type": "string"}
@@ -60,6 +69,21 @@ def notes_of(view: Callable[..., Any] | None) -> Notes:
     """All that was noted on `view` and on what it wraps."""
     found: Notes = getattr(view, "notes", Notes())
     return found
+
+
+def also_answers(status: int, part: Mapping[str, Any]) -> Callable[[View], View]:
+    """Note an answer that a view gives beside its usual one.
+
+    Args:
+        status: its status. With `content` of its own it is no error of the path's usual form.
+        part: what the document says of it.
+    """
+
+    def decorate(view: View) -> View:
+        note(view, responses={str(status): part})
+        return view
+
+    return decorate
 
 
 def takes(

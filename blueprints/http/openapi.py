@@ -10,14 +10,20 @@ from blueprints.http.auth import PUBLIC
 from blueprints.http.limits import LIMIT_HEADERS
 from blueprints.http.notes import Notes, header_refs, notes_of
 
-__all__ = ["describe"]
+__all__ = ["RESPONSE_HEADERS", "describe"]
 
 SUMMARY = (
     "The backend of an AI chat: models, conversations, streams, costs, and the cache behind them. "
     "Errors under `/api` are problem objects (RFC 9457); those under `/v1` are OpenAI's, but for "
     "`/v1/messages`, where they are Anthropic's."
 )
-KEY = {"type": "http", "scheme": "bearer", "description": "An API key."}
+KEY = {"type": "http", "scheme": "bearer", "description": "An API key, or as `x-api-key`."}
+TICKET = {
+    "type": "apiKey",
+    "in": "query",
+    "name": "ticket",
+    "description": "A ticket for this stream, for an EventSource, which can send no header.",
+}
 PROBLEM, OPENAI_ERROR, ANTHROPIC_ERROR, EITHER_ERROR = (
     "Problem",
     "OpenAIError",
@@ -126,7 +132,7 @@ def describe(app: Flask, document: dict[str, Any]) -> dict[str, Any]:
     """
     document["info"]["description"] = SUMMARY
     parts = document.setdefault("components", {})
-    parts["securitySchemes"] = {"key": KEY}
+    parts["securitySchemes"] = {"key": KEY, "ticket": TICKET}
     views = dict(_views(app))
     for path, operations in document["paths"].items():
         error = next(found for prefix, found in ERRORS.items() if path.startswith(prefix))
@@ -135,6 +141,8 @@ def describe(app: Flask, document: dict[str, Any]) -> dict[str, Any]:
                 view = views.get((path, method))
                 permission = getattr(view, "permission", None)
                 _permit(operations[method], permission)
+                if getattr(view, "takes_ticket", False):
+                    _take_ticket(operations[method])
                 always = EVERY if permission in {None, PUBLIC} else (*EVERY, *EVERY_KEYED)
                 _add(operations[method], notes_of(view), error, always)
     parts["responses"] = {
@@ -179,7 +187,7 @@ def _add(operation: dict[str, Any], notes: Notes, error: str, always: Iterable[s
         for each in usual:
             answers[each] = _joined(answers.get(each, {}), part)
     for status, answer in answers.items():
-        if status < "4":
+        if status < "4" or "content" in answer:
             answer["headers"] = answer.get("headers", {}) | header_refs(always)
         else:
             answer["$ref"] = f"#/components/responses/{error}{status[0]}XX"
@@ -205,6 +213,14 @@ def _permit(operation: dict[str, Any], permission: str | None) -> None:
     operation["x-permission"] = permission
     told = operation.get("description", "")
     operation["description"] = f"{told}\n\nNeeds the permission `{permission}`.".strip()
+
+
+def _take_ticket(operation: dict[str, Any]) -> None:
+    """Name the ticket beside the key, and no longer among the parameters."""
+    operation["security"].append({"ticket": []})
+    operation["parameters"] = [
+        each for each in operation["parameters"] if each.get("name") != TICKET["name"]
+    ]
 
 
 def _views(app: Flask) -> Iterator[tuple[tuple[str, str], Callable[..., Any]]]:

@@ -2,7 +2,7 @@
 
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
-from blueprints.http.cache_controls import controlled
+from blueprints.http.cache_controls import cache_controlled
 from blueprints.http.idempotency import idempotent
 from blueprints.http.replies import framing, rejoining, replied
 from schemas.openai import ChatCall, ChatCompletionSchema, error_data
@@ -30,6 +30,7 @@ _FRAMES = framing(_frame, sign_of_life=b": keep-alive\n\n")
 @body(ChatCompletionSchema)
 @returns(description="The completion; with `stream`, its chunks as server-sent events.")
 @replied(_FRAMES)
+@cache_controlled
 def create_completion(principal: Principal, asked: ChatCall) -> Reply:
     """Complete a chat."""
-    return completions.answer(principal, controlled(asked), CHAT)
+    return completions.answer(principal, asked, CHAT)

@@ -2,7 +2,7 @@
 
 from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, returns
-from blueprints.http.cache_controls import controlled
+from blueprints.http.cache_controls import cache_controlled
 from blueprints.http.idempotency import idempotent
 from blueprints.http.replies import replied
 from schemas.openai import ChatCall
@@ -23,6 +23,7 @@ routes = Routes("openai_embeddings", "/v1", "OpenAI-compatible embeddings.")
 @body(EmbeddingsSchema)
 @returns(description="The embeddings, as the provider gives them.")
 @replied(lambda _: ())
+@cache_controlled
 def create_embeddings(principal: Principal, asked: ChatCall) -> Reply:
     """Embed texts."""
-    return completions.answer(principal, controlled(asked), EMBEDDINGS)
+    return completions.answer(principal, asked, EMBEDDINGS)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from services import readiness
 from tests.factories.users import make_user
 
 OURS = ("x-request-id", "request-id", "x-larder-", "x-ratelimit-", "anthropic-ratelimit-")
@@ -59,6 +60,10 @@ def _must_be_declared(document: dict[str, Any], path: str, answer: Any) -> None:
         ("/v1/models", "get", "anthropic-version", "200"),
         ("/v1/models/{model_id}", "get", "anthropic-version", "200"),
         ("/api/conversations", "post", "Idempotency-Key", "201"),
+        ("/v1/chat/completions", "post", "Cache-Control", "200"),
+        ("/v1/messages", "post", "Cache-Control", "200"),
+        ("/v1/embeddings", "post", "Cache-Control", "200"),
+        ("/api/conversations/{conversation_id}/messages", "post", "Cache-Control", "200"),
     ],
 )
 def test_a_header_that_is_read_is_named(document, path, method, header, status):
@@ -68,9 +73,9 @@ def test_a_header_that_is_read_is_named(document, path, method, header, status):
 
 
 def test_no_header_is_named_where_nothing_reads_it(document):
-    """A creation has no version to check, and no write is cached."""
+    """A creation has no version to check, and an estimate is not cached."""
     assert _headers(document, "/api/conversations", "post") == {"Idempotency-Key"}
-    assert _headers(document, "/v1/messages", "post") == {"Idempotency-Key"}
+    assert _headers(document, "/v1/messages/count_tokens", "post") == set()
     assert _headers(document, "/healthz", "get") == set()
 
 
@@ -121,6 +126,16 @@ def test_conditional_reads_and_writes_are_declared(alice, document):
     _must_be_declared(document, "/api/conversations", made)
     for each in (read, again, late):
         _must_be_declared(document, path, each)
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_readiness_is_declared_either_way(client, document, monkeypatch, is_ready):
+    """No problem document: a probe reads the same one."""
+    monkeypatch.setattr(readiness, "database_answers", lambda: is_ready)
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.mimetype) == (200 if is_ready else 503, "application/json")
+    _must_be_declared(document, "/readyz", answer)
 
 
 @pytest.mark.parametrize("headers", [{}, {"anthropic-version": "2023-06-01"}])

@@ -2,7 +2,9 @@
 
 import pytest
 
-from blueprints.http.cache_controls import cache_controls
+from blueprints.http.cache_controls import cache_controlled, cache_controls
+from blueprints.http.notes import notes_of
+from schemas.openai import ChatCall
 from schemas.response_cache import MAX_RESPONSE_TTL_S, CacheControls
 
 
@@ -38,3 +40,16 @@ def test_the_body_comes_first_and_a_header_only_makes_it_stricter(app):
 
     assert _read(app, "max-age=60", said) == said
     assert _read(app, "no-store", said) == CacheControls(ttl_s=5, namespace="faq", no_store=True)
+
+
+def test_a_view_is_handed_its_body_with_what_the_headers_say(app):
+    """And the document names the header."""
+    view = cache_controlled(lambda principal, asked, **_: (principal, asked))
+    asked = ChatCall(model="demo/echo", stream=False, include_usage=False, body={})
+
+    with app.test_request_context(headers={"Cache-Control": "max-age=60"}):
+        principal, controlled = view("Alice", asked, conversation_id="7")
+
+    assert (principal, controlled.cache) == ("Alice", CacheControls(ttl_s=60))
+    assert asked.cache is None
+    assert [each.name for each in notes_of(view).headers] == ["Cache-Control"]

@@ -2,7 +2,7 @@
 
 from functools import wraps
 
-from blueprints.http.notes import IF_MATCH, Header, note, notes_of, takes
+from blueprints.http.notes import IF_MATCH, Header, also_answers, note, notes_of, takes
 
 
 def _view(if_match=None):
@@ -36,3 +36,10 @@ def test_notes_add_up_and_go_outward_only():
     assert [status for status, _ in notes_of(outer).responses] == ["412", "200"]
     assert notes_of(inner).headers == (IF_MATCH,)
     assert notes_of(_view).headers == ()
+
+
+def test_an_answer_beside_the_usual_one_is_noted():
+    """By its status, whatever it is."""
+    told = {"description": "Not now."}
+
+    assert notes_of(also_answers(503, told)(lambda: None)).responses == (("503", told),)
