@@ -100,7 +100,7 @@ class _Shared(Collector):
         return merged
 
     def _files(self) -> Iterator[str]:
-        for path in self._folder.glob("*.db"):
+        for path in self._folder.glob("*_slot-*.db"):
             with suppress(FileNotFoundError):  # a live gauge that was just dropped
                 if path.stat().st_size:  # else its worker is about to fill it, or was killed then
                     yield str(path)

@@ -1,5 +1,6 @@
 """Counts of a machine's workers: exact whenever one is killed, in as many files as are needed."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -188,6 +189,16 @@ def test_a_file_whose_maker_was_killed_before_it_wrote_is_passed_over(tmp_path):
 
     assert before == {}
     assert _totals(tmp_path)["calls_total"] == 100
+
+
+def test_files_that_are_no_slots_are_not_read(tmp_path, living):
+    """A process' own, of an older version: what it said of itself would stand there for ever."""
+    for path in list(tmp_path.glob("*.db")):
+        shutil.copy(path, tmp_path / path.name.replace("slot-0", "4711"))
+
+    totals = _totals(tmp_path)
+
+    assert (totals["calls_total"], totals["open"]) == (100, 1)
 
 
 def test_a_live_gauge_ends_with_its_worker(tmp_path, living):
