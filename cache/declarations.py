@@ -39,6 +39,7 @@ class Namespace:
         leeway: by resource, what it allows beyond that; nothing where none is named.
         stripes: rows of the scope of views over everyone.
         warmed_by: names of the warming strategies that fill it.
+        closed: by resource, why none of its entries is set by hand: Larder itself goes by them.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Namespace:
     leeway: Mapping[str, Leeway] = field(default_factory=dict)
     stripes: int = 1
     warmed_by: tuple[str, ...] = ()
+    closed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_public(self) -> bool:

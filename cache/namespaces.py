@@ -47,6 +47,7 @@ MODELS = PublicNamespace(
     owners="everyone alike",
     leeway={"list": CATALOGUE, "detail": CATALOGUE, "route": STEADY},
     warmed_by=("catalogue",),
+    closed={"route": "These entries say where calls go: change the model, or its provider."},
 )
 PROVIDERS = PublicNamespace(
     "providers",
@@ -54,6 +55,7 @@ PROVIDERS = PublicNamespace(
     owners="everyone alike",
     leeway={"list": CATALOGUE, "detail": CATALOGUE},
     warmed_by=("catalogue", "prices"),
+    closed={"price": "These entries say what calls cost: override the model's price."},
 )
 CONVERSATIONS: ScopedNamespace[UserId] = ScopedNamespace(
     "conversations",
@@ -89,6 +91,10 @@ PERMISSIONS: ScopedNamespace[KeyHash | UserId | WorkspaceId] = ScopedNamespace(
     {"principal": 300, "keys": 300, "budgets": 300},
     owners="a key, a user's list, or a user's or workspace's limits",
     leeway={"principal": KNOWN_KEYS},
+    closed=dict.fromkeys(
+        ("principal", "keys", "budgets"),
+        "These entries say who may do what: change the key, the user or the budget.",
+    ),
 )
 FILES: ScopedNamespace[UserId] = ScopedNamespace(
     "files", {"list": 300, "detail": 600}, owners="a user"
@@ -98,6 +104,7 @@ ANALYTICS: ScopedNamespace[UserId | WorkspaceId | Everyone] = ScopedNamespace(
     {"usage": 300, "daily": 3600, "records": 300, "budgets": 300, "spend": 60},
     owners="a user, a workspace, or everyone for admins",
     stripes=16,
+    closed={"spend": "These entries say what budgets have left: change the budget."},
 )
 
 RESPONSES: ScopedNamespace[UserId | WorkspaceId | SharedName] = ScopedNamespace(
@@ -105,6 +112,10 @@ RESPONSES: ScopedNamespace[UserId | WorkspaceId | SharedName] = ScopedNamespace(
     {"chat": 3600, "embeddings": 86400},
     owners="a key's tenant (its user or workspace), or those who share a declared name",
     freshness=IMMUTABLE,
+    closed=dict.fromkeys(
+        ("chat", "embeddings"),
+        "These entries are what models said: drop one, and the model is asked.",
+    ),
 )
 
 NAMESPACES: Mapping[str, PublicNamespace | ScopedNamespace[Any]] = {

@@ -12,8 +12,6 @@ from cache.extension import cache
 from cache.inspection import EntryCount, Inspector, KeyPosition
 from cache.namespaces import (
     NAMESPACES,
-    PERMISSIONS,
-    RESPONSES,
     PublicNamespace,
     ScopedNamespace,
     namespace_scope,
@@ -170,14 +168,13 @@ def put_entry(
     before.
 
     Raises:
-        Forbidden: the namespace decides who may do what, or holds what models said.
+        Forbidden: Larder itself goes by such entries: who may do what, where calls go, what they
+            cost.
         NotFound, Invalid: as `get_entry`; or the value is over the size limit.
     """
     space = _namespace(name)
-    if space is PERMISSIONS:
-        raise Forbidden("These entries say who may do what: change the key, or the user, instead.")
-    if space is RESPONSES:
-        raise Forbidden("These entries are what models said: drop one, and the model is asked.")
+    if reason := space.closed.get(key.partition(":")[0]):
+        raise Forbidden(reason)
     scope = _scope(space, owner)
     if not key or len(key) > MAX_KEY_CHARS:
         raise Invalid.field("key", f"Must have from 1 to {MAX_KEY_CHARS} characters.")

@@ -1,9 +1,13 @@
 """Namespaces: what is declared is read, and what is written is read through them."""
 
 import importlib
+import inspect
 import pkgutil
+import typing
 from types import ModuleType
+from typing import Any
 
+import msgspec
 import pytest
 
 import services
@@ -20,10 +24,15 @@ def _modules(package: ModuleType) -> list[ModuleType]:
     return [importlib.import_module(each.name) for each in found]
 
 
+def _reads(modules: list[ModuleType]) -> list[Any]:
+    """Every cached read that these modules have."""
+    values = (value for module in modules for value in vars(module).values())
+    return [value for value in values if hasattr(value, "cached_resource")]
+
+
 def _resources(modules: list[ModuleType]) -> set[tuple[str, str]]:
     """The namespace and resource of every cached read that these modules have."""
-    values = (value for module in modules for value in vars(module).values())
-    return {value.cached_resource for value in values if hasattr(value, "cached_resource")}
+    return {each.cached_resource for each in _reads(modules)}
 
 
 def _mapped() -> dict[str, tuple[str, ...] | None]:
@@ -57,6 +66,28 @@ def test_a_read_is_met_by_the_walk():
     vars(module)["read"] = cached_read(spec, load, owned=True)
 
     assert (before, _resources([module])) == (set(), {("files", "list")})
+
+
+def _returns_struct(read: Any) -> bool:
+    annotation = typing.get_type_hints(inspect.unwrap(read)).get("return")
+    kinds = typing.get_args(annotation) or (annotation,)
+    return any(isinstance(each, type) and issubclass(each, msgspec.Struct) for each in kinds)
+
+
+def test_what_code_goes_by_is_not_set_by_hand():
+    """A loader's result has a type where code looks into it; the others are shown as they are."""
+    reads = [each for each in _reads(_modules(services)) if inspect.isfunction(each)]
+    typed = {vars(each)["cached_resource"] for each in reads if _returns_struct(each)}
+    closed = {(space.name, each) for space in NAMESPACES.values() for each in space.closed}
+
+    assert len(typed) >= 4
+    assert typed - closed == set()
+
+
+@pytest.mark.parametrize("space", NAMESPACES.values(), ids=NAMESPACES)
+def test_what_is_closed_is_a_resource(space):
+    """A misspelt one would be open."""
+    assert space.closed.keys() <= space.ttls.keys()
 
 
 def test_every_namespace_that_a_table_names_exists():

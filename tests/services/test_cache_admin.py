@@ -19,7 +19,6 @@ from services import cache_admin
 from services.authentication import authenticate
 from services.conversations import folders
 from services.errors import Forbidden, Invalid, NotFound
-from services.model_routes import find_routing
 from services.principal import Principal
 from services.startup import prepare
 from tests.conftest import ADMIN_KEY
@@ -197,15 +196,18 @@ def test_what_a_model_said_is_not_set_by_hand(tier, admin_principal):
     assert _logged() == []
 
 
-def test_a_value_set_by_hand_of_the_wrong_form_is_a_miss(tier, admin_principal):
-    """A slip at the console must not become an error on every request of whoever reads it."""
-    shown = find_routing("demo/echo").value
-    (found,) = _keys("models", prefix="route:")
-    cache_admin.put_entry(admin_principal, "models", found["key"], None, EntryWrite("odd", 60))
+@pytest.mark.parametrize(
+    ("name", "key", "owner"),
+    [("models", "route:x", None), ("providers", "price:x", None), ("analytics", "spend:x", "u1")],
+)
+def test_where_calls_go_and_what_they_cost_is_not_set_by_hand(
+    tier, admin_principal, name, key, owner
+):
+    """A route has the address that a provider's secret goes to."""
+    with pytest.raises(Forbidden, match="These entries say"):
+        cache_admin.put_entry(admin_principal, name, key, owner, EntryWrite("odd", 60))
 
-    served = find_routing("demo/echo")
-
-    assert (served.detail, served.value) == ("schema", shown)
+    assert _logged() == []
 
 
 def test_nobody_is_given_rights_by_hand(tier, admin_principal):
