@@ -4,9 +4,11 @@ https://urllib3.readthedocs.io/en/stable/reference/urllib3.connection.html
 """
 
 import socket
+import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from ssl import SSLContext
 from typing import Any
@@ -21,7 +23,7 @@ from urllib3.exceptions import (
 from urllib3.util import create_urllib3_context, parse_url
 
 from providers.addresses import addresses_of
-from providers.protocol import ProviderConfig, ProviderTimeout, ProviderUnavailable
+from providers.protocol import OnWait, ProviderConfig, ProviderTimeout, ProviderUnavailable
 from providers.proxies import Proxy, proxy_to
 from telemetry.clock import SYSTEM_CLOCK, Clock
 
@@ -87,17 +89,21 @@ class Connections:
         self._idle: Idle = deque()
         weakref.finalize(self, _close_all, self._idle)
 
-    def take(self) -> Connection:
+    def take(self, on_wait: OnWait | None = None) -> Connection:
         """One not used for a short while whose other end has not hung up, or a new one.
 
+        Args:
+            on_wait: as `ChatRequest` has it; told nothing where none has to be made.
+
         Raises:
-            ProviderUnavailable, ProviderTimeout: there is no way to the provider; nothing was sent.
+            ProviderUnavailable, ProviderTimeout: there is no way to the provider, or it was hung up
+                on; nothing was sent.
         """
         while True:
             try:
                 kept, since_s = self._idle.pop()
             except IndexError:
-                return self._connected()
+                return self._connected() if on_wait is None else self._awaited(on_wait)
             if not self._is_old(since_s) and _is_silent(kept):
                 return kept
             kept.close()
@@ -118,6 +124,42 @@ class Connections:
 
     def _is_old(self, since_s: float) -> bool:
         return self._clock.monotonic() - since_s > MAX_IDLE_S
+
+    def _awaited(self, on_wait: OnWait) -> Connection:
+        """As `_connected`, for as long as nobody hangs up.
+
+        Neither a connect nor a handshake can be called off: it goes on, on a thread that nobody
+        waits for.
+        """
+        found: Future[Connection] = Future()
+
+        def hang_up() -> None:
+            found.cancel()
+
+        thread = threading.Thread(
+            target=self._connect, args=(found,), name="larder-connect", daemon=True
+        )
+        try:
+            thread.start()
+            on_wait(hang_up)
+            return found.result()
+        except (CancelledError, RuntimeError) as fault:  # or no thread can be had
+            raise self._no_way() from fault
+        finally:
+            hang_up()  # whoever is killed while waiting does not come for it either
+            on_wait(None)
+
+    def _connect(self, found: Future[Connection]) -> None:
+        try:
+            connection = self._connected()
+        except BaseException as fault:  # noqa: BLE001 (raised where it is waited for)
+            with suppress(InvalidStateError):
+                found.set_exception(fault)
+            return
+        try:
+            found.set_result(connection)
+        except InvalidStateError:
+            connection.close()
 
     def _connected(self) -> Connection:
         host = self._address[0] if self._proxy is None else self._proxy.host

@@ -69,7 +69,7 @@ class Transport:
         limit_s = self._config.first_token_timeout_s
         if is_written_first:
             limit_s = self._config.total_timeout_s
-        connection = connections.take()
+        connection = connections.take(on_wait)
         try:
             with _interruptible(connection.sock, on_wait):
                 response, begun = _exchanged(connection.sock, request, asked_s, limit_s)

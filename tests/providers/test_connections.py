@@ -2,12 +2,20 @@
 
 import socket
 import threading
+from concurrent.futures import Future
+from contextlib import ExitStack
 
 import pytest
 
 from providers import connections
 from providers.connections import MAX_IDLE_S, MOST_IDLE, Connections
-from providers.protocol import ProviderConfig, ProviderLost, ProviderTimeout, ProviderUnavailable
+from providers.protocol import (
+    HangUp,
+    ProviderConfig,
+    ProviderLost,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
 from providers.transport import Transport
 from tests.doubles.fake_clock import FakeClock
 from tests.doubles.wire_server import head, whole
@@ -20,6 +28,18 @@ def transport(wire):
     made = Transport(ProviderConfig("up", "openai", base_url=wire.url))
     yield made
     made.close()
+
+
+@pytest.fixture
+def silent_url():
+    """Of a host that takes no more connections: what asks for one is swallowed."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening, ExitStack() as waiting:
+        address = listening.getsockname()
+        for _ in range(4):  # more than its queue takes
+            sock = waiting.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(address)
+        yield f"http://127.0.0.1:{address[1]}"
 
 
 def _config(base_url):
@@ -266,6 +286,48 @@ def test_a_host_that_does_not_answer_is_given_up_in_time(monkeypatch):
         _get(Transport(config))
 
     assert not caught.value.was_sent
+
+
+def test_a_connect_is_waited_for_until_somebody_hangs_up(silent_url):
+    """The stream that it is for may have been ended long ago."""
+    config = ProviderConfig("up", "openai", base_url=silent_url, connect_timeout_s=60)
+    waits: list[HangUp | None] = []
+    told: Future[bool] = Future()
+
+    def ask():
+        with pytest.raises(ProviderUnavailable) as caught:
+            Transport(config).send("GET", "/models", headers={}, on_wait=waits.append)
+        told.set_result(caught.value.was_sent)
+
+    threading.Thread(target=ask, daemon=True).start()
+    wait_until(lambda: bool(waits))
+    hang_up, *_ = waits
+    assert hang_up is not None
+    hang_up()
+
+    assert told.result(10) is False
+    assert waits == [hang_up, None]
+
+
+def test_a_connection_that_comes_too_late_is_closed(wire, monkeypatch):
+    """Nobody would ever use it, and the provider hold it."""
+    made, usual = [], Connections._connected  # noqa: SLF001 (seen by nobody else)
+    may_connect, was_closed = threading.Event(), threading.Event()
+
+    def late(self):
+        may_connect.wait(10)
+        made.append(usual(self))
+        monkeypatch.setattr(made[0], "close", was_closed.set)
+        return made[0]
+
+    monkeypatch.setattr(Connections, "_connected", late)
+    with pytest.raises(ProviderUnavailable):
+        Connections(_config(wire.url)).take(lambda how: how and how())
+
+    may_connect.set()
+    assert was_closed.wait(10)
+    monkeypatch.undo()
+    made[0].close()
 
 
 def test_a_host_whose_address_is_not_found_in_time_is_given_up(monkeypatch):

@@ -80,7 +80,7 @@ def test_a_wait_for_an_answer_can_be_ended(wire, send):
         send(on_wait=hang_up)
 
     assert wire.hung_up.wait(10)
-    assert [each is None for each in told] == [False, True]
+    assert [each is None for each in told] == [False, True] * 2  # to connect, and for the answer
 
 
 def test_an_answer_is_no_longer_hung_up_on(wire, send):
@@ -90,7 +90,7 @@ def test_an_answer_is_no_longer_hung_up_on(wire, send):
 
     assert send(on_wait=told.append).whole() == b"fine"
 
-    assert [each is None for each in told] == [False, True]
+    assert told[-1] is None
 
 
 def test_a_provider_that_is_not_there_is_unavailable():
