@@ -1,6 +1,5 @@
 """An accepted answer as chunks, whatever its wire format: read to its end, or ended early."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
@@ -49,7 +48,7 @@ def streamed(
 
     Some answer with one JSON value, an error or what they cannot stream, and some call their events
     JSON, or nothing: by its first byte it is known, for no line of events begins as JSON does.
-    Where nothing comes for a while, or nothing but pings, `SILENCE` is given.
+    Where nothing comes for a while, or no more than a ping, `SILENCE` is given.
 
     Args:
         reply: its bytes.
@@ -93,10 +92,9 @@ def _of_events(
     reply: Reply, pieces: Iterator[bytes], chunk_of: Callable[[ServerEvent], Chunk | None]
 ) -> Iterator[Chunk]:
     reader, has_begun, is_finished = SseReader(), False, False
-    quiet = _Quiet(reply.silence_s)
     try:
         for piece in pieces:
-            for chunk in quiet.told(_together(reader.feed(piece), chunk_of)):
+            for chunk in _together(reader.feed(piece), chunk_of):
                 if chunk is END:
                     _say_goodbye(reply, pieces)
                     return
@@ -116,7 +114,7 @@ def _of_events(
 def _together(
     events: Iterable[ServerEvent], chunk_of: Callable[[ServerEvent], Chunk | None]
 ) -> Iterator[Chunk]:
-    """The chunks of events that came together; each that another follows is marked."""
+    """The chunks of events that came together, each that another follows marked; or `SILENCE`."""
     ready: Chunk | None = None
     try:
         for event in events:
@@ -133,27 +131,7 @@ def _together(
         if ready is not None:
             yield ready
         raise
-    if ready is not None:
-        yield ready
-
-
-class _Quiet:
-    """Since when no chunk has come; after `silence_s` without one it says so."""
-
-    def __init__(self, silence_s: float) -> None:
-        self._silence_s = silence_s
-        self._since_s = time.monotonic()
-
-    def told(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        """The chunks of one piece, or `SILENCE` where there are none and it is time."""
-        first = next(chunks, None)
-        if first is not None:
-            yield first
-            yield from chunks
-            self._since_s = time.monotonic()
-        elif time.monotonic() - self._since_s >= self._silence_s:
-            self._since_s = time.monotonic()
-            yield SILENCE
+    yield SILENCE if ready is None else ready
 
 
 def _say_goodbye(reply: Reply, pieces: Iterator[bytes]) -> None:

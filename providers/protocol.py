@@ -42,7 +42,8 @@ class ProviderConfig:
     """How to reach one provider. Times are seconds.
 
     `api_version` is the version of its own API that a provider wants named (Azure, Anthropic).
-    A streamed answer says `SILENCE` after every `silence_s` in which nothing came.
+    A streamed answer says `SILENCE` at least every `silence_s` in which no chunk came; who hears it
+    knows how long that may go on.
     `proxy_url` and `no_proxy` say how https leaves the network (`providers.proxies`).
     """
 
@@ -142,7 +143,7 @@ class Chunk:
 
 
 SILENCE = Chunk()
-"""In the place of a chunk: none has come for a while (`ProviderConfig.silence_s`)."""
+"""In the place of a chunk: none has come (`ProviderConfig.silence_s`)."""
 
 
 class ChunkStream(Protocol):

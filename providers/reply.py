@@ -61,7 +61,7 @@ class Reply:
         self._ends_s = time.monotonic() + config.total_timeout_s
         self._begins_s: float | None = begins_s
         self._pause_s = config.between_tokens_timeout_s
-        self.silence_s = config.silence_s
+        self._silence_s = config.silence_s
         self._limit_s: float | None = None
         self._lock = threading.Lock()
 
@@ -86,7 +86,7 @@ class Reply:
         """
         try:
             yield from self._begun
-            silence_s = self.silence_s if says_silence else inf
+            silence_s = self._silence_s if says_silence else inf
             quiet_s = 0.0
             while not self._response.is_complete:
                 left_s = self._left_s(quiet_s)

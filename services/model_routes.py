@@ -18,6 +18,7 @@ from providers.protocol import ProviderConfig
 from services.errors import Invalid, NotFound, Unavailable
 from services.runtime import runtime
 from services.secrets import SecretUnreadable
+from streams.limits import StreamLimits
 
 __all__ = [
     "FoundRoutes",
@@ -195,7 +196,7 @@ def config_of(
         first_token_timeout_s=settings.provider_first_token_timeout_s,
         between_tokens_timeout_s=settings.provider_between_tokens_timeout_s,
         total_timeout_s=settings.provider_total_timeout_s,
-        silence_s=settings.stream_heartbeat_s,
+        silence_s=StreamLimits(heartbeat_s=settings.stream_heartbeat_s).silence_s,
         proxy_url=settings.https_proxy,
         no_proxy=settings.no_proxy,
     )

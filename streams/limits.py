@@ -46,6 +46,11 @@ class StreamLimits:
     settle_s: float = 10.0
 
     @property
+    def silence_s(self) -> float:
+        """How often who pulls a stream has to hear that nothing comes, to tell it in time."""
+        return self.heartbeat_s / 4
+
+    @property
     def alive_ttl_s(self) -> float:
         """How long a sign of life lasts."""
         return max(SHORTEST_LIFE_S, self.heartbeat_s / 2)

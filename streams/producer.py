@@ -66,7 +66,7 @@ class Production:
         self.outcome: Outcome | None = None
         self._clock = clock
         self._max_bytes = limits.stream_bytes
-        self._heartbeat_s = limits.heartbeat_s
+        self._may_be_silent_s = limits.heartbeat_s - limits.silence_s  # the next look is too late
         self._in_context = in_context
         self._on_end = on_end
         self._seat = DriverSeat()
@@ -198,7 +198,7 @@ class Production:
                     continue
             now = self._clock.monotonic()
             is_news = self.log.last_id > shown or self._is_opened > was_opened
-            if is_news or now - self._heard_at >= self._heartbeat_s:
+            if is_news or now - self._heard_at >= self._may_be_silent_s:
                 self._heard_at = now
                 return True
         return False

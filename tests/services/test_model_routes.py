@@ -47,6 +47,7 @@ def test_time_limits_of_a_call_are_the_settings(acme, context, settings):
     assert config.first_token_timeout_s == settings.provider_first_token_timeout_s
     assert config.between_tokens_timeout_s == settings.provider_between_tokens_timeout_s
     assert config.total_timeout_s == settings.provider_total_timeout_s
+    assert config.silence_s < settings.stream_heartbeat_s
 
 
 def test_the_way_out_of_the_network_is_the_settings(acme, context, app, settings):

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -9,6 +10,7 @@ from providers.protocol import SILENCE, Chunk
 from streams.driving import MOST_MISSED, DriverSeat
 from streams.engine import StreamLimits
 from streams.events import HEARTBEAT, Event
+from tests.doubles.fake_clock import FakeClock
 from tests.streams.scripts import (
     Answer,
     Script,
@@ -18,6 +20,8 @@ from tests.streams.scripts import (
     text_of,
     wait_until,
 )
+
+LIMITS = StreamLimits()
 
 
 class Pulled(Script):
@@ -184,6 +188,34 @@ def test_signs_of_life_are_given_when_they_are_due(quiet):
     read = list(make_engine().start(Answer(script=script).plan()).events())
 
     assert HEARTBEAT not in read
+
+
+class Slow(Script):
+    """A provider that is silent for a look's time at a time, by the engine's clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def __next__(self):
+        chunk = super().__next__()
+        self._clock.advance(LIMITS.silence_s if chunk is SILENCE else LIMITS.silence_s / 8)
+        return chunk
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_signs_of_life_are_never_late(first):
+    """Whenever in a silence something came that its reader does not hear of."""
+    clock = FakeClock()
+    script = Slow(clock).say("a").give(*[SILENCE] * first, Chunk(), *[SILENCE] * 9).say("b")
+    engine = make_engine(clock=clock, limits=LIMITS)
+    reader = engine.start(Answer(script=script.finish()).plan()).events()
+
+    heard = [clock.monotonic() for _ in reader]
+
+    pauses = [later - earlier for earlier, later in pairwise(heard)]
+    assert 0 < max(pauses) <= LIMITS.heartbeat_s
+    assert len(set(heard)) < 10  # and no more often than that takes
 
 
 def test_a_stop_ends_a_stream_whose_reader_is_stuck():
