@@ -99,7 +99,11 @@ class StreamEngine:
             )
 
         self._finder = StreamFinder(
-            self._shelf, shared=self._shared, follower=follower, heartbeat_s=limits.heartbeat_s
+            self._shelf,
+            shared=self._shared,
+            follower=follower,
+            clock=clock,
+            heartbeat_s=limits.heartbeat_s,
         )
 
     def bind(self, hooks: StreamHooks) -> None:

@@ -1,5 +1,6 @@
 """Finds a stream's log to read it, whichever worker produces it."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -11,12 +12,14 @@ from streams.logs.memory import MemoryLog
 from streams.logs.protocol import OutOfReach, SharedLogs
 from streams.logs.shelf import LogShelf
 from streams.reading import Reader
+from telemetry.clock import Clock
 
 __all__ = ["StreamFinder"]
 
 # How long a join waits for a stream that nobody knows yet: it may have begun a moment ago.
 PATIENCE_S = 0.25
 PATIENCE_IF_EXPECTED_S = 2.0
+LOOK_S = 0.01
 
 log = structlog.get_logger(__name__)
 
@@ -37,11 +40,13 @@ class StreamFinder:
         *,
         shared: SharedLogs | None,
         follower: Follower | None,
+        clock: Clock,
         heartbeat_s: float,
     ) -> None:
         self._shelf = shelf
         self._shared = shared
         self._follower = follower
+        self._clock = clock
         self._heartbeat_s = heartbeat_s
 
     def join(self, stream_id: str, *, after: int, is_expected: bool) -> Reader:
@@ -56,7 +61,7 @@ class StreamFinder:
                 raise StreamGone(stream_id, "unreachable")
             patience_s = PATIENCE_IF_EXPECTED_S if is_expected else PATIENCE_S
             found = self._follower.follow(stream_id, patience_s=patience_s)
-        if found.has_shown_end(after):
+        if self._has_shown_end(found, after):
             raise StreamGone(stream_id, "ended")
         return self.reader(found, after)
 
@@ -81,6 +86,16 @@ class StreamFinder:
             on_end_of_lost=self._mark_end,
             drive=drive,
         )
+
+    def _has_shown_end(self, found: MemoryLog, after: int) -> bool:
+        """Whether a reader that has had the id `after` has had the last event.
+
+        A copy may be behind what its reader has had from another worker: it gets its moment.
+        """
+        deadline = self._clock.monotonic() + PATIENCE_S
+        while found.last_id < after and not found.is_closed and self._clock.monotonic() < deadline:
+            self._clock.wait(threading.Event(), LOOK_S)
+        return found.has_shown_end(after)
 
     def _mark_end(self, stream_id: str, event_id: int) -> None:
         if self._shared is not None:

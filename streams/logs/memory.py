@@ -124,7 +124,7 @@ class MemoryLog:
 
     def has_shown_end(self, after: int) -> bool:
         """Whether a reader that has had the id `after` has had the last event."""
-        return self._closed and after >= self.last_id
+        return self.has_end and after >= self.last_id
 
     def _has(self, start: int) -> bool:
         return len(self._events) > start or self._closed

@@ -61,4 +61,4 @@ class Replica(MemoryLog):
         """Whether a reader that has had the id `after` has had the last event."""
         if self._is_lost:
             return after in self._ends
-        return bool(self._events) and self._events[-1].terminal and after >= self.last_id
+        return super().has_shown_end(after)

@@ -1,11 +1,17 @@
 """Reading a stream of this worker: from anywhere, by many, and after its end."""
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from streams.engine import StreamGone, StreamLimits
 from streams.events import HEARTBEAT, Event
+from streams.finding import PATIENCE_S, StreamFinder
+from streams.logs.replica import Replica
+from streams.logs.shelf import LogShelf
+from streams.reading import Reader
 from tests.doubles.fake_clock import FakeClock
 from tests.streams.scripts import (
     Answer,
@@ -33,6 +39,61 @@ def test_a_reader_that_has_had_everything_is_sent_away():
         engine.join("s", after=3)
 
     assert gone.value.reason == "ended"
+
+
+class Ticking(FakeClock):
+    """At each wait something happens."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        super().__init__()
+        self._steps = list(steps)
+
+    def wait(self, event, seconds):
+        """Move on, and have the next thing happen."""
+        if self._steps:
+            self._steps.pop(0)()
+        return super().wait(event, seconds)
+
+
+class Copies:
+    """In the place of a follower."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def follow(self, stream_id: str, *, patience_s: float) -> Replica:
+        """The one copy, as far as it is fed."""
+        assert (stream_id, patience_s) == ("s", PATIENCE_S)
+        return self._replica
+
+
+def _join(replica: Replica, clock: FakeClock) -> Reader:
+    follower: Any = Copies(replica)
+    shelf = LogShelf(clock=clock, ttl_s=60, max_bytes=1000)
+    finder = StreamFinder(shelf, shared=None, follower=follower, clock=clock, heartbeat_s=5)
+    return finder.join("s", after=1, is_expected=False)
+
+
+def test_a_reader_that_has_had_the_end_elsewhere_is_sent_away():
+    """Its own worker showed it the end before Redis, and this worker's copy, had it."""
+    replica = Replica("s")
+    last = Event(1, "done", b"{}", terminal=True)
+    steps = [lambda: replica.extend([Event(0, "delta", b"")]), lambda: replica.extend([last])]
+
+    with pytest.raises(StreamGone) as gone:
+        _join(replica, Ticking(*steps))
+
+    assert gone.value.reason == "ended"
+
+
+def test_a_reader_that_is_ahead_of_a_copy_is_not_kept_for_long():
+    """It reads on from where it says that it is."""
+    replica, clock = Replica("s"), FakeClock()
+    before_s = clock.monotonic()
+
+    assert _join(replica, clock).position == 1
+
+    assert PATIENCE_S <= clock.monotonic() - before_s < 2 * PATIENCE_S
 
 
 def test_an_expired_log_is_gone():

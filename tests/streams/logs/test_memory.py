@@ -33,6 +33,20 @@ def test_only_the_last_closing_event_is_terminal():
     assert [e.terminal for e in log.after(-1)] == [False, True]
 
 
+def test_whoever_was_quick_has_had_the_end():
+    """It may be read, and its reader be back, before the log counts as closed."""
+    shown = []
+
+    class Watched(MemoryLog):
+        def _keep(self, event):
+            super()._keep(event)
+            shown.append(self.has_shown_end(event.id))
+
+    Watched("s").close(drafts("usage", "done"))
+
+    assert shown == [True]
+
+
 @pytest.mark.parametrize(("last", "has_failed"), [("done", False), ("error", True)])
 def test_a_log_that_ends_in_an_error_has_failed(last, has_failed):
     """One that goes on has not, so far."""
