@@ -14,7 +14,6 @@ from services import streams
 from services.errors import Conflict, NotFound, Unavailable
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
-from streams.limits import StreamLimits
 from streams.plan import StreamHooks
 from tests.doubles.redis_process import RedisProcess, patient_client
 from tests.factories.chats import events_of, make_conversation, say
@@ -172,11 +171,10 @@ def test_a_stop_outlives_the_redis_that_was_to_pass_it_on(app, owner, own_redis)
             return streams.stops_requested(stream_ids) if has_died.is_set() else ()
 
     clients = [patient_client(own_redis.port) for _ in range(2)]
+    once = iter(clients[1:])  # it tells of its stream, and hears no more
     here = make_engine(redis=lambda: clients[0])
     there = make_engine(
-        redis=lambda: clients[1],
-        limits=StreamLimits(mirror_interval_s=60),  # it tells of its stream, and is not heard again
-        hooks=StreamHooks(stops_requested=stops_requested),
+        redis=lambda: next(once, None), hooks=StreamHooks(stops_requested=stops_requested)
     )
     app.extensions["larder"] = replace(runtime(), streams=here)
     stream = there.start(Answer(_elsewhere(owner), script=Script().say("so far")).plan())

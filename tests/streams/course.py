@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from providers.protocol import Chunk, ProviderBroken
 from streams.engine import StreamEngine, StreamLimits
+from streams.running import RunningStream
 from streams.sse import encode_stream
 from tests.doubles.redis_process import patient_client
 from tests.streams.scripts import Answer, make_engine, wait_until
@@ -64,7 +65,6 @@ class Course:
 
     def run(self) -> None:
         """Produce it, read it here and there, stop it from there if it has no end of its own."""
-        stream_id = self.answer.stream_id
         stream = self._here.start(self.answer.plan())
         readers = [
             threading.Thread(target=self._read, args=(engine,))
@@ -74,10 +74,17 @@ class Course:
             reader.start()
         if self.is_stopped:
             threading.Event().wait(0.1)
-            self._there.stop(stream_id)
-            stream.wait(30)
+            wait_until(lambda: self._is_stopped(stream), within_s=30)
         for reader in readers:
             reader.join(10)
+
+    def _is_stopped(self, stream: RunningStream) -> bool:
+        """Whether it stops; no database keeps a stop that comes before its worker tells of it."""
+        self._there.stop(stream.stream_id)
+        try:
+            return stream.wait(1).finish_reason is not None
+        except TimeoutError:
+            return False
 
     def check(self) -> None:
         """Everybody got the same, complete, and it was booked once."""
