@@ -73,7 +73,7 @@ class OpenAIProvider:
         headers = self._headers(False)
         reply = self._transport.send(
             "POST",
-            "/embeddings",
+            self._path("/embeddings", request.model),
             body=body,
             headers=headers,
             is_written_first=True,

@@ -36,6 +36,18 @@ def test_a_deployment_is_asked_at_its_path_with_the_version_and_azures_header(
     assert chunk.text == "hi"
 
 
+def test_vectors_are_asked_for_at_the_deployments_path_too(wire):
+    """Azure has nothing at the path that others have them at."""
+    body = b'{"data": [{"embedding": [1.0]}]}'
+    wire.replies([whole(body)])
+
+    (chunk,) = _provider(wire).embed(ChatRequest("small", {"input": "a"}, stream=False))
+
+    path = b"/openai/deployments/small/embeddings?api-version=2024-10-21"
+    assert wire.requests[0].startswith(b"POST " + path + b" HTTP/1.1\r\n")
+    assert chunk.raw == body
+
+
 def test_nothing_is_listed_but_a_check_is_one(wire):
     """The resource lists what it could deploy; deployments are added by their names."""
     wire.replies([whole(b'{"data": [{"id": "gpt-4o"}]}')], [whole(b"{}", "401 No")])
