@@ -24,7 +24,7 @@ from providers.protocol import (
     ProviderUnavailable,
     Usage,
 )
-from providers.refusals import words_to_show
+from providers.refusals import unwrapped, words_to_show
 from providers.sse import ServerEvent
 from providers.tool_calls import has_objects, tool_calls, with_text_arguments
 
@@ -143,11 +143,11 @@ def _parse(raw: bytes, secret: str, *, is_error: bool = False) -> _Body:
 
 
 def _forgiving(raw: bytes, fault: Exception) -> _Body:
-    """Once more for halves of a code point cut over two chunks, which msgspec refuses."""
-    if b"\\u" not in raw:
+    """Once more for what msgspec refuses: half a code point, cut over two chunks, and lists."""
+    if b"\\u" not in raw and raw[:1] != b"[":
         raise ProviderMalformed(NOT_OF_ITS_FORMAT) from fault
     try:
-        return msgspec.convert(json.loads(raw), _Body)
+        return msgspec.convert(unwrapped(json.loads(raw)), _Body)
     except (ValueError, RecursionError, msgspec.MsgspecError):
         raise ProviderMalformed(NOT_OF_ITS_FORMAT) from fault
 

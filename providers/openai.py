@@ -21,6 +21,7 @@ from providers.protocol import (
     ModelListing,
     ProviderConfig,
     ProviderMalformed,
+    ProviderRejected,
 )
 from providers.reply import Reply
 from providers.sse import ServerEvent
@@ -41,6 +42,7 @@ class OpenAIProvider:
     def __init__(self, config: ProviderConfig) -> None:
         self._config = config
         self._transport = Transport(config)
+        self._refuse_to_count: set[str] = set()
 
     def stream(self, request: ChatRequest) -> Answer:
         """Ask for a completion; returns once the provider accepted.
@@ -48,12 +50,24 @@ class OpenAIProvider:
         Raises:
             ProviderError: it did not.
         """
+        is_to_count = request.stream and request.model not in self._refuse_to_count
+        try:
+            reply = self._completing(request, is_to_count=is_to_count)
+        except ProviderRejected as fault:
+            if not (is_to_count and _is_of_counting(fault)):
+                raise
+            reply = self._completing(request, is_to_count=False)
+            self._refuse_to_count.add(request.model)  # it counts unasked (Mistral), or never
+        return Answer(reply, _chunks(reply, self._config.api_key, is_streamed=request.stream))
+
+    def _completing(self, request: ChatRequest, *, is_to_count: bool) -> Reply:
+        """Send a request, with the wish that a stream ends with its usage where `is_to_count`."""
         body: dict[str, Any] = {**request.body, "model": request.model, "stream": request.stream}
-        if request.stream:
+        if is_to_count:
             options = request.body.get("stream_options")
             known = options if isinstance(options, Mapping) else {}
             body["stream_options"] = {**known, "include_usage": True}
-        reply = self._transport.send(
+        return self._transport.send(
             "POST",
             self._path("/chat/completions", request.model),
             body=body,
@@ -61,7 +75,6 @@ class OpenAIProvider:
             is_written_first=not request.stream,
             on_wait=request.on_wait,
         )
-        return Answer(reply, _chunks(reply, self._config.api_key, is_streamed=request.stream))
 
     def embed(self, request: ChatRequest) -> Answer:
         """Ask for embeddings; returns once the provider accepted.
@@ -120,6 +133,12 @@ class OpenAIProvider:
         """The header with the credentials; none without any."""
         key = self._config.api_key
         return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _is_of_counting(fault: ProviderRejected) -> bool:
+    """Whether a request was refused for its wish to be counted, which cost nothing."""
+    words = f"{fault.message} {fault.param}"
+    return "stream_options" in words or "include_usage" in words
 
 
 def _chunks(reply: Reply, secret: str, *, is_streamed: bool) -> Iterator[Chunk]:

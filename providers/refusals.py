@@ -1,19 +1,22 @@
 """An answer that is none: a provider's refusal as the error of its kind, in its own words."""
 
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
 from providers.protocol import (
     ProviderAuthFailed,
+    ProviderMalformed,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnavailable,
 )
+from providers.sse import SseReader
 from telemetry.clock import SYSTEM_CLOCK
 
-__all__ = ["MAX_ERROR_BYTES", "raise_refused", "words_to_show"]
+__all__ = ["MAX_ERROR_BYTES", "raise_refused", "unwrapped", "words_to_show"]
 
 MAX_ERROR_BYTES = 64 * 1024
 """How much of a refusal is read."""
@@ -62,7 +65,7 @@ class _ErrorWords:
     def __init__(self, raw: bytes, secret: str) -> None:
         self.message, self.param, self.code = "", None, None
         try:
-            found = msgspec.json.decode(raw)
+            found = unwrapped(msgspec.json.decode(_json_in(raw)))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         error = found.get("error", found) if isinstance(found, dict) else None
@@ -70,9 +73,39 @@ class _ErrorWords:
             error = {"message": error}
         if not isinstance(error, dict):
             return
-        self.message = words_to_show(error.get("message") or error.get("detail"), secret) or ""
+        told = error.get("message") or error.get("detail")
+        self.message = words_to_show(_complaints(told) or told, secret) or ""
         self.param = words_to_show(error.get("param"), secret)
         self.code = words_to_show(error.get("code"), secret)
+
+
+def _json_in(raw: bytes) -> bytes:
+    """A refusal's JSON, also out of the event that a request to stream is answered with by some."""
+    if raw.lstrip()[:1] in {b"{", b"["}:
+        return raw
+    try:
+        first = next(SseReader().feed(raw + b"\n\n"), None)
+    except ProviderMalformed:
+        return raw
+    return raw if first is None else first.data
+
+
+def unwrapped(found: Any) -> Any:
+    """An error out of the list of one that Gemini wraps it in; anything else as it is."""
+    return found[0] if isinstance(found, list) and len(found) == 1 else found
+
+
+def _complaints(told: object) -> str:
+    """What pydantic complains of, in one line: Mistral and others written with FastAPI send it."""
+    listed = told.get("detail") if isinstance(told, Mapping) else told
+    found = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    lines = []
+    for each in found:
+        place, words = each.get("loc"), each.get("msg")
+        if isinstance(words, str):
+            named = ".".join(map(str, place)) if isinstance(place, list) else ""
+            lines.append(f"{named}: {words}" if named else words)
+    return "; ".join(lines)
 
 
 def words_to_show(words: object, secret: str) -> str | None:

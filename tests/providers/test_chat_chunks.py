@@ -156,10 +156,14 @@ def test_a_dialects_stream_is_understood(wire, stream, thought, usage):
          protocol.ProviderUnavailable),
         ({"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]},
          protocol.ProviderUnavailable),
+        ([{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}}], protocol.ProviderRateLimited),
+        ([{"error": {"code": 503, "status": "UNAVAILABLE"}}], protocol.ProviderUnavailable),
+        ([], protocol.ProviderMalformed),
+        ([5], protocol.ProviderMalformed),
     ],
 )  # fmt: skip
 def test_an_error_is_one_in_whatever_shape(event, kind):
-    """OpenRouter's, vLLM's, and a finish reason that is none."""
+    """OpenRouter's, vLLM's, Gemini's in a list, and a finish reason that is none."""
     with pytest.raises(kind):
         streamed_chunk(ServerEvent(json.dumps(event).encode()), "")
 

@@ -78,6 +78,18 @@ def test_when_to_come_back_is_read_in_both_forms(wire, send, header, seconds):
         ({"message": "Too hot."}, "Too hot."),
         ({"error": {"message": ["no", "text"]}}, "The provider rejected the request (400)."),
         (["Too hot."], "The provider rejected the request (400)."),
+        ([{"error": {"code": 400, "message": "Too hot."}}], "Too hot."),
+        (
+            {
+                "object": "error",
+                "message": {"detail": [{"loc": ["body", "top"], "msg": "Too hot."}]},
+            },
+            "body.top: Too hot.",
+        ),
+        (
+            {"detail": [{"loc": 5, "msg": "Too hot."}, {"msg": 5}, "no", {"msg": "Sorry."}]},
+            "Too hot.; Sorry.",
+        ),
         ({"error": {"message": "x" * 2000}}, "x" * 500),
         ({"error": {"message": f"Wrong key {KEY}!"}}, "Wrong key ***!"),
     ],
@@ -85,6 +97,25 @@ def test_when_to_come_back_is_read_in_both_forms(wire, send, header, seconds):
 def test_a_rejection_shows_the_providers_words_without_our_key(wire, send, body, words):
     """The caller can mend a request only if told what is wrong; the key is not theirs to see."""
     wire.replies([whole(msgspec.json.encode(body), "400 Bad Request")])
+
+    with pytest.raises(protocol.ProviderRejected) as caught:
+        send()
+
+    assert caught.value.message == words
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'event: error\ndata: {"error": {"message": "Too hot."}}\n\n', "Too hot."),
+        (b'data: {"error": {"message": "Too hot."}}', "Too hot."),
+        (b'\n {"message": "Too hot."}', "Too hot."),
+        (b": nothing\n\n", "The provider rejected the request (400)."),
+    ],
+)
+def test_a_rejection_may_be_an_event(wire, send, body, words):
+    """Some answer a request to stream with nothing else, whatever the status."""
+    wire.replies([whole(body, "400 Bad Request", "Content-Type: text/event-stream")])
 
     with pytest.raises(protocol.ProviderRejected) as caught:
         send()
