@@ -19,6 +19,7 @@ from services.calls import Bill, ModelCall
 from services.conversations import messages, threads
 from services.errors import Invalid, NotFound
 from services.principal import Principal
+from services.prompts import prompt_of
 from services.response_recording import Recording, given_up_on_failure
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
@@ -133,24 +134,9 @@ def _plan(
     model_id = asked.model or thread["model"]
     if model_id is None:
         raise Invalid.field("model", "Name a model: the conversation has none of its own.")
-    prompt: list[dict[str, Any]] = []
-    if thread["system_prompt"]:
-        prompt.append({"role": "system", "content": thread["system_prompt"]})
-    prompt.extend(_prompt_message(principal.user_id, message) for message in path)
+    prompt = prompt_of(principal.user_id, thread["system_prompt"], path)
     body = {**asked.params, "messages": prompt}
     return plan_answer(principal, model_id, body, controls)
-
-
-def _prompt_message(owner: UserId, message: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored message as providers read it."""
-    content: Any = message["content"]
-    if message.get("file_ids"):
-        content = [{"type": "text", "text": content}]
-        content.extend(attachments.parts(owner, message["file_ids"]))
-    prompt = {"role": message["role"], "content": content}
-    if message.get("tool_calls"):
-        prompt["tool_calls"] = message["tool_calls"]
-    return prompt
 
 
 def _store_answer(

@@ -153,8 +153,8 @@ def test_a_file_is_sent_with_its_message_now_and_later(principal, alice, provide
     assert first[0][1]["text"].endswith("notes")
 
 
-def test_tool_calls_are_kept_and_sent_back(principal, alice, provided):
-    """The next call must show the model what it had wanted."""
+def test_tool_calls_are_kept_and_told_of(principal, alice, provided):
+    """The next call must show the model what it had wanted, and must not be refused for it."""
     chat = make_conversation(alice, model="up/tools")
     _, message = _asked(principal, chat)
 
@@ -163,7 +163,8 @@ def test_tool_calls_are_kept_and_sent_back(principal, alice, provided):
     assert message["finish_reason"] == "tool_calls"
     (kept,) = message["tool_calls"]
     assert kept["function"] == {"name": "weather", "arguments": '{"city": "Oslo"}'}
-    assert provided.requests[-1]["messages"][1]["tool_calls"] == [kept]
+    told = '(Called weather with {"city": "Oslo"}.)'
+    assert provided.requests[-1]["messages"][1] == {"role": "assistant", "content": told}
 
 
 def test_thoughts_are_kept_apart_and_not_sent_back(principal, alice, provided):
