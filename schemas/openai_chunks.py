@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["assembled", "is_whole", "taken_apart"]
+__all__ = ["assembled", "is_whole", "taken_apart", "with_usage"]
 
 COMPLETION, CHUNK = "chat.completion", "chat.completion.chunk"
 TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
@@ -70,6 +70,24 @@ def taken_apart(raw: bytes) -> list[bytes]:
     said = [{**head, "choices": [_opened(choice)]} for choice in choices]
     ends = [{**head, "choices": [_end(choice)]} for choice in choices]
     return [_encode(each) for each in (*said, *ends)]
+
+
+def with_usage(raw: bytes, usage: Mapping[str, Any]) -> bytes:
+    """A provider's own last chunk, of nothing but its usage, with `usage` over that.
+
+    What else the provider says there stays: its timings (llama.cpp), what it charges (OpenRouter).
+    """
+    chunk = _decode(raw)
+    return _encode(_mended({**chunk, "choices": [], "usage": _over(chunk.get("usage"), usage)}))
+
+
+def _over(below: Any, above: Mapping[str, Any]) -> dict[str, Any]:
+    known = below if isinstance(below, Mapping) else {}
+    joined = {
+        name: _over(known.get(name), value) if isinstance(value, Mapping) else value
+        for name, value in above.items()
+    }
+    return {**known, **joined}
 
 
 def _add(choice: dict[str, Any], piece: Mapping[str, Any]) -> None:

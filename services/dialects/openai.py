@@ -4,7 +4,8 @@ A provider that speaks the format itself is relayed byte for byte; for the other
 written here. The usage chunk goes out last, with what the call cost, if the client asked for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ DONE = b"[DONE]"
 
 
 class _Choice(msgspec.Struct):
+    index: Any = 0
     delta: dict[str, Any] | None = None
     finish_reason: Any = None
     logprobs: Any = None
@@ -41,6 +43,8 @@ class OpenAIDialect:
     def __init__(self, head: Head) -> None:
         self._head = head
         self._is_first = True
+        self._is_ended = False
+        self._counting: bytes | None = None
 
     def chunk(self, chunk: Chunk) -> list[Draft]:
         """The chunk as it goes out; one that only says the usage is held back until the end."""
@@ -57,8 +61,7 @@ class OpenAIDialect:
         del outcome
         drafts = []
         if self._head.include_usage:
-            line = openai.usage_chunk_json(*self._named(), usage_of(bill))
-            drafts.append(Draft("usage", line))
+            drafts.append(Draft("usage", self._usage_chunk(usage_of(bill))))
         return [*drafts, Draft("done", DONE)]
 
     def failure(self, fault: ProviderError) -> Draft:
@@ -76,9 +79,35 @@ class OpenAIDialect:
     def _relayed(self, chunk: Chunk, raw: bytes) -> list[Draft]:
         if openai_chunks.is_whole(raw):
             return [Draft("chunk", line) for line in openai_chunks.taken_apart(raw)]
-        if chunk.usage is not None and not says_something(chunk) and _only_counts(raw):
+        if chunk.usage is not None and not says_something(chunk) and self._only_counts(raw):
+            self._counting = raw
             return []
+        self._is_ended = self._is_ended or chunk.finish_reason is not None
         return [Draft("chunk", raw)]
+
+    def _only_counts(self, raw: bytes) -> bool:
+        """Whether a chunk has nothing for any choice; some count in each, also in other choices'.
+
+        Behind its end the first choice needs no role any more: OpenRouter counts beside one, and a
+        client that adds up every usage it sees would count twice.
+        """
+        try:
+            choices = _choices.decode(raw).choices or ()
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # half a character: there is text
+            return False
+        for each in choices:
+            said = dict(each.delta or {})
+            if self._is_ended and not each.index:
+                said.pop("role", None)
+            if each.finish_reason or each.logprobs or any(said.values()):
+                return False
+        return True
+
+    def _usage_chunk(self, usage: Mapping[str, Any]) -> bytes:
+        if self._counting is not None:
+            with suppress(ValueError, msgspec.MsgspecError):  # broken where nobody looked yet
+                return openai_chunks.with_usage(self._counting, usage)
+        return openai.usage_chunk_json(*self._named(), usage)
 
     def _named(self) -> tuple[str, str, int]:
         return self._head.call_id, self._head.model(), self._head.created_s
@@ -111,16 +140,6 @@ def openai_unpaid(name: str, data: bytes) -> bytes:
         return data
     found = msgspec.json.decode(data)
     return msgspec.json.encode({**found, "usage": {**found["usage"], "cost_usd": "0"}})
-
-
-def _only_counts(raw: bytes) -> bool:
-    """Whether a chunk has nothing for any choice; some count in each, also in other choices'."""
-    try:
-        choices = _choices.decode(raw).choices or ()
-    except (msgspec.MsgspecError, UnicodeDecodeError):  # half a character: there is text
-        return False
-    is_ended = any(each.finish_reason or each.logprobs for each in choices)
-    return not (is_ended or any(any((each.delta or {}).values()) for each in choices))
 
 
 def _delta(chunk: Chunk, *, is_first: bool) -> dict[str, Any]:

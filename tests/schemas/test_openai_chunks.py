@@ -1,8 +1,9 @@
 """Completions and chunks, put together and taken apart without loss."""
 
 import msgspec
+import pytest
 
-from schemas.openai_chunks import assembled, is_whole, taken_apart
+from schemas.openai_chunks import assembled, is_whole, taken_apart, with_usage
 
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 CALLS = [
@@ -172,3 +173,20 @@ def test_a_half_without_its_other_is_replaced():
     first, _ = taken_apart(raw)
 
     assert msgspec.json.decode(first)["choices"][0]["delta"]["content"] == "so \ufffd"
+
+
+@pytest.mark.parametrize("own", [None, [], {"prompt_tokens_details": None, "cost": 1}])
+def test_a_usage_is_put_over_a_providers_own(own):
+    """What it counts is ours, also where it says it in another form; all else stays."""
+    ours = {"prompt_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}
+
+    told = with_usage(_chunk({}) if own is None else msgspec.json.encode({"usage": own}), ours)
+
+    assert msgspec.json.decode(told)["usage"] == {**(own or {}), **ours}
+
+
+def test_a_usage_is_put_over_a_chunk_with_half_a_character():
+    """It is replaced, as elsewhere."""
+    told = with_usage(b'{"choices":[],"usage":{},"note":"\\ud83d"}', USAGE)
+
+    assert msgspec.json.decode(told) == {"choices": [], "usage": USAGE, "note": "\ufffd"}

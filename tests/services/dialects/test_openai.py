@@ -49,6 +49,53 @@ def test_a_chunk_with_usage_is_held_back_only_if_it_is_nothing_else(choices, is_
     assert [each.data for each in drafts] == [raw] * is_relayed
 
 
+@pytest.mark.parametrize(("index", "is_relayed"), [(0, False), (1, True)])
+def test_a_role_behind_the_end_is_nothing_else(index, is_relayed):
+    """OpenRouter counts beside one; relayed, the usage would come twice, and be added up."""
+    choices = [{"index": index, "delta": {"role": "assistant", "content": ""}}]
+    raw = msgspec.json.encode({"choices": choices, "usage": {"prompt_tokens": 1}})
+    dialect = _dialect()
+    dialect.chunk(Chunk(text="a", finish_reason="stop", raw=RAW))
+
+    assert [each.data for each in dialect.chunk(Chunk(usage=Usage(1, 1), raw=raw))] == (
+        [raw] * is_relayed
+    )
+
+
+def test_what_a_provider_says_beside_its_usage_stays():
+    """Its id, its timings, what it charges: clients of its own look for them."""
+    details = {"prompt_tokens_details": {"cached_tokens": 9, "video_tokens": 2}}
+    counted = {"prompt_tokens": 9, "prompt_cache_hit_tokens": 4, "cost": 0.5, **details}
+    chunk = {"id": "up", "choices": [{"index": 0, "delta": {}}], "timings": {"n": 1}}
+    dialect = _dialect(include_usage=True)
+    dialect.chunk(Chunk(usage=Usage(9, 1), raw=msgspec.json.encode({**chunk, "usage": counted})))
+
+    usage, _ = dialect.closing(Outcome(), BILL)
+
+    told = msgspec.json.decode(usage.data)
+    ours = usage_of(BILL)
+    assert (told["id"], told["choices"], told["timings"]) == ("up", [], {"n": 1})
+    assert told["usage"] == {
+        **counted,
+        **ours,
+        "prompt_tokens_details": {
+            **details["prompt_tokens_details"],
+            **ours["prompt_tokens_details"],
+        },
+    }
+
+
+@pytest.mark.parametrize("odd", [b'"\xff"', b"1e999"])
+def test_a_usage_is_said_whatever_else_stands_beside_it(odd):
+    """What nobody here reads may be broken, and the answer must still end."""
+    dialect = _dialect(include_usage=True)
+    dialect.chunk(Chunk(usage=Usage(9, 1), raw=b'{"choices": [], "odd": %b}' % odd))
+
+    usage, _ = dialect.closing(Outcome(), BILL)
+
+    assert msgspec.json.decode(usage.data)["usage"] == usage_of(BILL)
+
+
 def test_a_whole_completion_is_streamed_as_chunks():
     """One that was kept whole and is now wanted as a stream."""
     drafts = _dialect().chunk(Chunk(text="a", raw=WHOLE))
