@@ -44,6 +44,8 @@ FINISH_REASONS = {
     "max_tokens": "length", "model_length": "length",
     "tool_use": "tool_calls", "function_call": "tool_calls",
     "safety": "content_filter", "recitation": "content_filter", "refusal": "content_filter",
+    "blocklist": "content_filter", "prohibited_content": "content_filter",
+    "spii": "content_filter", "image_safety": "content_filter",
 }  # fmt: skip
 """OpenAI's words in any case, and other formats' words that gateways let through."""
 
@@ -194,7 +196,8 @@ def _chars(choices: Sequence[_Choice], but: _Choice | None = None) -> int:
 def _finish_reason(reason: Any) -> str | None:
     if not isinstance(reason, str) or not reason:
         return None
-    return FINISH_REASONS.get(reason.lower(), reason.replace("\x00", "")[:MAX_REASON_CHARS]) or None
+    known = FINISH_REASONS.get(reason.lower().partition(":")[0])  # Gemini gives its own behind it
+    return known or reason.replace("\x00", "")[:MAX_REASON_CHARS] or None
 
 
 def _parts(content: list[Any], kind: str) -> str:
@@ -229,7 +232,11 @@ def _usage(found: Any) -> Usage | None:
         return None
     prompt, completion = counts[0] or 0, counts[1] or 0
     asked, given = (_part(found, f"{name}_tokens_details") for name in ("prompt", "completion"))
-    cached = _first(asked.get("cached_tokens"), found.get("prompt_cache_hit_tokens"))
+    cached = _first(
+        asked.get("cached_tokens"),
+        found.get("prompt_cache_hit_tokens"),
+        found.get("cached_tokens"),  # Moonshot, Together
+    )
     reasoning = token_count(given.get("reasoning_tokens")) or 0
     hidden = _hidden(found, prompt + completion, reasoning, cached)
     return Usage(

@@ -15,6 +15,8 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_PIECE_BYTES = 2**20
 """Of what is decompressed at once: a few bytes may stand for a thousand times as many."""
 WITHOUT_BODY = (204, 304)
+PLAIN = frozenset({"", "identity", "none", "utf-8"})
+"""Content codings that are none; the last two are a mistake that some make against proxies."""
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
@@ -120,8 +122,8 @@ class Response:
         if is_chunked and is_counted:
             self.is_reusable = False
         self._is_endless = not is_bounded and status not in WITHOUT_BODY
-        packed = self.headers.get("content-encoding", "identity").strip().lower()
-        if packed != "identity":
+        packed = self.headers.get("content-encoding", "").lower()
+        if packed not in PLAIN:
             self._unpacked = _Unpacked(packed)
 
     def on_body(self, body: bytes) -> None:

@@ -97,7 +97,7 @@ MISTRAL = _stream(
 MOONSHOT = _stream(
     _choice(role="assistant", content="Yes."),
     {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": {
-        "prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}]},
+        "prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "cached_tokens": 2}}]},
 )  # fmt: skip
 XAI = _stream(
     _choice(role="assistant", reasoning_content="Hm."),
@@ -126,7 +126,7 @@ PLAIN = Usage(7, 3)
         pytest.param(GROQ, "Hm.", PLAIN, id="groq"),
         pytest.param(DEEPSEEK, "Hm.", Usage(7, 3, cached_tokens=2), id="deepseek"),
         pytest.param(MISTRAL, "Hm.", PLAIN, id="mistral"),
-        pytest.param(MOONSHOT, "", PLAIN, id="moonshot"),
+        pytest.param(MOONSHOT, "", Usage(7, 3, cached_tokens=2), id="moonshot"),
         pytest.param(XAI, "Hm.", Usage(7, 53, cached_tokens=2, reasoning_tokens=50), id="xai"),
         pytest.param(BARE, "", None, id="bare"),
     ],
@@ -260,6 +260,8 @@ def test_a_chunk_over_several_lines_is_relayed_on_one(index):
     [
         ("stop", "stop"), ("STOP", "stop"), ("MAX_TOKENS", "length"), ("eos", "stop"),
         ("tool_use", "tool_calls"), ("function_call", "tool_calls"), ("SAFETY", "content_filter"),
+        ("content_filter: RECITATION", "content_filter"), ("PROHIBITED_CONTENT", "content_filter"),
+        ("function_call_filter: MALFORMED", "function_call_filter: MALFORMED"),
         ("", None), (None, None), (5, None), ("new\x00" * 30, ("new" * 30)[:40]),
     ],
 )  # fmt: skip

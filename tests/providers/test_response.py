@@ -208,8 +208,19 @@ def test_a_compressed_body_that_ends_too_early_is_a_fault():
         (gzip.compress(b"Hello, world"), b"x-gzip"),
         (zlib.compress(b"Hello, world"), b"Deflate"),
         (b"Hello, world", b"identity"),
+        (b"Hello, world", b"none"),
+        (b"Hello, world", b""),
+        (b"Hello, world", b"UTF-8"),
     ],
-    ids=["members", "x-gzip", "deflate", "identity"],  # gzip writes the time into what it packs
+    ids=[
+        "members",
+        "x-gzip",
+        "deflate",
+        "identity",
+        "none",
+        "empty",
+        "charset",
+    ],  # gzip writes the time into what it packs
 )
 def test_what_was_compressed_unasked_is_read(packed, coding):
     """In each way that servers do."""
