@@ -1,4 +1,4 @@
-"""Files of a message as providers read them: images inline, text as text.
+"""Files of a message as providers read them: images inline, text as text, drawings (SVG) too.
 
 A file that is neither is named in words, so that the model knows of it and nobody is misled.
 """
@@ -19,6 +19,11 @@ from services.errors import Invalid, NotFound
 __all__ = ["check_files", "parts"]
 
 MAX_TEXT_BYTES = 256 * 1024
+IMAGES = {each: each for each in ("image/png", "image/jpeg", "image/gif", "image/webp")}
+IMAGES["image/jpg"] = "image/jpeg"
+"""What providers take, and how they name it. Another one would be refused, and with it each later
+question of the conversation."""
+TEXTS = frozenset({"application/json", "image/svg+xml"})
 DELETED = {"type": "text", "text": "(A file that was deleted since.)"}
 
 
@@ -53,13 +58,19 @@ def parts(owner: UserId, file_ids: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _part(file: StoredFile) -> dict[str, Any]:
-    if file.media_type.startswith("image/"):
+    if file.media_type in IMAGES:
         encoded = b64encode(file.content).decode()
         return {
             "type": "image_url",
-            "image_url": {"url": f"data:{file.media_type};base64,{encoded}"},
+            "image_url": {"url": f"data:{IMAGES[file.media_type]};base64,{encoded}"},
         }
-    if file.media_type.startswith("text/") or file.media_type == "application/json":
-        text = file.content[:MAX_TEXT_BYTES].decode(errors="replace")
-        return {"type": "text", "text": f"File {file.name}:\n{text}"}
+    if file.media_type.startswith("text/") or file.media_type in TEXTS:
+        return {"type": "text", "text": f"File {file.name}{_text(file.content)}"}
     return {"type": "text", "text": f"(A file {file.name} of type {file.media_type}, not shown.)"}
+
+
+def _text(content: bytes) -> str:
+    """A text behind its file's name, with a word where it is cut."""
+    text = content[:MAX_TEXT_BYTES].decode(errors="replace")
+    cut = f" (its first {MAX_TEXT_BYTES} of {len(content)} bytes)"
+    return f"{cut if len(content) > MAX_TEXT_BYTES else ''}:\n{text}"

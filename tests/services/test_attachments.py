@@ -1,5 +1,7 @@
 """Files of a message as providers read them."""
 
+import pytest
+
 from cache.scopes import UserId
 from services import attachments
 from tests.factories.files import make_file
@@ -19,6 +21,37 @@ def test_a_text_is_shown_and_an_image_inline(app, alice):
 
     assert shown[0]["image_url"]["url"] == "data:image/png;base64,iVBORw=="
     assert shown[1] == {"type": "text", "text": "File a.txt:\nhello"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("image/jpg", {"url": "data:image/jpeg;base64,PHN2Zz4="}),
+        ("image/webp", {"url": "data:image/webp;base64,PHN2Zz4="}),
+        ("image/svg+xml", "File a:\n<svg>"),
+        ("image/tiff", "(A file a of type image/tiff, not shown.)"),
+        ("application/pdf", "(A file a of type application/pdf, not shown.)"),
+    ],
+)
+def test_an_image_is_shown_only_where_providers_take_it(app, alice, kind, shown):
+    """A refused one would be sent, and refused, with each later question as well."""
+    (part,) = _parts(app, alice, make_file(alice, b"<svg>", "a", kind))
+
+    assert part[part["type"]] == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "title"),
+    [
+        (attachments.MAX_TEXT_BYTES, ""),
+        (attachments.MAX_TEXT_BYTES + 1, " (its first 262144 of 262145 bytes)"),
+    ],
+)
+def test_a_text_that_is_cut_says_so(app, alice, size, title):
+    """A model would take the beginning for the whole."""
+    (part,) = _parts(app, alice, make_file(alice, b"x" * size, "a.txt", "text/plain"))
+
+    assert part["text"] == f"File a.txt{title}:\n{'x' * attachments.MAX_TEXT_BYTES}"
 
 
 def test_a_conversation_outlives_its_files(alice):
