@@ -96,7 +96,7 @@ def _of_events(
         for piece in pieces:
             for chunk in _together(reader.feed(piece), chunk_of):
                 if chunk is END:
-                    _say_goodbye(reply, pieces)
+                    _say_goodbye(reply, pieces, is_empty=not (has_begun or is_finished))
                     return
                 if not has_begun and chunk.says_something:
                     has_begun = True
@@ -134,8 +134,14 @@ def _together(
     yield SILENCE if ready is None else ready
 
 
-def _say_goodbye(reply: Reply, pieces: Iterator[bytes]) -> None:
-    """Read the end of the body if it is there: then the connection serves the next call too."""
+def _say_goodbye(reply: Reply, pieces: Iterator[bytes], *, is_empty: bool) -> None:
+    """Read the end of the body if it is there: then the connection serves the next call too.
+
+    Raises:
+        ProviderBroken: nothing was said before it; another try may have the answer.
+    """
     reply.hurry()
     with suppress(ProviderError):
         next(pieces, None)
+    if is_empty:
+        raise ProviderBroken("The provider's answer was empty.")

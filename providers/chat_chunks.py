@@ -162,8 +162,8 @@ def _chunk(raw: bytes, body: _Body, choice: _Choice, said: _Delta | None) -> Chu
     text, thought = delta.content, delta.reasoning_content or delta.reasoning
     if isinstance(delta.content, list):
         text, thought = _parts(delta.content, "text"), thought or _parts(delta.content, "thinking")
-    if not text and delta.refusal:  # the answer itself, though under another name
-        text = delta.refusal
+    if not text:  # the answer itself, though under another name
+        text = delta.refusal or _spoken(delta.audio)
     if not thought and delta.reasoning_details:
         thought = _detailed(delta.reasoning_details)
     chunk = Chunk(
@@ -205,6 +205,10 @@ def _parts(content: list[Any], kind: str) -> str:
     found = (each.get(kind) for each in content if isinstance(each, dict))
     texts = (_parts(each, "text") if isinstance(each, list) else each for each in found)
     return "".join(each for each in texts if isinstance(each, str))
+
+
+def _spoken(audio: Any) -> Any:
+    return audio.get("transcript") if isinstance(audio, dict) else None
 
 
 def _detailed(details: Any) -> str:

@@ -1,5 +1,6 @@
 """An answer that is none: a provider's refusal as the error of its kind, in its own words."""
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
@@ -20,6 +21,8 @@ __all__ = ["MAX_ERROR_BYTES", "raise_refused", "unwrapped", "words_to_show"]
 
 MAX_ERROR_BYTES = 64 * 1024
 """How much of a refusal is read."""
+SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+"""With a fraction it is against the standard, and sent all the same."""
 MAX_RETRY_AFTER_S = 3600
 MAX_WORDS = 500
 
@@ -38,7 +41,7 @@ def raise_refused(status: int, raw: bytes, *, retry_after: str | None, secret: s
     """
     words = _ErrorWords(raw, secret)
     after_s = _retry_after_s(retry_after)
-    if status in {401, 403}:
+    if status in {401, 403} and not words.is_moderated:
         raise ProviderAuthFailed("The provider refused Larder's credentials.", status=status)
     if status == 429:  # noqa: PLR2004 (a status)
         raise ProviderRateLimited(
@@ -64,6 +67,7 @@ class _ErrorWords:
 
     def __init__(self, raw: bytes, secret: str) -> None:
         self.message, self.param, self.code = "", None, None
+        self.is_moderated = False
         try:
             found = unwrapped(msgspec.json.decode(_json_in(raw)))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -74,7 +78,12 @@ class _ErrorWords:
         if not isinstance(error, dict):
             return
         told = error.get("message") or error.get("detail")
+        metadata = error.get("metadata")
+        beside: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
+        if isinstance(told, str) and isinstance(beside.get("raw"), str):
+            told = f"{told}: {beside['raw']}"  # OpenRouter's own words say nothing of the cause
         self.message = words_to_show(_complaints(told) or told, secret) or ""
+        self.is_moderated = "reasons" in beside  # OpenRouter: 403, though the key is right
         self.param = words_to_show(error.get("param"), secret)
         self.code = words_to_show(error.get("code"), secret)
 
@@ -120,7 +129,7 @@ def _retry_after_s(header: str | None) -> float | None:
     """Seconds in `Retry-After`, which is a number or a date (RFC 9110, 10.2.3)."""
     if not header:
         return None
-    if header.isascii() and header.strip().isdigit():
+    if SECONDS.fullmatch(header.strip()):
         return min(float(header), MAX_RETRY_AFTER_S)
     try:
         left_s = parsedate_to_datetime(header).timestamp() - SYSTEM_CLOCK.now().timestamp()

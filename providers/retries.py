@@ -24,8 +24,9 @@ BUSY = frozenset({503, 529})
 SERVER_ERROR = 500
 OUT_OF_QUOTA = "insufficient_quota"
 """OpenAI's 429 for an account without money: waiting brings none."""
-ELSEWHERE = frozenset({402, 404, 408, 410})
-"""Refusals that say nothing against the request: no money there, no such model there, too slow."""
+ELSEWHERE = frozenset({402, 403, 404, 408, 410})
+"""Refusals that say nothing against the request elsewhere: no money there, flagged by what watches
+over that model, no such model there, too slow."""
 
 
 @dataclass(frozen=True, slots=True)

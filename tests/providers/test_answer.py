@@ -50,6 +50,8 @@ def _chunk_of(event: ServerEvent) -> Chunk | None:
         raise ProviderMalformed("bad")
     if word == "last":
         return Chunk(finish_reason="stop")
+    if word == "role":
+        return Chunk()
     return {"end": END, "ping": None}.get(word, Chunk(text=word))
 
 
@@ -88,6 +90,17 @@ def test_the_last_event_ends_it_and_lets_the_connection_serve_on():
 
     assert [word for word, _ in _read(reply)] == ["a", "stop"]
     assert (reply.is_hurried, reply.read, reply.is_closed) == (True, 2, True)
+
+
+@pytest.mark.parametrize("words", [["end"], ["ping", "end"], ["role", "end"]])
+def test_an_answer_that_only_ends_is_none(words):
+    """Kept as one, it would be an empty message; broken, it may be had by another try."""
+    reply = FakeReply(_events(*words))
+
+    with pytest.raises(ProviderBroken, match="was empty"):
+        list(_streamed(reply))
+
+    assert reply.is_closed
 
 
 def test_what_came_before_a_fault_is_handed_on_first():

@@ -184,9 +184,14 @@ def test_an_event_called_error_may_hold_half_a_character():
 
 
 @pytest.mark.parametrize(
-    "delta", [{"refusal": "I cannot."}, {"content": "", "refusal": "I cannot."}]
+    "delta",
+    [
+        {"refusal": "I cannot."},
+        {"content": "", "refusal": "I cannot."},
+        {"content": None, "audio": {"id": "a", "data": "AAAA", "transcript": "I cannot."}},
+    ],
 )
-def test_a_refusal_is_the_answers_text(delta):
+def test_a_refusal_and_what_was_spoken_are_the_answers_text(delta):
     """A conversation would show an empty message; what is relayed has the word as it came."""
     raw = json.dumps({"choices": [{"delta": delta, "message": delta}]}).encode()
 

@@ -49,6 +49,7 @@ def test_a_refusal_is_of_the_kind_that_its_status_says(wire, send, status, kind)
     ("header", "seconds"),
     [
         ("7", 7.0),
+        ("1.5", 1.5),
         ("99999999", 3600.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("Thu, 01 Jan 2150 00:00:00 GMT", 3600.0),
@@ -90,6 +91,9 @@ def test_when_to_come_back_is_read_in_both_forms(wire, send, header, seconds):
             {"detail": [{"loc": 5, "msg": "Too hot."}, {"msg": 5}, "no", {"msg": "Sorry."}]},
             "Too hot.; Sorry.",
         ),
+        ({"error": {"message": "Failed", "metadata": {"raw": "Too hot."}}}, "Failed: Too hot."),
+        ({"error": {"message": "Too hot.", "metadata": {"raw": {"a": 1}}}}, "Too hot."),
+        ({"error": {"message": "Too hot.", "metadata": ["raw"]}}, "Too hot."),
         ({"error": {"message": "x" * 2000}}, "x" * 500),
         ({"error": {"message": f"Wrong key {KEY}!"}}, "Wrong key ***!"),
     ],
@@ -141,6 +145,17 @@ def test_an_error_page_that_says_nothing_is_still_a_rejection(wire, send, body):
 
     with pytest.raises(protocol.ProviderRejected, match=r"rejected the request \(400\)"):
         send()
+
+
+def test_what_was_moderated_is_no_fault_of_our_key(wire, send):
+    """OpenRouter answers 403 to what a model's moderation flags."""
+    error = {"code": 403, "message": "It was flagged.", "metadata": {"reasons": ["violence"]}}
+    wire.replies([whole(msgspec.json.encode({"error": error}), "403 Forbidden")])
+
+    with pytest.raises(protocol.ProviderRejected, match="It was flagged") as caught:
+        send()
+
+    assert caught.value.status == 403
 
 
 @pytest.mark.parametrize("status", ["401 No", "429 No", "500 No"])

@@ -74,6 +74,7 @@ def test_only_what_is_safe_is_repeated(fault, always, if_wanted):
         (protocol.ProviderCircuitOpen("open", was_sent=False), True),
         (protocol.ProviderRejected("no such model", status=404), True),
         (protocol.ProviderRejected("no money", status=402), True),
+        (protocol.ProviderRejected("flagged", status=403), True),
         (protocol.ProviderRejected("bad request", status=400), False),
         (protocol.ProviderRejected("too large", status=413), False),
         (protocol.ProviderRejected("cannot be said there", was_sent=False), True),
