@@ -57,9 +57,10 @@ def raise_refused(status: int, raw: bytes, *, retry_after: str | None, secret: s
             param=words.param,
             upstream_code=words.code,
         )
-    raise ProviderUnavailable(
-        f"The provider failed ({status}).", status=status, retry_after_s=after_s
-    )
+    said = f"The provider failed ({status})."
+    if 300 <= status < 400:  # noqa: PLR2004 (the class of statuses)
+        said = f"The provider is at another address ({status}) than its base URL."
+    raise ProviderUnavailable(said, status=status, retry_after_s=after_s)
 
 
 class _ErrorWords:

@@ -151,11 +151,11 @@ class RateLimited(LarderError):
 class UpstreamFailed(LarderError):
     """The model's provider failed before it answered.
 
-    `kind` is the provider error's code (`provider_timeout`, `provider_rejected` …); `status` the
-    upstream's own status where there was one.
+    `code` is the provider error's (`provider_timeout`, `provider_rejected` …); `status` the
+    upstream's own status where there was one, `upstream_code` its own word for a refused request.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a provider may say, each named)
         self,
         detail: str,
         *,
@@ -164,12 +164,14 @@ class UpstreamFailed(LarderError):
         status: int | None = None,
         retry_after_s: float | None = None,
         param: str | None = None,
+        upstream_code: str | None = None,
     ) -> None:
         super().__init__(detail, code=code)
         self.retryable = retryable
         self.status = status
         self.retry_after_s = retry_after_s
         self.param = param
+        self.upstream_code = upstream_code
 
 
 class Unavailable(LarderError):

@@ -2,7 +2,7 @@
 
 from typing import Any, NoReturn
 
-from providers.protocol import ProviderError
+from providers.protocol import ProviderError, ProviderRejected
 from services.errors import UpstreamFailed
 
 __all__ = ["http_status", "problem_of", "raise_upstream", "title_of"]
@@ -53,6 +53,7 @@ def raise_upstream(fault: ProviderError) -> NoReturn:
     Raises:
         UpstreamFailed: always.
     """
+    is_refusal = isinstance(fault, ProviderRejected)  # others tell of our account
     raise UpstreamFailed(
         fault.message,
         code=fault.code,
@@ -60,4 +61,5 @@ def raise_upstream(fault: ProviderError) -> NoReturn:
         status=fault.status,
         retry_after_s=fault.retry_after_s,
         param=fault.param,
+        upstream_code=fault.upstream_code if is_refusal else None,
     ) from fault

@@ -49,6 +49,7 @@ def openai_error(status: int, detail: str, code: str, fault: Exception | None) -
         detail = f"{param}: {' '.join(messages)}"
     if isinstance(fault, errors.UpstreamFailed):
         kind, param = UPSTREAM_KINDS.get(status, kind), fault.param
+        code = fault.upstream_code or code  # `context_length_exceeded`: clients act on it
     return Response(
         error_json(detail, kind, param, code), status=status, mimetype="application/json"
     )

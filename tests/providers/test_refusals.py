@@ -45,6 +45,15 @@ def test_a_refusal_is_of_the_kind_that_its_status_says(wire, send, status, kind)
     assert len(wire.requests) == 1
 
 
+@pytest.mark.parametrize("status", ["301 Moved", "308 Moved"])
+def test_a_redirect_says_what_is_to_be_mended(wire, send, status):
+    """Most often a base URL begins with http where it must be https."""
+    wire.replies([whole(b"", status, "Location: https://elsewhere")])
+
+    with pytest.raises(protocol.ProviderUnavailable, match=r"another address \(30[18]\)"):
+        send()
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -65,6 +65,15 @@ def test_a_providers_refusal_keeps_its_status_and_param():
     )
 
 
+def test_a_providers_refusal_keeps_its_code():
+    """Clients look for `context_length_exceeded`, and shorten what they send."""
+    fault = errors.UpstreamFailed(
+        "m", code="provider_rejected", retryable=False, upstream_code="context_length_exceeded"
+    )
+
+    assert _shape(fault, 400)[1]["code"] == "context_length_exceeded"
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(405, "invalid_request_error"), (500, "api_error"), (503, "api_error")]
 )
