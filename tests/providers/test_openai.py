@@ -5,7 +5,7 @@ import pytest
 
 from providers import protocol
 from providers.openai import OpenAIProvider
-from providers.protocol import ChatRequest, ProviderConfig, Usage
+from providers.protocol import SILENCE, ChatRequest, ProviderConfig, Usage
 from tests.doubles.openai_server import KEY
 from tests.doubles.wire_server import HOLD, head, whole
 
@@ -34,6 +34,11 @@ def _asked(provider, model="echo", *, stream=True, **body):
     return provider.stream(ChatRequest(model, {"messages": ASKED, **body}, stream=stream))
 
 
+def _chunks(answer):
+    """What is said in it; in how many pieces the network brings that makes silences or none."""
+    return [each for each in answer if each is not SILENCE]
+
+
 def _text(chunks):
     return "".join(each.text for each in chunks)
 
@@ -50,7 +55,7 @@ def _said(text, reason=None, **more):
 
 def test_an_answer_streams_to_its_end(provider):
     """Text piece by piece, why it ended, the usage, and each chunk's own bytes for relaying."""
-    chunks = list(_asked(provider))
+    chunks = _chunks(_asked(provider))
 
     assert [each.text for each in chunks] == ["You ", "said: ", "good ", "day ", "", ""]
     assert [each.finish_reason for each in chunks if each.finish_reason] == ["stop"]
@@ -72,7 +77,7 @@ def test_an_answer_read_to_its_end_leaves_its_connection_for_the_next(wire, wire
 
 def test_a_request_is_passed_on_with_what_we_do_not_know(provider, upstream):
     """Fields of tomorrow reach the provider; the usage is always asked for."""
-    list(_asked(provider, tomorrow={"a": [1]}, stream_options={"include_obfuscation": False}))
+    _chunks(_asked(provider, tomorrow={"a": [1]}, stream_options={"include_obfuscation": False}))
 
     (sent,) = upstream.requests
     assert sent == {
@@ -108,7 +113,7 @@ def test_unstreamed_the_first_token_is_not_waited_for(wire):
 @pytest.mark.parametrize("stream", [True, False])
 def test_tool_calls_come_through(provider, stream):
     """A model may answer with calls and no text at all."""
-    chunks = list(_asked(provider, "tools", stream=stream))
+    chunks = _chunks(_asked(provider, "tools", stream=stream))
 
     calls = [call for each in chunks for call in each.tool_calls]
     assert [each["function"]["name"] for each in calls] == ["weather"]
@@ -122,7 +127,7 @@ def test_thoughts_are_kept_apart_from_the_text(wire, wired, name):
     thought = {"choices": [{"delta": {name: "Hm. "}}]}
     _streams(wire, thought, _said("Yes.", "stop"), b"[DONE]")
 
-    chunks = list(_asked(wired))
+    chunks = _chunks(_asked(wired))
 
     assert [(each.reasoning, each.text) for each in chunks] == [("Hm. ", ""), ("", "Yes.")]
 
@@ -143,7 +148,7 @@ def test_dialects_are_understood(wire, wired, events, end):
     """No `[DONE]`, no hanging up after it, comments, other choices, nulls, nonsense as usage."""
     _streams(wire, *events, end=end)
 
-    chunks = list(_asked(wired))
+    chunks = _chunks(_asked(wired))
 
     assert _text(chunks) == "ab"
     assert chunks[-1].usage is None
@@ -167,7 +172,7 @@ def test_a_chunk_that_is_not_of_the_format_is_malformed(wire, wired, stream):
     wire.replies([EVENTS, stream, b""])
 
     with pytest.raises(protocol.ProviderMalformed):
-        list(_asked(wired))
+        _chunks(_asked(wired))
 
 
 @pytest.mark.parametrize("end", [b"", b"data: {", b"data: [DO\n"])
@@ -210,7 +215,7 @@ def test_an_error_in_the_place_of_an_answer_is_of_its_kind(wire, wired, error, k
     wire.replies([EVENTS, b"data: " * stream + answer + b"\n\n"])
 
     with pytest.raises(protocol.ProviderError) as caught:
-        list(_asked(wired, stream=stream))
+        _chunks(_asked(wired, stream=stream))
 
     # An empty error is none: then the answer is cut off, or has no choices.
     nothing = protocol.ProviderBroken if stream else protocol.ProviderMalformed
@@ -224,7 +229,7 @@ def test_an_error_in_the_place_of_an_answer_does_not_show_our_key(wire, wired, s
     wire.replies([EVENTS, b"data: " * stream + msgspec.json.encode({"error": error}) + b"\n\n"])
 
     with pytest.raises(protocol.ProviderRejected) as caught:
-        list(_asked(wired, stream=stream))
+        _chunks(_asked(wired, stream=stream))
 
     assert caught.value.message == "Wrong key *** given"
 
@@ -274,7 +279,7 @@ def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_of_its_kind(w
     wire.replies([whole(body, "200 OK", *labels)])
 
     with pytest.raises(protocol.ProviderRejected, match=r"Too long\."):
-        list(_asked(wired))
+        _chunks(_asked(wired))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +296,7 @@ def test_a_whole_answer_must_have_a_choice(wire, wired, body, kind):
     wire.replies([whole(body)])
 
     with pytest.raises(kind):
-        list(_asked(wired, stream=False))
+        _chunks(_asked(wired, stream=False))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from providers import protocol
 from providers.anthropic.adapter import AnthropicProvider
-from providers.protocol import ChatRequest, ProviderConfig, Usage
+from providers.protocol import SILENCE, ChatRequest, ProviderConfig, Usage
 from tests.doubles.anthropic_server import KEY, MODELS
 from tests.doubles.wire_server import head, whole
 
@@ -25,6 +25,11 @@ def wired(wire):
 
 def _asked(provider, model="echo", *, stream=True, **body):
     return provider.stream(ChatRequest(model, {"messages": ASKED, **body}, stream=stream))
+
+
+def _chunks(answer):
+    """What is said in it; in how many pieces the network brings that makes silences or none."""
+    return [each for each in answer if each is not SILENCE]
 
 
 def _text(chunks):
@@ -85,7 +90,7 @@ def test_the_official_client_understands_the_double(claude, read):
 
 def test_an_answer_streams_to_its_end(provider):
     """The prompt's count first, the words as they come, then why it ended and the whole usage."""
-    chunks = list(_asked(provider))
+    chunks = _chunks(_asked(provider))
 
     assert chunks[0].prompt_usage == Usage(2, 1)
     assert [each.text for each in chunks[1:-1]] == ["You ", "said: ", "good ", "day "]
@@ -116,7 +121,7 @@ def test_unstreamed_the_first_token_is_not_waited_for(wire):
 @BOTH
 def test_tool_calls_are_openais(provider, stream):
     """Numbered among themselves, not among the blocks, with their arguments as text."""
-    chunks = list(_asked(provider, "tools", stream=stream))
+    chunks = _chunks(_asked(provider, "tools", stream=stream))
 
     assert [(each[0], msgspec.json.decode(each[1])) for each in _calls(chunks)] == [
         ("toolu_1", {"city": "Oslo"}),
@@ -128,7 +133,7 @@ def test_tool_calls_are_openais(provider, stream):
 @BOTH
 def test_a_call_without_arguments_has_an_empty_object(provider, stream):
     """Clients read arguments as JSON, which an empty text is not."""
-    chunks = list(_asked(provider, "no-arguments", stream=stream))
+    chunks = _chunks(_asked(provider, "no-arguments", stream=stream))
 
     assert _calls(chunks) == [("toolu_1", "{}")]
 
@@ -136,7 +141,7 @@ def test_a_call_without_arguments_has_an_empty_object(provider, stream):
 @BOTH
 def test_thoughts_come_apart_from_the_text_with_their_signature(provider, stream):
     """The signed whole is what a client must send back with its tools' results."""
-    chunks = list(_asked(provider, "thinking", stream=stream))
+    chunks = _chunks(_asked(provider, "thinking", stream=stream))
 
     assert "".join(each.reasoning for each in chunks) == "Let me see."
     assert [detail for each in chunks for detail in each.details] == [
@@ -148,7 +153,7 @@ def test_thoughts_come_apart_from_the_text_with_their_signature(provider, stream
 @BOTH
 def test_a_redacted_thought_is_handed_on_unread(provider, stream):
     """It is encrypted; only the provider can use it."""
-    chunks = list(_asked(provider, "redacted", stream=stream))
+    chunks = _chunks(_asked(provider, "redacted", stream=stream))
 
     assert [detail for each in chunks for detail in each.details] == [
         {"type": "reasoning.encrypted", "index": 0, "data": "enc=="}
@@ -158,7 +163,7 @@ def test_a_redacted_thought_is_handed_on_unread(provider, stream):
 @BOTH
 def test_cached_tokens_are_part_of_the_input_and_known_by_kind(provider, stream):
     """Anthropic counts them beside it; each kind has a price of its own."""
-    chunks = list(_asked(provider, "cached", stream=stream))
+    chunks = _chunks(_asked(provider, "cached", stream=stream))
 
     assert chunks[-1].usage == Usage(
         1310, 4, cached_tokens=1000, cache_write_tokens=300, cache_write_1h_tokens=100
@@ -171,7 +176,7 @@ def test_cached_tokens_are_part_of_the_input_and_known_by_kind(provider, stream)
 @BOTH
 def test_why_it_ended_is_said_in_openais_words(provider, model, reason, stream):
     """Clients act on them."""
-    assert list(_asked(provider, model, stream=stream))[-1].finish_reason == reason
+    assert _chunks(_asked(provider, model, stream=stream))[-1].finish_reason == reason
 
 
 @pytest.mark.parametrize(
@@ -221,7 +226,7 @@ def test_an_error_in_the_place_of_an_answer_is_of_its_kind(wire, wired, error, k
     wire.replies([head("200 OK"), b"data: " * stream + told + b"\n\n"])
 
     with pytest.raises(kind) as caught:
-        list(_asked(wired, stream=stream))
+        _chunks(_asked(wired, stream=stream))
 
     assert "sk-ours" not in caught.value.message
 
@@ -253,7 +258,7 @@ def test_what_is_new_or_missing_breaks_nothing(wire, wired, events, text):
     """The API says that more kinds will come; gateways leave some out, the goodbye too."""
     _sends(wire, *events)
 
-    chunks = list(_asked(wired))
+    chunks = _chunks(_asked(wired))
 
     assert _text(chunks) == text
     assert chunks[-1].finish_reason == "stop"
@@ -272,7 +277,7 @@ def test_a_refused_server_tool_is_no_tool_call(wire, wired):
         END,
     )
 
-    chunks = list(_asked(wired))
+    chunks = _chunks(_asked(wired))
 
     assert _calls(chunks) == []
     assert _text(chunks) == "found"
@@ -286,7 +291,7 @@ def test_a_whole_answer_must_be_one(wire, wired, body):
     wire.replies([whole(body)])
 
     with pytest.raises(protocol.ProviderMalformed):
-        list(_asked(wired, stream=False))
+        _chunks(_asked(wired, stream=False))
 
 
 LABELS = [["Content-Type: application/json"], ["Content-Type: text/event-stream"], []]
@@ -314,7 +319,7 @@ def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_of_its_kind(w
     wire.replies([whole(msgspec.json.encode(told), "200 OK", *labels)])
 
     with pytest.raises(protocol.ProviderRejected, match=r"Too long\."):
-        list(_asked(wired))
+        _chunks(_asked(wired))
 
 
 @pytest.mark.parametrize("raw", [b"data: {\n\n", b"data: 5\n\n", b"data: \xff\n\n"])
@@ -323,7 +328,7 @@ def test_an_event_that_is_none_is_malformed(wire, wired, raw):
     wire.replies([head("200 OK"), raw, b""])
 
     with pytest.raises(protocol.ProviderMalformed):
-        list(_asked(wired))
+        _chunks(_asked(wired))
 
 
 def test_closing_ends_the_call(wire, wired):
