@@ -35,8 +35,8 @@ def cache_controlled(view: View) -> View:
 def cache_controls(said: CacheControls | None) -> CacheControls | None:
     """The controls of this request: those of its body, else of `Cache-Control`.
 
-    `max-age` above zero turns the cache on; `no-cache` and `no-store` alone do not: browsers send
-    them.
+    `max-age` above zero turns the cache on; `no-cache`, its like `max-age=0`, and `no-store` alone
+    do not: browsers send them.
 
     Args:
         said: what the body says.
@@ -45,8 +45,8 @@ def cache_controls(said: CacheControls | None) -> CacheControls | None:
         `None` where neither says anything.
     """
     header = request.cache_control
-    no_cache, no_store = bool(header.no_cache), bool(header.no_store)
     max_age_s = max(0, header.max_age) if isinstance(header.max_age, int) else None
+    no_cache, no_store = bool(header.no_cache) or max_age_s == 0, bool(header.no_store)
     if said is not None:
         return CacheControls(
             ttl_s=said.ttl_s,
