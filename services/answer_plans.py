@@ -58,7 +58,7 @@ def plan_answer(
             needs no budget.
     """
     ways = model_routes.routes_for(model_id, body)
-    slot = response_cache.slot_for(principal, body, controls, ways.routes)
+    slot = response_cache.slot_for(principal, body, controls, ways)
     if slot is None:
         return AnswerPlan(_call(principal, ways, body))
     kept = slot.find()

@@ -20,7 +20,7 @@ from services.costs.ledger import PricedCall, ProviderCall
 from services.costs.pricing import PriceQuote, price_at
 from services.errors import RateLimited
 from services.estimates import estimate_answer, estimate_prompt, usage_of_failure
-from services.model_routes import FoundRoutes, ModelRoute
+from services.model_routes import FoundRoutes, ModelRoute, body_for
 from services.principal import Principal
 from services.rate_limits import Reservation, reserve_tokens
 from services.runtime import runtime
@@ -173,13 +173,10 @@ class ModelCall:
         return estimate_prompt(self.request.body)
 
     def _request_for(self, route: ModelRoute) -> ChatRequest:
-        """What is asked of one model: Anthropic's own words go to those who speak its format."""
-        body = self.request.body
-        if self.plain is not None and route.wire_format != "anthropic":
-            body = self.plain
+        """What is asked of one model, with what the catalogue says of it."""
         return replace(
             self.request,
-            body=body,
+            body=body_for(route, self.request.body, self.plain),
             model=route.name,
             max_output_tokens=route.max_output_tokens,
             capabilities=route.capabilities,

@@ -149,7 +149,9 @@ def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:
     """
     ways = model_routes.routes_for(asked.model, asked.body)
     slots = response_cache.VECTORS if style is EMBEDDINGS else response_cache.CHAT
-    slot = response_cache.slot_for(principal, asked.body, asked.cache, ways.routes, slots=slots)
+    slot = response_cache.slot_for(
+        principal, asked.body, asked.cache, ways, plain=asked.plain, slots=slots
+    )
     turn = Turn(principal, asked, style, slot)
     if slot is None:
         return _asked(turn, ways, new_id())

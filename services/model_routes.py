@@ -5,6 +5,7 @@ A call reads this through the cache, in one look-up, whatever its model's name s
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +26,7 @@ __all__ = [
     "ModelRoute",
     "Routing",
     "Target",
+    "body_for",
     "config_of",
     "find_routing",
     "in_turn",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 ORDERED, WEIGHTED = "ordered", "weighted"
+NO_WEIGHTS: Mapping[str, int] = MappingProxyType({})
 NEEDED_FOR_PARTS = {"image_url": "vision", "input_audio": "audio", "file": "files"}
 """What a model must be able to do for a part of a message, in the catalogue's words."""
 
@@ -71,10 +74,14 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundRoutes(NamedTuple):
-    """The ways of one call, at least one and in their order; `alias_id` if an alias was asked."""
+    """The ways of one call, at least one and in their order; `alias_id` if an alias was asked.
+
+    `weights` are those by which the order was drawn, by the model's id; empty where it is fixed.
+    """
 
     alias_id: str | None
     routes: Sequence[ModelRoute]
+    weights: Mapping[str, int] = NO_WEIGHTS
 
 
 @MODELS.read("route", shape=2)
@@ -120,7 +127,16 @@ def routes_for(model_id: str, body: Mapping[str, Any]) -> FoundRoutes:
     if not able:
         wants = ", ".join(sorted(needed))
         raise Invalid.field("model", f"No model of “{found.alias_id}” has what is needed: {wants}.")
-    return FoundRoutes(found.alias_id, in_turn(able, found.strategy, _dice.random))
+    is_drawn = found.strategy == WEIGHTED and len(able) > 1
+    weights = {each.route.model_id: each.weight for each in able} if is_drawn else NO_WEIGHTS
+    return FoundRoutes(found.alias_id, in_turn(able, found.strategy, _dice.random), weights)
+
+
+def body_for(
+    route: ModelRoute, body: Mapping[str, Any], plain: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """The request as one model is asked it: Anthropic's own words go to who speaks its format."""
+    return body if plain is None or route.wire_format == "anthropic" else plain
 
 
 def in_turn(

@@ -8,6 +8,7 @@ name that the operator has declared. What failed, broke or was stopped is never 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from providers.protocol import Chunk, Usage
 from schemas.response_cache import CacheControls
 from services.costs import ledger
 from services.costs.ledger import ProviderCall
-from services.model_routes import ModelRoute
+from services.model_routes import FoundRoutes, ModelRoute, body_for
 from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -183,8 +184,9 @@ def slot_for(
     principal: Principal,
     body: Mapping[str, Any],
     controls: CacheControls | None,
-    routes: Sequence[ModelRoute],
+    ways: FoundRoutes,
     *,
+    plain: Mapping[str, Any] | None = None,
     slots: Slots[Any] = CHAT,
 ) -> ResponseSlot | None:
     """Where the answer to a request is kept; `None` if it is not to be.
@@ -193,16 +195,17 @@ def slot_for(
         principal: who asks; the key may turn the cache on.
         body: the request, in OpenAI's format.
         controls: what the request says of the cache itself.
-        routes: the models that may answer, which may turn it on as well.
+        ways: the models that may answer, which may turn it on as well.
+        plain: the request for providers of another format than Anthropic's, where it differs.
         slots: where answers of this kind are kept.
     """
     said = controls or CacheControls(is_wanted=False)
-    kept_s = principal.response_cache_ttl_s or _ttl_of(routes)
+    kept_s = principal.response_cache_ttl_s or _ttl_of(ways.routes)
     if said.no_store or not (said.is_wanted or kept_s):
         return None
+    ttl_s = said.ttl_s or kept_s
     owner = _owner(principal, said.namespace)
-    models = tuple(sorted((each.model_id, each.wire_format, each.base_url) for each in routes))
-    digest = _digest(body)
+    models, digest = _models(ways), _asked_of(ways, body, plain)
     with reading(ReadPolicy.REFRESH if said.no_cache else ReadPolicy.NORMAL):
         slot = slots.of(owner, said.namespace, models, digest)
     flight = f"responses:{owner}:flight:{said.namespace}:{_digest({'models': models})}:{digest}"
@@ -210,8 +213,8 @@ def slot_for(
         principal,
         slot,
         flight="" if said.no_cache else flight,
-        ttl_s=said.ttl_s or kept_s,
-        max_age_s=said.ttl_s,
+        ttl_s=ttl_s,
+        max_age_s=ttl_s,
     )
 
 
@@ -227,6 +230,30 @@ def _owner(principal: Principal, namespace: str) -> UserId | WorkspaceId | Share
     if namespace in runtime().settings.response_cache_shared:
         return shared_name(namespace)
     return principal.workspace_id or principal.user_id
+
+
+def _models(ways: FoundRoutes) -> tuple[tuple[Any, ...], ...]:
+    """The models that may answer, how they are asked, and in what order or by what weight."""
+    weights = ways.weights
+    models = [
+        (
+            each.model_id,
+            weights.get(each.model_id),
+            each.wire_format,
+            each.base_url,
+            each.api_version,
+            each.max_output_tokens,
+            each.capabilities,
+        )
+        for each in ways.routes
+    ]
+    return tuple(sorted(models, key=itemgetter(0)) if weights else models)
+
+
+def _asked_of(ways: FoundRoutes, body: Mapping[str, Any], plain: Mapping[str, Any] | None) -> str:
+    """A digest of what is asked, however many ways there are to say it to these models."""
+    said = {id(each): each for each in (body_for(route, body, plain) for route in ways.routes)}
+    return ":".join(sorted({_digest(each) for each in said.values()}))
 
 
 def _digest(body: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ URL = "http://127.0.0.1:1/v1"
 
 
 def _route(model_id):
-    _, (route,) = model_routes.routes_for(model_id, {})
+    (route,) = model_routes.routes_for(model_id, {}).routes
     return route
 
 
@@ -188,7 +188,7 @@ def three(admin, acme):
 
 
 def _names(model_id, body=None):
-    alias_id, routes = model_routes.routes_for(model_id, body or {})
+    alias_id, routes, _ = model_routes.routes_for(model_id, body or {})
     return alias_id, [each.name for each in routes]
 
 

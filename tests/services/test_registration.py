@@ -239,7 +239,7 @@ def test_anthropics_key_is_all_that_its_models_need(started):
     assert (row.id, row.wire_format, row.sync_error) == ("anthropic", "anthropic", None)
     assert "anthropic/echo" in _model_ids(app)
     with app.app_context():
-        _, (route,) = model_routes.routes_for("anthropic/echo", {})
+        (route,) = model_routes.routes_for("anthropic/echo", {}).routes
         assert model_routes.provider_config(route).api_key == CLAUDE_KEY
         assert (route.max_output_tokens, "vision" in route.capabilities) == (4096, True)
 
@@ -253,7 +253,7 @@ def test_a_secret_under_a_lost_key_is_written_anew(started, upstream):
 
     assert _secret(after, "openai") == KEY
     with after.app_context():
-        _, (route,) = model_routes.routes_for("openai/slow", {})
+        (route,) = model_routes.routes_for("openai/slow", {}).routes
         assert model_routes.provider_config(route).api_key == KEY
 
 

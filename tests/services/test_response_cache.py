@@ -216,6 +216,31 @@ def test_an_answer_older_than_wanted_is_none(alice, provided, clock):
     assert _how(_asked(alice, cache={"ttl": 60}), _asked(alice)) == ["miss", "hit"]
 
 
+def test_an_answer_older_than_its_key_or_its_model_says_is_none(app, admin, provided, clock):
+    """A time that was shortened holds for what is kept already, whoever had it kept."""
+    client = make_user(app, "Robot", response_cache_ttl_s=60)
+    admin.patch("/api/models/up/tools", json={"response_cache_ttl_s": 600})
+    for model in ("up/echo", "up/tools"):
+        _asked(client, model)
+    other = make_user(app, "Other")
+    _asked(other, "up/tools")
+    admin.patch("/api/models/up/tools", json={"response_cache_ttl_s": 60})
+    clock.advance(61)
+
+    assert _how(_asked(client, cache=None), _asked(other, "up/tools", cache=None)) == ["miss"] * 2
+
+
+@pytest.mark.parametrize("header", ["no-cache", "max-age=0"])
+def test_a_header_that_wants_no_old_answer_gets_none(app, provided, header):
+    """Though its key turns the cache on: as when a page is loaded anew."""
+    client = make_user(app, "Robot", response_cache_ttl_s=600)
+    headers = [{}, {"Cache-Control": header}, {}]
+
+    answers = [_asked(client, cache=None, headers=each) for each in headers]
+
+    assert _how(*answers) == ["miss", "miss", "hit"]
+
+
 @pytest.mark.parametrize("model", ["up/break", "up/malformed", "up/error-object"])
 def test_what_broke_is_never_kept(alice, provided, model):
     """Half an answer is none."""

@@ -19,8 +19,8 @@ def slot(app, alice):
     """The place of an answer."""
     with app.app_context():
         principal = authentication.authenticate(alice.key)
-        _, routes = model_routes.routes_for("demo/echo", BODY)
-        yield response_cache.slot_for(principal, BODY, CacheControls(), routes)
+        ways = model_routes.routes_for("demo/echo", BODY)
+        yield response_cache.slot_for(principal, BODY, CacheControls(), ways)
 
 
 def test_the_first_makes_the_call(slot):
