@@ -16,6 +16,7 @@ from cache.namespaces import MODELS
 from database.session import read_session
 from database.tables.models import CatalogueModel, CatalogueProvider, ModelAlias
 from providers.protocol import ProviderConfig
+from schemas.anthropic.requests import with_known_limit
 from services.errors import Invalid, NotFound, Unavailable
 from services.runtime import runtime
 from services.secrets import SecretUnreadable
@@ -135,8 +136,17 @@ def routes_for(model_id: str, body: Mapping[str, Any]) -> FoundRoutes:
 def body_for(
     route: ModelRoute, body: Mapping[str, Any], plain: Mapping[str, Any] | None
 ) -> Mapping[str, Any]:
-    """The request as one model is asked it: Anthropic's own words go to who speaks its format."""
-    return body if plain is None or route.wire_format == "anthropic" else plain
+    """The request as one model is asked it.
+
+    Args:
+        route: the model's.
+        body: the request, with Anthropic's own words where it has any: who speaks its format is
+            told them.
+        plain: the request of Anthropic's clients without them, for all others.
+    """
+    if plain is None or route.wire_format == "anthropic":
+        return body
+    return with_known_limit(route.name, plain)
 
 
 def in_turn(

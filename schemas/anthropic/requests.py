@@ -17,7 +17,7 @@ from schemas.fields import Flag, Id, WholeNumber
 from schemas.openai import MAX_MESSAGES, ChatCall
 from schemas.response_cache import CacheControlsSchema
 
-__all__ = ["CountSchema", "MessagesSchema"]
+__all__ = ["CountSchema", "MessagesSchema", "with_known_limit"]
 
 MAX_TOKENS = 10**9
 ROLES = ("user", "assistant")
@@ -75,7 +75,7 @@ class CountSchema(Schema):
         model, stream = body.pop("model"), bool(body.pop("stream", False))
         controls = body.pop("cache", None)
         chat = _chat_body(body)
-        plain = _plain_body(model, chat)
+        plain = _plain_body(chat)
         return ChatCall(model, stream, include_usage=True, body=chat, plain=plain, cache=controls)
 
 
@@ -101,15 +101,27 @@ def _chat_body(body: dict[str, Any]) -> dict[str, Any]:
     return chat | {RENAMED.get(name, name): value for name, value in body.items()}
 
 
-def _plain_body(model: str, chat: Mapping[str, Any]) -> dict[str, Any]:
+def with_known_limit(model: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request of OpenAI's format with its limit named as the model knows it.
+
+    Args:
+        model: the one that is asked, by its provider's name, whatever the client called it.
+        plain: the request, with `max_tokens`.
+    """
+    if "max_tokens" not in plain or not TAKES_COMPLETION_TOKENS.search(model):
+        return plain
+    named = dict(plain)
+    named["max_completion_tokens"] = named.pop("max_tokens")
+    return named
+
+
+def _plain_body(chat: Mapping[str, Any]) -> dict[str, Any]:
     """The request without what only Anthropic knows, in the nearest words of OpenAI's."""
     plain = {name: value for name, value in chat.items() if name not in ONLY_ANTHROPICS}
     plain["messages"] = plain_messages(chat["messages"])
     if "tools" in plain:
         plain["tools"] = [_plain_tool(each) for each in plain["tools"]]
     plain |= _plain_output(chat.get("thinking"), chat.get("output_config"))
-    if TAKES_COMPLETION_TOKENS.search(model) and "max_tokens" in plain:
-        plain["max_completion_tokens"] = plain.pop("max_tokens")
     return plain
 
 

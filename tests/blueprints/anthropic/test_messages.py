@@ -33,6 +33,23 @@ def test_a_message_is_of_anthropics_shape(alice, provided, model):
     assert answer.headers["X-Larder-Stream-Id"]
 
 
+@pytest.mark.parametrize(
+    ("alias", "target", "limit"),
+    [("smart", "gpt-5", "max_completion_tokens"), ("o1-like", "other", "max_tokens")],
+)
+def test_a_limit_is_named_as_the_model_behind_an_alias_knows_it(
+    admin, alice, provided, alias, target, limit
+):
+    """What the alias is called says nothing of it."""
+    admin.post("/api/models", json={"id": f"up/{target}"})
+    new = {"id": alias, "kind": "alias", "targets": [{"model": f"up/{target}"}]}
+    assert admin.post("/api/models", json=new).status_code == 201
+
+    assert _asked(alice, alias).status_code == 200
+    (asked,) = provided.requests
+    assert [name for name, value in asked.items() if value == 50] == [limit]
+
+
 def test_a_stream_names_its_events(alice, provided):
     """And is booked as a call of this end point."""
     answer = _asked(alice, stream=True)

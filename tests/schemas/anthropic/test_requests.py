@@ -3,7 +3,7 @@
 import pytest
 from marshmallow import ValidationError
 
-from schemas.anthropic.requests import CountSchema, MessagesSchema
+from schemas.anthropic.requests import CountSchema, MessagesSchema, with_known_limit
 from schemas.response_cache import CacheControls
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -135,11 +135,20 @@ def test_the_user_of_the_metadata_is_openais_user():
     assert "metadata" not in asked.plain
 
 
-@pytest.mark.parametrize("model", ["openai/o3-mini", "gpt-5", "openai/gpt-5.1"])
+@pytest.mark.parametrize("model", ["o3-mini", "gpt-5", "openai/gpt-5.1"])
 def test_reasoning_models_are_told_the_limit_by_its_new_name(model):
     """They refuse the old one."""
-    assert _asked(model).plain["max_completion_tokens"] == 9
-    assert "max_tokens" not in _asked(model).plain
+    assert with_known_limit(model, {"max_tokens": 9, "n": 1}) == {
+        "max_completion_tokens": 9, "n": 1,
+    }  # fmt: skip
+
+
+def test_other_models_are_told_the_limit_by_its_old_name():
+    """Most of them know no other."""
+    plain = _asked("o1-smart").plain
+
+    assert with_known_limit("gpt-4o", plain) is plain
+    assert plain["max_tokens"] == 9
 
 
 def test_what_is_said_of_the_response_cache_is_no_part_of_the_request():
