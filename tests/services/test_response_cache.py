@@ -11,6 +11,8 @@ from schemas.response_cache import CacheControls
 from services import completions, relays
 from services.authentication import authenticate
 from tests.doubles.together import together
+from tests.doubles.wire_server import whole
+from tests.factories.models import make_provider
 from tests.factories.users import make_user
 from tests.streams.scripts import wait_until
 
@@ -245,6 +247,19 @@ def test_a_header_that_wants_no_old_answer_gets_none(app, provided, header):
 def test_what_broke_is_never_kept(alice, provided, model):
     """Half an answer is none."""
     assert _how(*[_asked(alice, model, stream=True) for _ in range(2)]) == ["miss", "miss"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("reason", "how"), [("content_filter", "miss"), ("length", "hit")])
+def test_what_a_filter_has_cut_off_is_never_kept(admin, alice, wire, stream, reason, how):
+    """It may let the next answer pass; a limit would end that one there again."""
+    make_provider(admin, wire.url)
+    admin.post("/api/models", json={"id": "acme/m"})
+    choice = {"index": 0, "message": {"role": "assistant", "content": "So"}}
+    body = {"id": "c", "choices": [{**choice, "finish_reason": reason}]}
+    wire.replies([whole(msgspec.json.encode(body))])
+
+    assert _how(*[_asked(alice, "acme/m", stream=stream) for _ in range(2)]) == ["miss", how]
 
 
 def test_what_failed_is_never_kept(alice, provided):
