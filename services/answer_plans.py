@@ -11,6 +11,7 @@ from services.answer_copies import AnswerCopy, copy_of_kept, copy_of_running
 from services.calls import ModelCall
 from services.model_routes import FoundRoutes
 from services.principal import Principal
+from services.rate_limits import given_back
 from services.response_cache import KeptAnswer, ResponseSlot
 from services.response_recording import Recording
 from services.response_sharing import claim_or_share
@@ -29,6 +30,13 @@ class AnswerPlan:
     cache: str = "bypass"
     slot: ResponseSlot | None = None
     recording: Recording | None = None
+
+    @contextmanager
+    def revocable(self) -> Generator[None, None, None]:
+        """Until the answer is stored: one that does not come to be leaves nothing taken."""
+        reservation = self.call.reservation if isinstance(self.call, ModelCall) else None
+        with self.claimed(), given_back(reservation):
+            yield
 
     @contextmanager
     def claimed(self) -> Generator[None, None, None]:

@@ -64,7 +64,7 @@ def ask(principal: Principal, conversation_id: str, question: Question) -> Answe
     before = _path_to(owner, conversation_id, question.parent_id)
     asked = {"role": "user", "content": question.content, "file_ids": question.file_ids}
     plan = _plan(principal, thread, question, [*before, asked], question.cache)
-    with plan.claimed(), unit_of_work() as work:
+    with plan.revocable(), unit_of_work() as work:
         row = messages.add_question(
             work,
             owner,
@@ -97,7 +97,7 @@ def regenerate(
         raise Invalid.field("message_id", "There is no question above this message.")
     anew = replace(again.cache or CacheControls(is_wanted=False), no_cache=True)
     plan = _plan(principal, thread, again, path, anew)
-    with plan.claimed(), unit_of_work() as work:
+    with plan.revocable(), unit_of_work() as work:
         plan = _store_answer(work, plan, conversation_id, path[-1]["id"])
     return _start(plan)
 

@@ -18,7 +18,6 @@ from providers.protocol import ChatRequest, ChunkStream, Usage
 from services.costs import budgets, ledger
 from services.costs.ledger import PricedCall, ProviderCall
 from services.costs.pricing import PriceQuote, price_at
-from services.errors import RateLimited
 from services.estimates import estimate_answer, estimate_prompt, usage_of_failure
 from services.model_routes import FoundRoutes, ModelRoute, body_for
 from services.principal import Principal
@@ -130,11 +129,7 @@ class ModelCall:
         Raises:
             RateLimited: its key has as many answers under way as it may.
         """
-        try:
-            begin_stream(work, self, input_estimate=self.input_estimate())
-        except RateLimited:
-            self._settle(0)
-            raise
+        begin_stream(work, self, input_estimate=self.input_estimate())
 
     def closing(self, outcome: Outcome) -> Callable[[UnitOfWork], Bill]:
         """Price the call; what is returned books it and ends its stream, within a transaction."""

@@ -6,7 +6,8 @@ database, in the transaction that adds one more, so that limit is exact, and a d
 count no longer than it takes to find them. A key without limits costs nothing here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from services.runtime import runtime
 from services.standing import Standing
 from services.unit_of_work import UnitOfWork
 
-__all__ = ["Reservation", "check_requests", "check_running", "reserve_tokens"]
+__all__ = ["Reservation", "check_requests", "check_running", "given_back", "reserve_tokens"]
 
 OUTPUT_GUESS = 256
 """Tokens that an answer is taken to have when its request sets no limit."""
@@ -96,6 +97,17 @@ def reserve_tokens(
     return Reservation(principal.key_id, limit, tokens, standing)
 
 
+@contextmanager
+def given_back(reservation: Reservation | None) -> Iterator[None]:
+    """Around what comes before a call: one that does not come to be has used no tokens."""
+    try:
+        yield
+    except BaseException:
+        if reservation is not None:
+            reservation.settle(0)
+        raise
+
+
 def check_running(work: UnitOfWork, principal: Principal) -> None:
     """Refuse one more answer of a key that has as many under way as it may.
 
@@ -135,6 +147,8 @@ def _tokens_gate(key_id: str) -> str:
 
 
 def _output_limit(body: Mapping[str, Any]) -> int:
-    """The tokens an answer may have, if its request says so."""
+    """The tokens that all choices of an answer may have, if its request says so."""
     found = (body.get(name) for name in OUTPUT_LIMITS)
-    return next((each for each in found if type(each) is int and each >= 0), OUTPUT_GUESS)
+    limit = next((each for each in found if type(each) is int and each >= 0), OUTPUT_GUESS)
+    choices = body.get("n")
+    return limit * choices if type(choices) is int and choices > 1 else limit

@@ -13,6 +13,7 @@ from services.dialects.embeddings import EmbeddingsDialect, embeddings_unpaid
 from services.dialects.openai import OpenAIDialect, openai_unpaid
 from services.dialects.protocol import Dialect, Head
 from services.principal import Principal
+from services.rate_limits import given_back
 from services.response_cache import ResponseSlot
 from services.response_recording import Recording, given_up_on_failure
 from services.runtime import runtime
@@ -87,7 +88,7 @@ class Relay:
         Raises:
             UpstreamFailed: the provider failed before that.
         """
-        with unit_of_work() as work:
+        with given_back(self.call.reservation), unit_of_work() as work:
             self.call.open(work)
         plan = StreamPlan(
             stream_id=self.call.call_id,

@@ -3,10 +3,12 @@
 from functools import partial
 
 from services import authentication, calls
+from services.conversations import messages
 from services.errors import RateLimited
 from services.model_routes import routes_for
 from services.unit_of_work import unit_of_work
 from tests.doubles.together import together
+from tests.factories.chats import make_conversation, say
 from tests.factories.users import make_user
 
 ASKED = {
@@ -26,6 +28,10 @@ def _reserved(client, app, asked):
     with app.app_context():
         call = _planned(client, **asked)
     return call, call.reservation.standing
+
+
+def _fail(*_args, **_kwargs):
+    raise OSError("away")
 
 
 def _is_let_in(app, call):
@@ -88,6 +94,40 @@ def test_a_call_reserves_what_its_answer_may_have(app):
     assert (standing.limit, standing.remaining) == (1000, 0)
     assert refused.status_code == 429
     assert refused.headers["x-ratelimit-remaining-tokens"] == "0"
+
+
+def test_a_call_of_several_choices_reserves_all_of_them(app):
+    """Each may be as long as the limit says."""
+    client = make_user(app, "Robot", tokens_per_minute=1000)
+    one, _ = _reserved(client, app, {**ASKED, "max_tokens": 100})
+    three, standing = _reserved(client, app, {**ASKED, "max_tokens": 100, "n": 3})
+    most, _ = _reserved(make_user(app, "Other", tokens_per_minute=9), app, {**ASKED, "n": 10**30})
+
+    assert three.reservation.tokens - one.reservation.tokens == 200
+    assert standing.remaining == 1000 - one.reservation.tokens - three.reservation.tokens
+    assert most.reservation.tokens == 9
+
+
+def test_a_question_that_comes_to_nothing_gives_its_tokens_back(app, monkeypatch):
+    """No provider was asked, so that a key may try as often as its requests allow."""
+    client = make_user(app, "Robot", tokens_per_minute=600)
+    chat = make_conversation(client)
+    monkeypatch.setattr(messages, "MAX_MESSAGES", 0)
+
+    refused = [say(client, chat, "hello") for _ in range(4)]
+
+    assert [each.json["code"] for each in refused] == ["conversation_full"] * 4
+
+
+def test_a_call_that_cannot_be_noted_gives_its_tokens_back(app, monkeypatch):
+    """The database was away, say."""
+    client = make_user(app, "Robot", tokens_per_minute=600)
+    with monkeypatch.context() as patched:
+        patched.setattr(calls, "begin_stream", _fail)
+        failed = [client.post("/v1/chat/completions", json=ASKED) for _ in range(4)]
+
+    assert [each.status_code for each in failed] == [500] * 4
+    assert client.post("/v1/chat/completions", json=ASKED).status_code == 200
 
 
 def test_answers_under_way_are_counted_exactly(app):
