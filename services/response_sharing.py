@@ -8,7 +8,7 @@ from streams.reading import Reader
 __all__ = ["claim_or_share"]
 
 MOST_TRIES = 5
-"""How often a call that was claimed is looked for before this one is made beside it."""
+"""How often a call that was claimed is looked for before this one is made in its place."""
 
 
 def claim_or_share(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | Reader | None:
@@ -23,6 +23,7 @@ def claim_or_share(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | 
         The answer, if it was kept just now; a reader of the call that makes it; or `None`: the
         caller makes it, and releases the claim when it is over or does not come to be.
     """
+    other_id: str | None = None
     for _ in range(MOST_TRIES):
         other_id = slot.claim(form, call_id)
         if other_id is None:
@@ -35,6 +36,9 @@ def claim_or_share(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | 
         if not reader.has_failed:
             return reader
         slot.release(form, other_id)  # a worker that died could not
+    if other_id is not None:  # it died before its call began: who asks next need not look for it
+        slot.release(form, other_id)
+        slot.claim(form, call_id)
     return None
 
 
