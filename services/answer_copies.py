@@ -110,6 +110,7 @@ class AnswerCopy:
     answer: KeptChunks | FollowedChunks
     endpoint: str
     called_at: datetime
+    alias_id: str | None = None
     conversation_id: str | None = None
     message_id: str | None = None
 
@@ -157,6 +158,7 @@ class AnswerCopy:
             workspace_id=principal.workspace_id,
             provider_id=self.model_id.partition("/")[0],
             model_id=self.model_id,
+            alias_id=self.alias_id,
             endpoint=self.endpoint,
             conversation_id=self.conversation_id,
             message_id=self.message_id,

@@ -71,21 +71,25 @@ def plan_answer(
         return AnswerPlan(_call(principal, ways, body))
     kept = slot.find()
     if kept is not None:
-        return AnswerPlan(copy_of_kept(principal, kept, ENDPOINT), "hit")
+        return _copied(copy_of_kept(principal, kept, ENDPOINT), ways, "hit")
     call_id = new_id()
     found = claim_or_share(slot, ENDPOINT, call_id)
     if isinstance(found, KeptAnswer):
-        return AnswerPlan(copy_of_kept(principal, found, ENDPOINT), "coalesced")
+        return _copied(copy_of_kept(principal, found, ENDPOINT), ways, "coalesced")
     if found is not None:
         copy = copy_of_running(principal, found, ENDPOINT)
         if copy is not None:
-            return AnswerPlan(copy, "coalesced")
+            return _copied(copy, ways, "coalesced")
     try:
         call = _call(principal, ways, body)
     except BaseException:
         slot.release(ENDPOINT, call_id)
         raise
     return AnswerPlan(replace(call, call_id=call_id), "miss", slot, Recording(slot, ENDPOINT))
+
+
+def _copied(copy: AnswerCopy, ways: FoundRoutes, how: str) -> AnswerPlan:
+    return AnswerPlan(replace(copy, alias_id=ways.alias_id), how)
 
 
 def _call(principal: Principal, ways: FoundRoutes, body: Mapping[str, Any]) -> ModelCall:

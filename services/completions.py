@@ -85,7 +85,7 @@ class Reply:
 
 @MODELS.read("list", shape=2)
 def list_models() -> dict[str, Any]:
-    """All usable models and aliases in OpenAI's shape."""
+    """All usable models, and the aliases of any of them, in OpenAI's shape."""
     with read_session() as session:
         rows = session.scalars(
             select(CatalogueModel)
@@ -96,7 +96,9 @@ def list_models() -> dict[str, Any]:
         named = session.scalars(
             select(ModelAlias).where(ModelAlias.status != "disabled").order_by(ModelAlias.id)
         ).all()
-        return {"object": "list", "data": [*map(_model, named), *map(_model, rows)]}
+        usable = {each.id for each in rows}
+        aliases = [each for each in named if any(to["model"] in usable for to in each.targets)]
+        return {"object": "list", "data": [*map(_model, aliases), *map(_model, rows)]}
 
 
 def get_model(model_id: str) -> dict[str, Any]:

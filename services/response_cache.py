@@ -106,8 +106,8 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class ResponseSlot:
     """The place of one request's answer. Times are seconds.
 
-    `flight` names the request to others who make the same one at the same time; empty where each is
-    to be made anew.
+    `alias_id` is what was asked for, where that is an alias. `flight` names the request to others
+    who make the same one at the same time; empty where each is to be made anew.
     """
 
     principal: Principal
@@ -115,6 +115,7 @@ class ResponseSlot:
     flight: str
     ttl_s: int | None
     max_age_s: int | None
+    alias_id: str | None = None
 
     def find(self) -> KeptAnswer | None:
         """The answer that is kept, if it is as young as it must be."""
@@ -166,6 +167,7 @@ class ResponseSlot:
                 workspace_id=principal.workspace_id,
                 provider_id=kept.provider_id,
                 model_id=kept.model_id,
+                alias_id=self.alias_id,
                 endpoint=endpoint,
                 status="cached",
                 usage=Usage(0, 0),
@@ -215,6 +217,7 @@ def slot_for(
         flight="" if said.no_cache else flight,
         ttl_s=ttl_s,
         max_age_s=ttl_s,
+        alias_id=ways.alias_id,
     )
 
 

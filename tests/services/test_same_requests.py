@@ -3,6 +3,7 @@
 import pytest
 
 from tests.doubles.anthropic_server import KEY, AnthropicServer
+from tests.factories.chats import make_conversation, say
 
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 HELLO = [{"role": "user", "content": "hello"}]
@@ -68,6 +69,19 @@ def test_an_alias_with_one_model_left_asks_what_that_model_is_asked(admin, alice
     _asked(alice, "up/echo")
 
     assert _asked(alice, "one") == ("hit", "up/echo")
+
+
+def test_the_ledger_names_the_alias_of_a_kept_answer(admin, alice, provided):
+    """What was asked for, as in the row of a call; in a conversation as well."""
+    _make_alias(admin, "smart", ("up/echo", 1), ("up/usage-zero", 1))
+    _asked(alice, "smart")
+    _asked(alice, "smart")
+    say(alice, make_conversation(alice, model="smart"), "hello", cache={})
+
+    rows = alice.get("/api/costs/records").json["items"]
+    assert [(each["status"], each["alias_id"]) for each in rows] == [
+        ("cached", "smart"), ("cached", "smart"), ("ok", "smart"),
+    ]  # fmt: skip
 
 
 def test_limits_that_a_model_is_asked_with_are_part_of_the_question(admin, alice, claude):

@@ -50,6 +50,22 @@ def test_a_bare_name_is_found_as_in_a_call(admin, alice):
     assert (twice.status_code, twice.json["error"]["code"]) == (404, "model_not_found")
 
 
+def test_an_alias_is_listed_while_one_of_its_models_can_be_used(admin, alice):
+    """Who takes a model from the list must be able to ask it."""
+    make_provider(admin, "http://127.0.0.1:9/v1")
+    admin.post("/api/models", json={"id": "acme/sea"})
+    targets = [{"model": "acme/sea"}, {"model": "demo/echo"}]
+    admin.post("/api/models", json={"id": "smart", "kind": "alias", "targets": targets})
+
+    admin.patch("/api/providers/acme", json={"status": "disabled"})
+    one_left = _ids(alice)
+    admin.patch("/api/models/demo/echo", json={"status": "disabled"})
+
+    assert one_left == ["smart", "demo/echo"]
+    assert _ids(alice) == []
+    assert alice.get(f"{PATH}/smart").status_code == 404
+
+
 def test_a_disabled_alias_hides_a_bare_name_as_in_a_call(admin, alice):
     """An alias goes first, though it is switched off."""
     admin.post("/api/models", json={"id": "demo/sea"})
