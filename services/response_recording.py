@@ -14,8 +14,8 @@ from streams.outcome import Outcome
 __all__ = ["Recording", "given_up_on_failure"]
 
 log = structlog.get_logger(__name__)
-NOT_WHOLE = (None, "cancelled", "content_filter", "error")
-"""Ends of answers that the next try may take further; one at its limit would end there again."""
+NOT_WHOLE = (None, "cancelled", "content_filter", "error", "length")
+"""Ends of answers that are not at theirs."""
 
 
 class Recording:

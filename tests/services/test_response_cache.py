@@ -250,9 +250,13 @@ def test_what_broke_is_never_kept(alice, provided, model):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize(("reason", "how"), [("content_filter", "miss"), ("length", "hit")])
-def test_what_a_filter_has_cut_off_is_never_kept(admin, alice, wire, stream, reason, how):
-    """It may let the next answer pass; a limit would end that one there again."""
+@pytest.mark.parametrize(
+    ("reason", "how"), [("content_filter", "miss"), ("length", "miss"), ("stop", "hit")]
+)
+def test_what_a_filter_or_a_limit_has_cut_off_is_never_kept(
+    admin, alice, wire, stream, reason, how
+):
+    """It is no whole answer, whoever is content with it."""
     make_provider(admin, wire.url)
     admin.post("/api/models", json={"id": "acme/m"})
     choice = {"index": 0, "message": {"role": "assistant", "content": "So"}}

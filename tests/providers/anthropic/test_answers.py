@@ -233,11 +233,11 @@ def test_an_error_in_the_place_of_an_answer_is_of_its_kind(wire, wired, error, k
 
 def test_a_stream_that_breaks_off_is_broken(provider):
     """What came is there, and the prompt's count with it."""
-    stream = _asked(provider, "break")
+    said = (each for each in _asked(provider, "break") if each is not SILENCE)
 
-    assert [next(stream).text for _ in range(3)] == ["", "You ", "said: "]
+    assert [next(said).text for _ in range(3)] == ["", "You ", "said: "]
     with pytest.raises(protocol.ProviderBroken):
-        list(stream)
+        list(said)
 
 
 @pytest.mark.parametrize(
