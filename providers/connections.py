@@ -27,12 +27,14 @@ from providers.protocol import OnWait, ProviderConfig, ProviderTimeout, Provider
 from providers.proxies import Proxy, proxy_to
 from telemetry.clock import SYSTEM_CLOCK, Clock
 
-__all__ = ["UNREACHABLE", "Connection", "Connections"]
+__all__ = ["NEAR_S", "UNREACHABLE", "Connection", "Connections"]
 
 MOST_IDLE = 100
 MAX_IDLE_S = 60
 """How long one is kept unused. Routers forget quiet connections after minutes and tell neither end:
 a request into such a one would be lost, and noticed only when its time is over."""
+NEAR_S = 0.05
+"""Within this a model of one's own network is reached, for which a thread would cost more."""
 KEEPALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     *(
@@ -93,7 +95,7 @@ class Connections:
         """One not used for a short while whose other end has not hung up, or a new one.
 
         Args:
-            on_wait: as `ChatRequest` has it; told nothing where none has to be made.
+            on_wait: as `ChatRequest` has it; told nothing where that takes no time.
 
         Raises:
             ProviderUnavailable, ProviderTimeout: there is no way to the provider, or it was hung up
@@ -103,7 +105,7 @@ class Connections:
             try:
                 kept, since_s = self._idle.pop()
             except IndexError:
-                return self._connected() if on_wait is None else self._awaited(on_wait)
+                return self._new(on_wait)
             if not self._is_old(since_s) and _is_silent(kept):
                 return kept
             kept.close()
@@ -124,6 +126,14 @@ class Connections:
 
     def _is_old(self, since_s: float) -> bool:
         return self._clock.monotonic() - since_s > MAX_IDLE_S
+
+    def _new(self, on_wait: OnWait | None) -> Connection:
+        if on_wait is None:
+            return self._connected(self._connect_timeout_s)
+        if self._context is None:
+            with suppress(ProviderTimeout):
+                return self._connected(min(NEAR_S, self._connect_timeout_s))
+        return self._awaited(on_wait)
 
     def _awaited(self, on_wait: OnWait) -> Connection:
         """As `_connected`, for as long as nobody hangs up.
@@ -151,7 +161,7 @@ class Connections:
 
     def _connect(self, found: Future[Connection]) -> None:
         try:
-            connection = self._connected()
+            connection = self._connected(self._connect_timeout_s)
         except BaseException as fault:  # noqa: BLE001 (raised where it is waited for)
             with suppress(InvalidStateError):
                 found.set_exception(fault)
@@ -161,10 +171,10 @@ class Connections:
         except InvalidStateError:
             connection.close()
 
-    def _connected(self) -> Connection:
+    def _connected(self, within_s: float) -> Connection:
         host = self._address[0] if self._proxy is None else self._proxy.host
         try:
-            return self._connected_to(addresses_of(host, self._connect_timeout_s))
+            return self._connected_to(addresses_of(host, within_s), within_s)
         except NewConnectionError as fault:  # refused, no such host: a time-out only by its base
             raise self._no_way() from fault
         except (ConnectTimeoutError, TimeoutError) as fault:
@@ -174,16 +184,16 @@ class Connections:
         except (HTTPError, OSError, ValueError, RuntimeError) as fault:
             raise self._no_way() from fault
 
-    def _connected_to(self, addresses: Sequence[str]) -> Connection:
+    def _connected_to(self, addresses: Sequence[str], within_s: float) -> Connection:
         """A connection to the first of these that lets itself be reached."""
         *others, last = addresses
         for each in others:
             with suppress(ConnectTimeoutError):  # that it was refused is one too
-                return self._connected_at(each)
-        return self._connected_at(last)
+                return self._connected_at(each, within_s)
+        return self._connected_at(last, within_s)
 
-    def _connected_at(self, address: str) -> Connection:
-        connection = self._made(address)
+    def _connected_at(self, address: str, within_s: float) -> Connection:
+        connection = self._made(address, within_s)
         connection.connect()
         return connection
 
@@ -191,13 +201,10 @@ class Connections:
         words = UNREACHABLE if self._proxy is None else UNREACHABLE_BY_PROXY
         return ProviderUnavailable(words, was_sent=False)
 
-    def _made(self, address: str) -> Connection:
+    def _made(self, address: str, within_s: float) -> Connection:
         """One that is not yet connected."""
         host, port = self._address
-        options: dict[str, Any] = {
-            "timeout": self._connect_timeout_s,
-            "socket_options": SOCKET_OPTIONS,
-        }
+        options: dict[str, Any] = {"timeout": within_s, "socket_options": SOCKET_OPTIONS}
         if self._context is None:
             return HTTPConnection(address, port, **options)
         options["ssl_context"] = self._context

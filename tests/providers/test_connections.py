@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from providers import connections
-from providers.connections import MAX_IDLE_S, MOST_IDLE, Connections
+from providers.connections import MAX_IDLE_S, MOST_IDLE, NEAR_S, Connections
 from providers.protocol import (
     HangUp,
     ProviderConfig,
@@ -309,14 +309,25 @@ def test_a_connect_is_waited_for_until_somebody_hangs_up(silent_url):
     assert waits == [hang_up, None]
 
 
+def test_a_provider_that_is_near_is_reached_without_a_thread(wire):
+    """It costs more than the connection does, and a burst of calls makes many."""
+    waits: list[HangUp | None] = []
+
+    Connections(_config(wire.url)).take(waits.append).close()
+
+    assert waits == []
+
+
 def test_a_connection_that_comes_too_late_is_closed(wire, monkeypatch):
     """Nobody would ever use it, and the provider hold it."""
     made, usual = [], Connections._connected  # noqa: SLF001 (seen by nobody else)
     may_connect, was_closed = threading.Event(), threading.Event()
 
-    def late(self):
+    def late(self, within_s):
+        if within_s == NEAR_S:
+            raise ProviderTimeout("Not near.")
         may_connect.wait(10)
-        made.append(usual(self))
+        made.append(usual(self, within_s))
         monkeypatch.setattr(made[0], "close", was_closed.set)
         return made[0]
 

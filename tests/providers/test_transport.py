@@ -80,7 +80,7 @@ def test_a_wait_for_an_answer_can_be_ended(wire, send):
         send(on_wait=hang_up)
 
     assert wire.hung_up.wait(10)
-    assert [each is None for each in told] == [False, True] * 2  # to connect, and for the answer
+    assert [each is None for each in told] == [False, True]
 
 
 def test_an_answer_is_no_longer_hung_up_on(wire, send):
