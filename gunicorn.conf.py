@@ -163,7 +163,7 @@ class JoinedResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no ty
 
     def write(self, arg: bytes) -> None:
         """Send the next piece of the body."""
-        if self.headers_sent or not 0 < len(arg) <= JOINED_BYTES:
+        if not 0 < len(arg) <= JOINED_BYTES:
             super().write(arg)
             return
         sock = self.sock
@@ -172,7 +172,14 @@ class JoinedResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no ty
             super().write(arg)
         finally:
             self.sock = sock
-        sock.sendall(b"".join(pieces))
+        _send(sock, b"".join(pieces))
+
+
+def _send(sock: Any, piece: bytes) -> None:
+    """As `sendall`, which under gevent asks the system for the buffer's size before each piece."""
+    sent = sock.send(piece)
+    if sent < len(piece):
+        sock.sendall(piece[sent:])
 
 
 _lingering = threading.BoundedSemaphore(64)
