@@ -11,10 +11,16 @@ CONF = runpy.run_path(str(Path(__file__).resolve().parents[1] / "gunicorn.conf.p
 
 
 class _Socket:
-    """Notes what is sent, send by send."""
+    """Notes what is sent, send by send; has room for so many bytes at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 10**6) -> None:
         self.sent: list[bytes] = []
+        self._room = room
+
+    def send(self, data: bytes) -> int:
+        """Note what there is room for."""
+        self.sent.append(data[: self._room])
+        return len(self.sent[-1])
 
     def sendall(self, data: bytes) -> None:
         """Note it."""
@@ -31,8 +37,9 @@ def answer():
         method: str = "GET",
         status: str = "200 OK",
         length: int | None = None,
+        socket: _Socket | None = None,
     ) -> list[tuple[bool, bytes]]:
-        socket = _Socket()
+        socket = socket or _Socket()
         request = SimpleNamespace(method=method, version=(1, 1), should_close=lambda: False)
         response = CONF["JoinedResponse"](request, socket, Config())
         headers = [] if length is None else [("Content-Length", str(length))]
@@ -92,3 +99,13 @@ def test_a_large_first_piece_is_not_copied(answer):
 def test_an_empty_first_piece_sends_the_head(answer):
     """An application that yields it wants the head to be seen before the body is there."""
     assert answer([b"", b"late"], length=4) == [(True, b""), (False, b"late")]
+
+
+def test_what_a_full_buffer_does_not_take_at_once_follows(answer):
+    """A slow reader gets all of it."""
+    socket = _Socket(room=10)
+
+    answer([b"one", b"two" * 5], length=18, socket=socket)
+
+    assert b"".join(socket.sent).endswith(b"\r\n\r\none" + b"two" * 5)
+    assert len(socket.sent) == 4
