@@ -12,7 +12,7 @@ from database.session import db, write_transaction
 
 INSERT = "INSERT INTO cache_generations(scope, generation, bumped_us) VALUES ({0}, {0}, {0})"
 END_ALL_OTHERS = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE pid <> pg_backend_pid() AND datname = current_database()"""
 
 

@@ -9,7 +9,7 @@ from database.locks import MAX_HELD, PostgresLocks, TooManyLocks
 pytestmark = pytest.mark.server
 
 TERMINATE = """\
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
 

@@ -17,7 +17,7 @@ RAISE = """\
 INSERT INTO cache_generations VALUES ('a', 1)
 ON CONFLICT(scope) DO UPDATE SET generation = cache_generations.generation + 1"""
 TERMINATE = """\
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
 
