@@ -30,6 +30,7 @@ __all__ = [
     "database_answers",
     "db",
     "init_database",
+    "read_connection",
     "read_session",
     "sqlite_file",
     "write_session",
@@ -181,6 +182,16 @@ def read_session() -> Iterator[Session]:
         )
     with Session(engine, autoflush=False, expire_on_commit=False) as session:
         yield session
+
+
+@contextmanager
+def read_connection() -> Iterator[Connection]:
+    """A connection for one statement that is asked over and over, and gives no rows as objects.
+
+    What a session does besides takes as long as the statement.
+    """
+    with db.engine.connect() as connection:
+        yield connection
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def _json_in(raw: bytes) -> bytes:
     if raw.lstrip()[:1] in {b"{", b"["}:
         return raw
     try:
-        first = next(SseReader().feed(raw + b"\n\n"), None)
+        first = next(iter(SseReader().feed(raw + b"\n\n")), None)
     except ProviderMalformed:
         return raw
     return raw if first is None else first.data

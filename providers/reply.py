@@ -6,7 +6,7 @@ What came together is handed on together, which is what makes a burst of tokens 
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from math import inf
 
@@ -18,12 +18,12 @@ from providers.protocol import (
     ProviderMalformed,
     ProviderTimeout,
 )
+from providers.receiving import receiver_of
 from providers.response import Response
 
-__all__ = ["READ_BYTES", "TOO_LATE", "Reply"]
+__all__ = ["TOO_LATE", "Reply"]
 
 MAX_BODY_BYTES = 32 * 2**20
-READ_BYTES = 64 * 1024
 GOODBYE_S = 0.05
 TOO_LATE = "The provider did not answer in time."
 TOO_LONG = "The provider's answer took too long."
@@ -49,7 +49,7 @@ class Reply:
         connection: Connection,
         connections: Connections,
         response: Response,
-        begun: Iterator[bytes],
+        begun: Iterable[bytes],
         config: ProviderConfig,
         begins_s: float,
     ) -> None:
@@ -62,7 +62,6 @@ class Reply:
         self._begins_s: float | None = begins_s
         self._pause_s = config.between_tokens_timeout_s
         self._silence_s = config.silence_s
-        self._limit_s: float | None = None
         self._lock = threading.Lock()
 
     @property
@@ -84,6 +83,7 @@ class Reply:
             ProviderTimeout: a pause or the whole took too long.
             ProviderBroken: the connection ended before the body did.
         """
+        receiver = receiver_of(self._sock)
         try:
             yield from self._begun
             silence_s = self._silence_s if says_silence else inf
@@ -91,7 +91,7 @@ class Reply:
             while not self._response.is_complete:
                 left_s = self._left_s(quiet_s)
                 try:
-                    received = self._received(min(left_s, silence_s))
+                    received = receiver.receive(min(left_s, silence_s))
                 except TimeoutError:
                     if left_s <= silence_s:
                         raise
@@ -107,6 +107,7 @@ class Reply:
             # A socket closed under the reader shows as any of these.
             raise ProviderBroken("The provider's answer broke off.") from fault
         finally:
+            receiver.close()
             self.close()
 
     def whole(self, pieces: Iterator[bytes] | None = None) -> bytes:
@@ -190,10 +191,3 @@ class Reply:
         if pause_s <= 0:
             raise ProviderTimeout(self._what_ran_out())
         return min(left_s, pause_s)
-
-    def _received(self, within_s: float) -> bytes:
-        if within_s != self._limit_s:  # each setting of it is a call to the system
-            self._limit_s = within_s
-            self._sock.settimeout(within_s)
-        received: bytes = self._sock.recv(READ_BYTES)
-        return received

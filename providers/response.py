@@ -5,7 +5,7 @@ provider sends a chunk a token, and a burst of tokens makes that worth while.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import httptools
 
@@ -47,7 +47,7 @@ class Response:
             lenient_chunked_length=True, lenient_optional_cr_before_lf=True
         )
 
-    def feed(self, received: bytes) -> Iterator[bytes]:
+    def feed(self, received: bytes) -> Iterable[bytes]:
         """The pieces of the body that `received` brought; it is taken in at once.
 
         Args:
@@ -60,8 +60,10 @@ class Response:
             self._parse(received)
         else:
             self._end()
-        body, self._body = b"".join(self._body), []
-        return self._pieces(body)
+        body, self._body = self._body, []
+        if self._unpacked is None and self._fault is None:
+            return body if len(body) < 2 else [b"".join(body)]  # noqa: PLR2004 (one, or none)
+        return self._pieces(b"".join(body))
 
     def _pieces(self, body: bytes) -> Iterator[bytes]:
         if self._unpacked is not None:

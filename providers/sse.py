@@ -5,7 +5,7 @@ with LF, CR or CRLF, wherever the network cut them; comments are passed over. So
 a word in it, which the standard would give: proxies send it to keep a connection alive.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -42,12 +42,19 @@ class SseReader:
         self._data_bytes = 0
         self._name = ""
 
-    def feed(self, received: bytes) -> Iterator[ServerEvent]:
+    def feed(self, received: bytes) -> Iterable[ServerEvent]:
         """Take what the network brought; the events that it completes.
 
-        Raises:
+        Raises (here, or where they are taken):
             ProviderMalformed: an event is over the limit.
         """
+        is_between = not (self._rest or self._data or self._name)
+        if is_between and len(received) <= self._max_event_bytes and _is_one_event(received):
+            self._is_first = self._after_cr = False
+            return [ServerEvent(received[6:-2])]
+        return self._read(received)
+
+    def _read(self, received: bytes) -> Iterator[ServerEvent]:
         for line in self._lines(received):
             if line.startswith(b"data:"):
                 value = line[6:] if line[5:6] == b" " else line[5:]
@@ -102,3 +109,14 @@ class SseReader:
     def _check(self, more_bytes: int) -> None:
         if self._data_bytes + more_bytes > self._max_event_bytes:
             raise ProviderMalformed("The provider sent an event that is too large.")
+
+
+def _is_one_event(received: bytes) -> bool:
+    """Whether this is what most often comes: an event of one line, whole and alone."""
+    return (
+        received.startswith(b"data: ")
+        and received.find(b"\n") == len(received) - 2
+        and received.endswith(b"\n\n")
+        and CARRIAGE_RETURN not in received
+        and not received[6:7].isspace()
+    )

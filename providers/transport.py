@@ -7,7 +7,7 @@ sockets.
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -21,8 +21,9 @@ from providers.protocol import (
     ProviderTimeout,
     ProviderUnavailable,
 )
+from providers.receiving import READ_BYTES
 from providers.refusals import MAX_ERROR_BYTES, raise_refused
-from providers.reply import READ_BYTES, TOO_LATE, Reply
+from providers.reply import TOO_LATE, Reply
 from providers.response import Response
 
 __all__ = ["Transport"]
@@ -123,7 +124,7 @@ class Transport:
 
 def _exchanged(
     sock: Any, request: bytes, asked_s: float, limit_s: float
-) -> tuple[Response, Iterator[bytes]]:
+) -> tuple[Response, Iterable[bytes]]:
     """The head of the response, with what came of the body."""
     sock.settimeout(limit_s)
     with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before the end

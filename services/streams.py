@@ -11,7 +11,7 @@ from sqlalchemy import and_, or_, select, text, update
 
 from cache.namespaces import STREAMS
 from cache.scopes import UserId
-from database.session import read_session
+from database.session import read_connection, read_session
 from database.tables.conversations import Stream
 from schemas.page import DEFAULT_LIMIT
 from schemas.streams import StreamSchema
@@ -25,6 +25,8 @@ from streams.reading import Reader
 __all__ = ["get_stream", "join_stream", "list_active", "stop_stream", "stops_requested"]
 
 LISTING = "streams"
+# By the index of the running ones: a list of hundreds of ids takes longer to bind.
+_TO_BE_STOPPED = select(Stream.id).where(text("status = 'running'"), Stream.is_stop_requested)
 _ONE = StreamSchema()
 
 
@@ -115,9 +117,6 @@ def stop_stream(owner: UserId, stream_id: str) -> None:
 
 def stops_requested(stream_ids: Sequence[str]) -> Collection[str]:
     """Which of these streams are to be stopped, by the marks of other workers."""
-    with read_session() as session:
-        # By the index of the running ones: a list of hundreds of ids takes longer to bind.
-        marked = session.scalars(
-            select(Stream.id).where(text("status = 'running'"), Stream.is_stop_requested)
-        ).all()
+    with read_connection() as connection:
+        marked = connection.scalars(_TO_BE_STOPPED).all()
     return set(marked).intersection(stream_ids)

@@ -122,7 +122,7 @@ class Production:
 
         To be asked at regular intervals, by one.
         """
-        return self._seat.claim(is_urgent=self.is_interrupted)
+        return self._seat.claim(is_urgent=self._interruption is not None)
 
     def interrupt(self, interruption: Interruption) -> bool:
         """End the stream from outside; returns whether it was still running.

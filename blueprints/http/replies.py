@@ -93,9 +93,7 @@ def respond(reply: Reply, frames: Framing) -> Response:
     if reply.cost_usd is not None:
         headers["X-Larder-Cost-Usd"] = reply.cost_usd
     if reply.is_ready and reply.body is None:
-        response = event_stream([b"".join(frames(reply.batches()))], headers)
-        response.make_sequence()
-        return response
+        return event_stream(b"".join(frames(reply.batches())), headers)
     if reply.body is None:
         return event_stream(frames(reply.batches()), headers)
     response = Response(reply.body, mimetype="application/json")

@@ -94,9 +94,11 @@ class Stream(Base):
 
     __tablename__ = "streams"
     __table_args__ = (
-        # The running ones are few among all there ever were, and are looked through regularly.
+        # The running ones are few among all there ever were, and are looked through regularly;
+        # for those to be stopped, fewer still, several times a second.
         Index(
             "ix_streams_running",
+            "is_stop_requested",
             "started_at",
             sqlite_where=text("status = 'running'"),
             postgresql_where=text("status = 'running'"),

@@ -36,6 +36,26 @@ def test_a_cut_between_cr_and_lf_is_one_line_end():
     assert _read(b"data: a\r", b"\n", b"data: b\n\n") == [ServerEvent(b"a\nb")]
 
 
+@pytest.mark.parametrize(
+    ("pieces", "events"),
+    [
+        ([b"data: one\n\n", b"data: two\n\n"], [ServerEvent(b"one"), ServerEvent(b"two")]),
+        ([b"event: ping\n", b"data: one\n\n"], [ServerEvent(b"one", "ping")]),
+        ([b"data: one\n", b"data: two\n\n"], [ServerEvent(b"one\ntwo")]),
+        ([b"da", b"data: two\n\n"], []),
+        ([b"data: one\r", b"data: two\n\n", b"\ndata: three\n\n"],
+         [ServerEvent(b"one\ntwo"), ServerEvent(b"three")]),
+        ([b"data: one\rdata: two\n\n"], [ServerEvent(b"one\ntwo")]),
+        ([b"data: \n\n", b"data:  \n\n", b"data:  x \n\n"], [ServerEvent(b" x ")]),
+        ([b"data: one\n\ndata: two\n\n"], [ServerEvent(b"one"), ServerEvent(b"two")]),
+        ([b"data: one\n\n", b"\xef\xbb\xbfdata: two\n\n"], [ServerEvent(b"one")]),
+    ],
+)  # fmt: skip
+def test_an_event_that_comes_alone_is_read_as_among_others(pieces, events):
+    """Most do, one line each, and have a shorter way."""
+    assert _read(*pieces) == events
+
+
 def test_an_event_that_is_not_ended_is_not_given():
     """The standard: what has no empty line behind it is incomplete."""
     assert _read(b"data: one\n\ndata: two\n") == [ServerEvent(b"one")]
@@ -72,6 +92,7 @@ def test_bytes_of_a_character_may_come_apart():
     "pieces",
     [
         [b"data: " + b"x" * 101],
+        [b"data: " + b"x" * 101 + b"\n\n"],
         [b"data: " + b"x" * 40 + b"\n"] * 3,
         [b"data: " + b"x" * 90 + b"\n", b"data: " + b"x" * 20],
     ],

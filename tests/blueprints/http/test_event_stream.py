@@ -22,6 +22,14 @@ def test_further_headers_are_sent():
     assert response.headers["X-Larder-Stream-Id"] == "s1"
 
 
+def test_a_whole_body_has_its_length():
+    """An answer from the cache is there at once."""
+    response = event_stream(b"data: a\n\n")
+
+    assert response.data == b"data: a\n\n"
+    assert response.get_wsgi_headers({})["Content-Length"] == "9"
+
+
 def test_frames_go_out_one_by_one():
     """The second need not be there when the first is read."""
     asked = []

@@ -38,7 +38,7 @@ def test_a_streamed_answer_is_framed(within):
     batches = [[Draft("x", b"a"), Draft("x", b"b")], [Draft("x", b"c")]]
     response = respond(Reply(batches=lambda: iter(batches)), _frames)
 
-    assert response.data == b"abc"
+    assert list(response.iter_encoded()) == [b"ab", b"c"]
     assert response.content_type == "text/event-stream; charset=utf-8"
     assert response.headers["X-Larder-Cache"] == "bypass"
     assert "X-Larder-Stream-Id" not in response.headers

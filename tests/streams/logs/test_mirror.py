@@ -285,9 +285,9 @@ def test_a_log_that_nobody_reads_later_shows_that_it_lives_and_that_it_ended():
     ("took_s", "rests"),
     [
         (0.001, [("rest", 0.02), ("pause", 0.08)]),
-        (0.01, [("rest", 0.04), ("pause", 0.06)]),
-        (0.03, [("rest", 0.12), ("pause", 0.0)]),
-        (2.0, [("rest", 0.15), ("pause", 0.0)]),
+        (0.003, [("rest", 0.06), ("pause", 0.04)]),
+        (0.008, [("rest", 0.16), ("pause", 0.0)]),
+        (2.0, [("rest", 0.2), ("pause", 0.0)]),
     ],
 )
 def test_a_round_that_takes_long_is_followed_by_a_longer_pause(monkeypatch, took_s, rests):

@@ -1,0 +1,118 @@
+"""How the next bytes of an answer are waited for: by a thread, or by a greenlet.
+
+A socket of gevent's asks the system in vain first, then makes a time-out for the one wait. Tokens
+come one by one and each is waited for: that took half of what receiving one does.
+"""
+
+import time
+from math import inf
+from typing import Any, Protocol
+
+__all__ = ["READ_BYTES", "GreenletReceiver", "Receiver", "ThreadReceiver", "receiver_of"]
+
+READ_BYTES = 64 * 1024
+
+
+class Receiver(Protocol):
+    """Takes what comes through one socket."""
+
+    def receive(self, within_s: float) -> bytes:
+        """The next bytes, as soon as there are any; none where the other end has hung up.
+
+        Raises:
+            TimeoutError: none came within so many seconds.
+            OSError, ValueError, AttributeError: the socket was closed, or is broken.
+        """
+        ...
+
+    def close(self) -> None:
+        """Nothing more is to be received; the socket is left as it is."""
+        ...
+
+
+def receiver_of(sock: Any) -> Receiver:
+    """The one that suits the socket."""
+    return GreenletReceiver(sock) if hasattr(sock, "_read_event") else ThreadReceiver(sock)
+
+
+class ThreadReceiver:
+    """Waits with the socket's own time-out."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._limit_s: float | None = None
+
+    def receive(self, within_s: float) -> bytes:
+        """As `Receiver` has it."""
+        if within_s != self._limit_s:  # each setting of it is a call to the system
+            self._limit_s = within_s
+            self._sock.settimeout(within_s)
+        received: bytes = self._sock.recv(READ_BYTES)
+        return received
+
+    def close(self) -> None:
+        """As `Receiver` has it."""
+
+
+class GreenletReceiver:
+    """Waits for a socket of gevent's to be readable, with one alarm for the whole answer.
+
+    The alarm is not set anew for each wait: when it rings for one that is over it is set for the
+    one that is under way.
+
+    https://www.gevent.org/api/gevent.socket.html#gevent.socket.wait
+    """
+
+    def __init__(self, sock: Any) -> None:
+        from gevent import get_hub, getcurrent, socket  # noqa: PLC0415 (only where it serves)
+
+        sock.settimeout(None)
+        self._sock = sock
+        self._pending = getattr(sock, "pending", _none_pending)
+        self._wait, self._current, self._loop = socket.wait, getcurrent, get_hub().loop
+        self._alarm: Any = None
+        self._rings_s = inf
+        self._until_s = inf
+        self._waiting: Any = None
+
+    def receive(self, within_s: float) -> bytes:
+        """As `Receiver` has it."""
+        self._until_s = time.monotonic() + within_s
+        if self._until_s < self._rings_s:
+            self._set_alarm(within_s)
+        self._waiting = self._current()
+        try:
+            if not self._pending():
+                # Its own watcher, which goes with the socket: one of ours would wait for ever.
+                self._wait(self._sock._read_event)  # noqa: SLF001
+            received: bytes = self._sock.recv(READ_BYTES)
+        finally:
+            self._waiting = None
+        return received
+
+    def close(self) -> None:
+        """As `Receiver` has it."""
+        if self._alarm is not None:
+            self._alarm.close()
+
+    def _set_alarm(self, within_s: float) -> None:
+        self.close()
+        self._rings_s = self._until_s
+        self._alarm = self._loop.timer(within_s)
+        self._alarm.start(self._ring)
+
+    def _ring(self) -> None:
+        """Called by the event loop, while no greenlet runs."""
+        self._rings_s = inf
+        left_s = self._until_s - time.monotonic()
+        if self._waiting is None:
+            return
+        if left_s > 0:
+            self._set_alarm(left_s)
+        else:
+            self._waiting.throw(TimeoutError("timed out"))
+
+
+def _none_pending() -> int:
+    """A socket without TLS holds nothing back."""
+    return 0
