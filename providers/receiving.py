@@ -1,16 +1,28 @@
 """How the next bytes of an answer are waited for: by a thread, or by a greenlet.
 
-A socket of gevent's asks the system in vain first, then makes a time-out for the one wait. Tokens
-come one by one and each is waited for: that took half of what receiving one does.
+Tokens come one by one, and each is waited for. A socket with a time-out asks the system twice for
+it; one of gevent's asks in vain first, then makes a time-out for the one wait: half of what
+receiving a token took.
 """
 
+import socket
+import struct
 import time
 from math import inf
 from typing import Any, Protocol
 
-__all__ = ["READ_BYTES", "GreenletReceiver", "Receiver", "ThreadReceiver", "receiver_of"]
+__all__ = [
+    "READ_BYTES",
+    "GreenletReceiver",
+    "KernelReceiver",
+    "Receiver",
+    "ThreadReceiver",
+    "receiver_of",
+]
 
 READ_BYTES = 64 * 1024
+SHORTEST_S = 0.001
+"""For the system, no time means for ever."""
 
 
 class Receiver(Protocol):
@@ -32,11 +44,14 @@ class Receiver(Protocol):
 
 def receiver_of(sock: Any) -> Receiver:
     """The one that suits the socket."""
-    return GreenletReceiver(sock) if hasattr(sock, "_read_event") else ThreadReceiver(sock)
+    if hasattr(sock, "_read_event"):
+        return GreenletReceiver(sock)
+    # Exactly this: TLS would ask the system again when the time is over.
+    return KernelReceiver(sock) if type(sock) is socket.socket else ThreadReceiver(sock)
 
 
 class ThreadReceiver:
-    """Waits with the socket's own time-out."""
+    """Waits with Python's time-out: it asks when something is there, then takes it."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
@@ -46,12 +61,32 @@ class ThreadReceiver:
         """As `Receiver` has it."""
         if within_s != self._limit_s:  # each setting of it is a call to the system
             self._limit_s = within_s
-            self._sock.settimeout(within_s)
+            self._limit(within_s)
         received: bytes = self._sock.recv(READ_BYTES)
         return received
 
     def close(self) -> None:
         """As `Receiver` has it."""
+
+    def _limit(self, within_s: float) -> None:
+        self._sock.settimeout(within_s)
+
+
+class KernelReceiver(ThreadReceiver):
+    """Waits with the system's time-out: it takes what comes, and waits for the interpreter once."""
+
+    def receive(self, within_s: float) -> bytes:
+        """As `Receiver` has it."""
+        try:
+            return super().receive(within_s)
+        except BlockingIOError as fault:
+            raise TimeoutError("timed out") from fault
+
+    def _limit(self, within_s: float) -> None:
+        self._sock.settimeout(None)
+        seconds, rest_s = divmod(max(within_s, SHORTEST_S), 1)
+        limit = struct.pack("ll", int(seconds), int(rest_s * 1_000_000))
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
 
 class GreenletReceiver:
@@ -64,12 +99,13 @@ class GreenletReceiver:
     """
 
     def __init__(self, sock: Any) -> None:
-        from gevent import get_hub, getcurrent, socket  # noqa: PLC0415 (only where it serves)
+        from gevent import get_hub, getcurrent  # noqa: PLC0415 (only where it serves)
+        from gevent.socket import wait  # noqa: PLC0415 (likewise)
 
         sock.settimeout(None)
         self._sock = sock
         self._pending = getattr(sock, "pending", _none_pending)
-        self._wait, self._current, self._loop = socket.wait, getcurrent, get_hub().loop
+        self._wait, self._current, self._loop = wait, getcurrent, get_hub().loop
         self._alarm: Any = None
         self._rings_s = inf
         self._until_s = inf

@@ -1,6 +1,7 @@
 """Bytes are waited for no longer than they may take, by threads and by greenlets."""
 
 import socket
+import ssl
 import threading
 
 import gevent
@@ -8,7 +9,12 @@ import gevent.socket
 import gevent.ssl
 import pytest
 
-from providers.receiving import GreenletReceiver, ThreadReceiver, receiver_of
+from providers.receiving import (
+    GreenletReceiver,
+    KernelReceiver,
+    ThreadReceiver,
+    receiver_of,
+)
 from tests.doubles.certificates import Authority
 
 GUARD_S = 10
@@ -33,20 +39,26 @@ def threads_pair():
 
 
 def test_each_kind_of_socket_has_its_receiver(pair, threads_pair):
-    """Gevent's sockets are told by what they wait with; a new gevent may call that otherwise."""
+    """One of gevent's is told by what it waits with; a new gevent may call that otherwise."""
     assert isinstance(receiver_of(pair[0]), GreenletReceiver)
-    assert isinstance(receiver_of(threads_pair[0]), ThreadReceiver)
+    assert isinstance(receiver_of(threads_pair[0]), KernelReceiver)
+    with ssl.create_default_context().wrap_socket(
+        threads_pair[1], server_hostname="x", do_handshake_on_connect=False
+    ) as secured:
+        assert type(receiver_of(secured)) is ThreadReceiver
 
 
-def test_a_thread_has_what_comes_and_waits_no_longer_than_it_may(threads_pair):
+@pytest.mark.parametrize("kind", [KernelReceiver, ThreadReceiver])
+def test_a_thread_has_what_comes_and_waits_no_longer_than_it_may(threads_pair, kind):
     """What is there is there at once; an end is no bytes."""
     here, there = threads_pair
-    receiver = receiver_of(here)
+    receiver = kind(here)
     there.sendall(b"one")
 
     assert receiver.receive(GUARD_S) == b"one"
-    with pytest.raises(TimeoutError):
-        receiver.receive(0.01)
+    for no_time_s in (0.01, 1e-9):
+        with pytest.raises(TimeoutError):
+            receiver.receive(no_time_s)
     there.sendall(b"two")
     assert receiver.receive(GUARD_S) == b"two"
     there.close()
@@ -160,11 +172,12 @@ def test_what_tls_has_taken_off_the_socket_is_not_waited_for(tmp_path):
     assert heard == said
 
 
-def test_a_thread_is_woken_by_a_socket_that_is_shut_down(threads_pair):
+@pytest.mark.parametrize("kind", [KernelReceiver, ThreadReceiver])
+def test_a_thread_is_woken_by_a_socket_that_is_shut_down(threads_pair, kind):
     """A stop comes from another thread."""
     here, _ = threads_pair
     heard = []
-    waiting = threading.Thread(target=lambda: heard.append(receiver_of(here).receive(GUARD_S)))
+    waiting = threading.Thread(target=lambda: heard.append(kind(here).receive(GUARD_S)))
     waiting.start()
 
     here.shutdown(socket.SHUT_RDWR)
