@@ -59,16 +59,7 @@ def streamed(
         ProviderError: what these raise, after the chunks before it; a wait that is too long.
         ProviderBroken: the events ended before the answer did.
     """
-    pieces = reply.pieces(says_silence=True)
-    try:
-        begun = _begun(pieces)
-        whole = chain([begun], pieces)
-        if begun.startswith((b"{", b"[")):
-            yield chunk_of_whole(reply.whole(whole))
-        else:
-            yield from _of_events(reply, whole, chunk_of)
-    finally:
-        reply.close()
+    return chain.from_iterable(_told(reply, chunk_of, chunk_of_whole))
 
 
 def unstreamed(reply: Reply, chunk_of_whole: Callable[[bytes], Chunk]) -> Iterator[Chunk]:
@@ -78,6 +69,21 @@ def unstreamed(reply: Reply, chunk_of_whole: Callable[[bytes], Chunk]) -> Iterat
         ProviderError: what `chunk_of_whole` raises; a wait that is too long; it broke off.
     """
     yield chunk_of_whole(reply.whole().lstrip(BLANK))
+
+
+def _told(
+    reply: Reply,
+    chunk_of: Callable[[ServerEvent], Chunk | None],
+    chunk_of_whole: Callable[[bytes], Chunk],
+) -> Iterator[Iterable[Chunk]]:
+    """The chunks in one or the other form, handed on whole: no chunk passes through here."""
+    pieces = reply.pieces(says_silence=True)
+    begun = _begun(pieces)
+    whole = chain([begun], pieces)
+    if begun.startswith((b"{", b"[")):
+        yield [chunk_of_whole(reply.whole(whole))]
+    else:
+        yield _of_events(reply, whole, chunk_of)
 
 
 def _begun(pieces: Iterator[bytes]) -> bytes:
@@ -107,6 +113,8 @@ def _of_events(
         if is_finished:  # all was said; only the goodbye is missing
             return
         raise
+    finally:
+        reply.close()
     if not is_finished:
         raise ProviderBroken("The provider's answer ended before its end.")
 

@@ -6,9 +6,10 @@ chunks pass through untouched, and a failure is the caller's.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Protocol
 
 from providers.circuit import Circuit
@@ -109,7 +110,7 @@ class Attempts:
         self._waits = threading.Lock()
         self._held: list[Chunk] = []
         self._began_s = 0.0
-        self._chunks = self._answered()
+        self._chunks = chain.from_iterable(self._answered())
 
     def __iter__(self) -> Iterator[Chunk]:
         return self._chunks
@@ -127,7 +128,8 @@ class Attempts:
         if stream is not None:
             stream.close()
 
-    def _answered(self) -> Iterator[Chunk]:
+    def _answered(self) -> Iterator[Iterable[Chunk]]:
+        """What was held back, then the rest: handed on whole, so that no chunk passes through."""
         place, retry = 0, 0
         while True:
             try:
@@ -141,8 +143,8 @@ class Attempts:
                 if turn[0] == place and self._clock.wait(self._is_closed, turn[2]):
                     raise _stopped() from fault
                 place, retry, _ = turn
-        yield from self._held
-        yield from rest
+        yield self._held
+        yield rest
 
     def _try(self, candidate: Candidate) -> Iterator[Chunk]:
         """Ask once, up to the first token; the chunks that follow those in `_held`."""

@@ -78,6 +78,7 @@ class Production:
         self._interruption: Interruption | None = None
         self._is_claimed = False
         self._is_opened = False
+        self._has_news = False
         self._started_at = self._last_chunk_at = self._heard_at = clock.monotonic()
         self._first_token_s: float | None = None
 
@@ -188,17 +189,18 @@ class Production:
         """Take what comes, up to what readers hear of it; false when no more is to come."""
         if self._coming is None:
             self._coming = self._opened()
-        was_opened, shown = self._is_opened, self.log.last_id
+        self._has_news = False
         for chunk in self._coming:
-            if chunk is not SILENCE:
-                if not self._take(chunk):
-                    _close(self._chunks)
-                    return False
-                if chunk.is_followed:
-                    continue
-            now = self._clock.monotonic()
-            is_news = self.log.last_id > shown or self._is_opened > was_opened
-            if is_news or now - self._heard_at >= self._may_be_silent_s:
+            if chunk is SILENCE:
+                now = self._clock.monotonic()
+            elif not self._take(chunk):
+                _close(self._chunks)
+                return False
+            elif chunk.is_followed:
+                continue
+            else:
+                now = self._last_chunk_at
+            if self._has_news or now - self._heard_at >= self._may_be_silent_s:
                 self._heard_at = now
                 return True
         return False
@@ -230,7 +232,7 @@ class Production:
                 if not chunk.is_followed:
                     self._show()
             else:
-                self._is_opened = True
+                self._is_opened = self._has_news = True
                 self.log.append([*self.plan.opening(), *drafts])
                 self.has_begun.set()
         if self.log.size_bytes > self._max_bytes or self._tally.size > self._max_bytes:
@@ -241,7 +243,7 @@ class Production:
         """Log what came together, with the lock held: readers are woken once for all of it."""
         if self._drafts:
             self.log.append(self._drafts)
-            self._drafts = []
+            self._drafts, self._has_news = [], True
 
     def _concluded(self, failure: ProviderError | None) -> Outcome:
         """What has come, with all of it logged; nothing more is taken once the end is claimed."""

@@ -19,13 +19,14 @@ class FakeReply:
         self.read = 0
 
     def pieces(self, *, says_silence: bool) -> Iterator[bytes]:
-        """What comes, piece by piece."""
+        """What comes, piece by piece; closed behind the last, as a reply is."""
         assert says_silence
         for step in self._steps:
             if isinstance(step, Exception):
                 raise step
             self.read += 1
             yield step
+        self.close()
 
     def whole(self, pieces: Iterator[bytes]) -> bytes:
         """All that comes."""
