@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import inf
 
 import structlog
 
@@ -80,6 +81,7 @@ class Production:
         self._is_opened = False
         self._has_news = False
         self._started_at = self._last_chunk_at = self._heard_at = clock.monotonic()
+        self.may_overstay_at = self._started_at
         self._first_token_s: float | None = None
 
     @property
@@ -139,8 +141,16 @@ class Production:
         return True
 
     def overstayed(self, now: float) -> ProviderTimeout | None:
-        """Which of the plan's time limits has run out at the instant `now`, if one has."""
+        """Which of the plan's time limits has run out at the instant `now`, if one has.
+
+        There is no use in asking again before `may_overstay_at`.
+        """
         limits = self.plan.time_limits
+        self.may_overstay_at = min(
+            self._started_at + (limits.total_s or inf),
+            self._last_chunk_at + (limits.first_chunk_s or inf),
+            self._last_chunk_at + (limits.between_chunks_s or inf),
+        )
         if limits.total_s is not None and now - self._started_at > limits.total_s:
             return ProviderTimeout("The answer took longer than it may.")
         if not self._is_opened:

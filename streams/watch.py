@@ -67,7 +67,10 @@ class Watch:
             return False
         now = self._clock.monotonic()
         for production in running:
-            self._hold_to_limits(production, now)
+            if production.is_left():
+                self._carry_on(production)
+            if production.is_interrupted or now >= production.may_overstay_at:
+                self._hold_to_limits(production, now)
         self._loop.rest(TICK_S)
         return True
 
@@ -79,8 +82,6 @@ class Watch:
         return bool(running)
 
     def _hold_to_limits(self, production: Production, now: float) -> None:
-        if production.is_left():
-            self._carry_on(production)
         if production.is_interrupted:
             stream_id = production.plan.stream_id
             self._overdue[stream_id] += 1

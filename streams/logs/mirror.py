@@ -26,7 +26,7 @@ SHORTEST_PAUSE_S = 0.02
 """However many streams begin: what comes together goes in one round."""
 LONGEST_PAUSE_S = 0.2
 """However long a round takes: stops come with the rounds."""
-PAUSE_BY_ROUND = 20
+PAUSE_BY_ROUND = 40
 """How much longer than a round the pause after it is: many streams must not take all the time."""
 UNTOLD_S = 0.1
 """How old a stream becomes that is not kept before the others hear of it: embeddings are over by

@@ -284,9 +284,9 @@ def test_a_log_that_nobody_reads_later_shows_that_it_lives_and_that_it_ended():
 @pytest.mark.parametrize(
     ("took_s", "rests"),
     [
-        (0.001, [("rest", 0.02), ("pause", 0.08)]),
-        (0.003, [("rest", 0.06), ("pause", 0.04)]),
-        (0.008, [("rest", 0.16), ("pause", 0.0)]),
+        (0.0001, [("rest", 0.02), ("pause", 0.08)]),
+        (0.002, [("rest", 0.08), ("pause", 0.02)]),
+        (0.004, [("rest", 0.16), ("pause", 0.0)]),
         (2.0, [("rest", 0.2), ("pause", 0.0)]),
     ],
 )
