@@ -173,6 +173,7 @@ def _call(stream: Stream, partial: _Partial) -> ProviderCall:
         workspace_id=stream.workspace_id,
         provider_id=stream.model_id.partition("/")[0],
         model_id=stream.model_id,
+        alias_id=stream.alias_id,
         endpoint=stream.endpoint,
         conversation_id=stream.conversation_id,
         message_id=stream.message_id,

@@ -27,6 +27,7 @@ _ROW = (
     "conversation_id",
     "message_id",
     "model_id",
+    "alias_id",
     "endpoint",
     "worker",
     "input_estimate",
@@ -78,6 +79,11 @@ class Streamed(Protocol):
         ...
 
     @property
+    def alias_id(self) -> str | None:
+        """What was asked for, where that is an alias."""
+        ...
+
+    @property
     def endpoint(self) -> str:
         """The way it came, as the ledger has it."""
         ...
@@ -112,6 +118,7 @@ def begin_stream(
         "conversation_id": streamed.conversation_id,
         "message_id": streamed.message_id,
         "model_id": streamed.model_id,
+        "alias_id": streamed.alias_id,
         "endpoint": streamed.endpoint,
         "worker": runtime().worker,
         "input_estimate": input_estimate,

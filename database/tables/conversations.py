@@ -115,6 +115,7 @@ class Stream(Base):
     )
     message_id: Mapped[str | None] = mapped_column(String(36))
     model_id: Mapped[str] = mapped_column(String(300))
+    alias_id: Mapped[str | None] = mapped_column(String(64))
     endpoint: Mapped[str] = mapped_column(String(40))
     worker: Mapped[str] = mapped_column(String(100))
     status: Mapped[str] = mapped_column(String(20))

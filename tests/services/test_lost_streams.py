@@ -65,6 +65,7 @@ def make_stream(alice, conversation_id, *, worker=f"{HERE}:1", age_s=120, copy_o
                 conversation_id=conversation_id,
                 message_id=answer.id,
                 model_id="demo/echo",
+                alias_id="smart",
                 endpoint="messages",
                 worker=worker,
                 status="running",
@@ -132,7 +133,7 @@ def test_what_had_come_is_kept_and_booked_as_estimated(context, alice, conversat
         "Hello, wor", "error", "producer_lost",
     )  # fmt: skip
     assert (record.input_tokens, record.output_tokens) == (7, 3)
-    assert (record.is_estimated, record.status) == (True, "broken")
+    assert (record.is_estimated, record.status, record.alias_id) == (True, "broken", "smart")
     assert status() == "ended"
 
 

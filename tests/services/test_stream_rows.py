@@ -20,6 +20,7 @@ class _Streamed:
     call_id: str
     called_at: datetime
     model_id: str = "demo/echo"
+    alias_id: str | None = None
     endpoint: str = "messages"
     conversation_id: str | None = None
     message_id: str | None = None

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from cache.namespaces import MODELS, PROVIDERS
 from config import Settings
+from database.session import read_session
+from database.tables.conversations import Stream
 from database.tables.models import CatalogueProvider
 from services.unit_of_work import unit_of_work
 from tests.doubles.wire_server import WireServer, head, whole
@@ -119,6 +122,18 @@ def test_an_alias_falls_to_its_next_and_names_who_answered(alice, two, stream):
         "smart",
     )
     assert {each["alias_id"] for each in tries} == {"smart"}
+
+
+def test_whoever_ends_a_lost_stream_finds_what_was_asked_for_and_who_answers(app, alice, two):
+    """The worker that knew it is gone; the ledger is to say both."""
+    two["one"].replies(FAILED)
+    two["two"].replies(_streams("second"))
+
+    _complete(alice, stream=True).get_data()
+
+    with app.app_context(), read_session() as session:
+        stream = session.scalars(select(Stream)).one()
+    assert (stream.alias_id, stream.model_id) == ("smart", "two/m")
 
 
 @pytest.mark.parametrize("settings", [{"provider_first_token_timeout_s": 0.5}], indirect=True)
