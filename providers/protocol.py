@@ -115,6 +115,7 @@ class Chunk:
     `details` is what belongs to the reasoning beside its text (signatures, encrypted thoughts), as
     OpenRouter's `reasoning_details`; a client sends it back. `prompt_usage` counts the prompt
     before the answer has begun: it holds for an answer that never gets to say its `usage`.
+    `stop_sequence` is the one of the request's that ended it, where the provider tells (Anthropic).
     """
 
     text: str = ""
@@ -124,6 +125,7 @@ class Chunk:
     usage: Usage | None = None
     details: tuple[Mapping[str, object], ...] = ()
     prompt_usage: Usage | None = None
+    stop_sequence: str | None = None
     raw: bytes | None = None
     has_audio: bool = False
     beside_chars: int = 0

@@ -56,6 +56,7 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_calls: list[dict[str, Any]] = []
     details: list[dict[str, Any]] = []
     finish_reason: str | None = None
+    stop_sequence: str | None = None
     raw: str | None = None
     usage: bool = False
 
@@ -67,6 +68,7 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
             tool_calls=tuple(self.tool_calls),
             details=tuple(self.details),
             finish_reason=self.finish_reason,
+            stop_sequence=self.stop_sequence,
             usage=usage if self.usage else None,
             raw=None if self.raw is None else self.raw.encode(),
         )

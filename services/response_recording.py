@@ -50,6 +50,7 @@ class Recording:
                 tool_calls=[dict(each) for each in chunk.tool_calls],
                 details=[dict(each) for each in chunk.details],
                 finish_reason=chunk.finish_reason,
+                stop_sequence=chunk.stop_sequence,
                 raw=raw,
                 usage=chunk.usage is not None,
             )

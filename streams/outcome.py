@@ -18,9 +18,10 @@ class Outcome:
     """What a producer saw when the provider's part was over. Times are seconds.
 
     `finish_reason` is the provider's own word, or `cancelled` after a stop, or `None` with an
-    `error`. `usage` is the provider's last word on it, `None` when it said nothing; `prompt_usage`
-    what it counted before the answer. `details` belong to the reasoning, as with `Chunk`. `raw` is
-    the body of an answer that came in one piece, `beside_chars` what other choices said.
+    `error`; `stop_sequence` is as with `Chunk`. `usage` is the provider's last word on it, `None`
+    when it said nothing; `prompt_usage` what it counted before the answer. `details` belong to the
+    reasoning, as with `Chunk`. `raw` is the body of an answer that came in one piece,
+    `beside_chars` what other choices said.
     """
 
     text: str = ""
@@ -30,6 +31,7 @@ class Outcome:
     finish_reason: str | None = None
     usage: Usage | None = None
     prompt_usage: Usage | None = None
+    stop_sequence: str | None = None
     error: ProviderError | None = None
     first_token_s: float | None = None
     duration_s: float = 0.0
@@ -49,6 +51,7 @@ class Tally:
         "_prompt_usage",
         "_raw",
         "_reasoning",
+        "_stop_sequence",
         "_text",
         "_usage",
         "size",
@@ -62,6 +65,7 @@ class Tally:
         self._calls: defaultdict[object, _ToolCall] = defaultdict(_ToolCall)
         self._details: list[Mapping[str, object]] = []
         self._finish_reason: str | None = None
+        self._stop_sequence: str | None = None
         self._usage: Usage | None = None
         self._prompt_usage: Usage | None = None
         self._raw: bytes | None = None
@@ -82,6 +86,7 @@ class Tally:
             self.size += self._calls[delta.get("index")].add(delta)
         if chunk.finish_reason is not None:
             self._finish_reason = chunk.finish_reason
+            self._stop_sequence = chunk.stop_sequence
         if chunk.usage is not None:
             self._usage = chunk.usage
         if chunk.prompt_usage is not None:
@@ -107,6 +112,7 @@ class Tally:
             finish_reason=None if error else finish_reason,
             usage=self._usage,
             prompt_usage=self._prompt_usage,
+            stop_sequence=None if cancelled else self._stop_sequence,
             error=error,
             first_token_s=first_token_s,
             duration_s=duration_s,

@@ -76,6 +76,7 @@ class _Reader:
             details=tuple(detail for each in chunks for detail in each.details),
             finish_reason=_finish_reason(told.get("stop_reason")),
             usage=self._usage.whole(),
+            stop_sequence=_stop_sequence(told),
         )
 
     def _whole_block(self, block: dict[str, Any]) -> Chunk:
@@ -112,10 +113,12 @@ class _Reader:
             return Chunk(prompt_usage=self._usage.whole())
         if kind == "message_delta":
             self._usage.add(told.get("usage"))
-            reason = _part(told, "delta").get("stop_reason")
+            delta = _part(told, "delta")
+            reason = delta.get("stop_reason")
             return Chunk(
                 finish_reason=_finish_reason(reason) if reason else None,
                 usage=self._usage.whole() if reason else None,
+                stop_sequence=_stop_sequence(delta),
             )
         return None
 
@@ -209,6 +212,11 @@ def _error_in(error: Mapping[str, Any], secret: str) -> ProviderError:
 
 def _finish_reason(reason: Any) -> str:
     return FINISH_REASONS.get(reason, "stop") if isinstance(reason, str) else "stop"
+
+
+def _stop_sequence(told: Mapping[str, Any]) -> str | None:
+    """The text that ended the answer, where that was one of the request's."""
+    return _text(told.get("stop_sequence")) or None
 
 
 def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:

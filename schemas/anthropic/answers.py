@@ -76,6 +76,8 @@ def message(
     content: Sequence[Mapping[str, Any]],
     reason: str | None,
     usage: Mapping[str, Any],
+    *,
+    stop_sequence: str | None = None,
 ) -> dict[str, Any]:
     """A message; in a stream's first event an empty one."""
     return {
@@ -85,7 +87,7 @@ def message(
         "model": model,
         "content": content,
         "stop_reason": reason,
-        "stop_sequence": None,
+        "stop_sequence": stop_sequence,
         "usage": usage,
     }
 

@@ -71,7 +71,8 @@ class AnthropicDialect:
 
     def closing(self, outcome: Outcome, bill: Bill) -> list[Draft]:
         """The last block's stop, the reason with the usage, the end."""
-        delta = {"stop_reason": _stop_reason(outcome), "stop_sequence": None}
+        ended_by = outcome.stop_sequence
+        delta = {"stop_reason": _stop_reason(outcome), "stop_sequence": ended_by}
         drafts = self._opening()
         nameless = [call for call in self._calls.values() if not call.name]
         self._waiting.extend(partial(self._written, call) for call in nameless)
@@ -103,6 +104,7 @@ class AnthropicDialect:
                 content,
                 _stop_reason(outcome),
                 _usage(bill),
+                stop_sequence=outcome.stop_sequence,
             )
         )
 
@@ -225,6 +227,8 @@ def _stop_reason(outcome: Outcome) -> str | None:
 
     Anthropic's clients run a tool only where the reason is that one is called.
     """
+    if outcome.stop_sequence is not None:
+        return "stop_sequence"
     is_call = outcome.tool_calls and outcome.finish_reason in {None, "stop"}
     return answers.stop_reason("tool_calls" if is_call else outcome.finish_reason)
 

@@ -26,6 +26,15 @@ def test_signatures_of_thoughts_are_kept(recording):
     assert piece.chunk(Usage(1, 1)).details == (signed,)
 
 
+def test_the_sequence_that_ended_the_answer_is_kept(recording):
+    """A copy ends as the answer did."""
+    recording.add(Chunk(text="x", finish_reason="stop", stop_sequence="END"))
+
+    (piece,) = recording.pieces(Outcome(finish_reason="stop")) or []
+
+    assert piece.chunk(Usage(1, 1)).stop_sequence == "END"
+
+
 @pytest.mark.parametrize(
     "outcome",
     [

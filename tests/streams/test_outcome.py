@@ -41,6 +41,14 @@ def test_silence_about_usage_is_no_usage():
     assert outcome_of(Chunk(text="a")).usage is None
 
 
+def test_the_sequence_that_ended_an_answer_goes_with_its_reason():
+    """One that is stopped from outside meanwhile has ended by that."""
+    chunks = Chunk(text="a"), Chunk(finish_reason="stop", stop_sequence="END"), Chunk()
+
+    assert outcome_of(*chunks).stop_sequence == "END"
+    assert outcome_of(*chunks, cancelled=True).stop_sequence is None
+
+
 def test_halves_of_a_code_point_become_whole():
     """Providers cut emoji over two chunks; what is kept must be writable as UTF-8."""
     assert outcome_of(Chunk(text="é\ud83d"), Chunk(text="\ude00!")).text == "é😀!"

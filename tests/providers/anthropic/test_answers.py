@@ -312,6 +312,21 @@ def test_a_message_that_comes_whole_where_a_stream_was_asked_for_is_taken(wire, 
     assert (chunk.text, chunk.finish_reason, chunk.usage) == ("all", "stop", Usage(2, 1))
 
 
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_the_sequence_that_ended_an_answer_is_told(wire, wired, is_streamed):
+    """A client may have named several, and goes on by the one that came."""
+    ended = {"stop_reason": "stop_sequence", "stop_sequence": "END"}
+    if is_streamed:
+        _sends(wire, _delta("a"), {**END, "delta": ended}, {"type": "message_stop"})
+    else:
+        told = {"content": [{"type": "text", "text": "a"}], **ended}
+        wire.replies([whole(msgspec.json.encode(told))])
+
+    *_, last = _asked(wired, stream=is_streamed)
+
+    assert (last.finish_reason, last.stop_sequence) == ("stop", "END")
+
+
 @pytest.mark.parametrize("labels", LABELS)
 def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_of_its_kind(wire, wired, labels):
     """Taken for a broken stream, it would be asked again and booked."""

@@ -188,6 +188,18 @@ def test_a_call_is_a_reason_to_stop(dialect, reason, told):
     assert msgspec.json.decode(dialect.whole(outcome, BILL, ()))["stop_reason"] == told
 
 
+def test_the_sequence_that_ended_an_answer_is_told(dialect):
+    """As the provider named it; without one its end is the turn's."""
+    outcome = Outcome(text="a", finish_reason="stop", stop_sequence="END")
+    told = {"stop_reason": "stop_sequence", "stop_sequence": "END"}
+
+    closing = [msgspec.json.decode(each.data) for each in dialect.closing(outcome, BILL)]
+    message = msgspec.json.decode(dialect.whole(outcome, BILL, ()))
+
+    assert closing[-2]["delta"] == told
+    assert {name: message[name] for name in told} == told
+
+
 def test_an_answer_without_a_word_is_still_a_message(dialect):
     """Its events have their start and their end."""
     kinds = [kind for kind, _ in _short(_events(dialect))]
