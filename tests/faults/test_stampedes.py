@@ -51,11 +51,11 @@ def test_a_key_is_loaded_once_for_all(stampede):
 
 
 def test_a_loader_that_fails_is_not_tried_by_everybody(stampede):
-    """Twice a worker at most; every reader learns of it."""
+    """Twice a worker, and again by readers who come too late for it; every reader learns of it."""
     failed = stampede.round("failing", "failing")
 
     assert failed.faults == ["the loader failed"] * EVERYBODY
-    assert failed.loads <= 2 * WORKERS
+    assert failed.loads <= 4 * WORKERS
     assert failed.waits_s[-1] < WAIT_S + SPARE_S
 
 
