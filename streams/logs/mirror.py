@@ -128,16 +128,19 @@ class Mirror:
                 return False
         began_s = self._clock.monotonic()
         try:
-            self._round(tracked)
+            is_whole = self._round(tracked)
         except OutOfReach as fault:
             self._lose_touch(tracked, fault)
         else:
             self._backoff_s = 0.0
-            self._pace(self._clock.monotonic() - began_s)
+            self._pace(self._clock.monotonic() - began_s, is_whole=is_whole)
         return True
 
-    def _pace(self, took_s: float) -> None:
+    def _pace(self, took_s: float, *, is_whole: bool) -> None:
         """Pause after a round; a stream that begins meanwhile may shorten that."""
+        if not is_whole:  # those that wait give no sign of life: for long, and they count as lost
+            self._loop.rest(min(max(SHORTEST_PAUSE_S, took_s), LONGEST_PAUSE_S))
+            return
         needed_s = PAUSE_BY_ROUND * took_s
         interval_s = max(self._limits.mirror_interval_s, min(needed_s, LONGEST_PAUSE_S))
         shortest_s = min(interval_s, max(SHORTEST_PAUSE_S, needed_s))
@@ -165,7 +168,8 @@ class Mirror:
             if not is_wanted or held_bytes > self._limits.finished_bytes:
                 self._forget(mirrored)
 
-    def _round(self, tracked: Sequence[_Mirrored]) -> None:
+    def _round(self, tracked: Sequence[_Mirrored]) -> bool:
+        """Send what is new; returns whether that was all of it."""
         now = self._clock.monotonic()
         work: list[tuple[_Mirrored, Writing]] = []
         size = 0
@@ -179,12 +183,13 @@ class Mirror:
                 self._go_behind(work)
                 break
         if all(mirrored.was_never_sent for mirrored in tracked) and not work:
-            return  # so nobody can have asked to stop one of them
+            return True  # so nobody can have asked to stop one of them
         written = self._shared.write(self._worker_id, [writing for _, writing in work])
         for stream_id in written.stops:
             self._signals.on_stop(stream_id)
         for (mirrored, writing), reply in zip(work, written.replies, strict=True):
             self._apply(mirrored, writing, reply, now)
+        return size < ROUND_BYTES
 
     def _go_behind(self, work: Sequence[tuple[_Mirrored, Writing]]) -> None:
         """The rest waits for the next round; those served go behind it."""

@@ -292,6 +292,38 @@ def test_a_log_that_nobody_reads_later_shows_that_it_lives_and_that_it_ended():
 )
 def test_a_round_that_takes_long_is_followed_by_a_longer_pause(monkeypatch, took_s, rests):
     """Many streams must not take all of the worker's time; nor may a stop wait for ever."""
+    mirroring, taken = _paced(monkeypatch, took_s)
+    mirroring.say("a")
+    mirroring.track()
+
+    wait_until(lambda: len(taken) >= 2)
+    mirroring.finish()
+
+    assert taken[:2] == rests
+
+
+@pytest.mark.parametrize(("took_s", "rest_s"), [(0.01, 0.02), (0.05, 0.05), (2.0, 0.2)])
+def test_a_round_that_could_not_take_all_is_followed_soon(monkeypatch, took_s, rest_s):
+    """After a flush the signs of life come back with the logs: without one for long, it is lost."""
+    mirroring, taken = _paced(monkeypatch, took_s)
+    logs = [MemoryLog(f"s{number}") for number in range(9)]  # four are a round
+    for log in logs:
+        log.append([Draft("delta", b"x" * 1024)] * 256)
+    with monkeypatch.context() as asleep:
+        asleep.setattr(mirroring.mirror._loop, "wake", lambda: None)  # noqa: SLF001 (till all are there)
+        for log in logs:
+            mirroring.mirror.track(log, worker_id="w")
+    mirroring.mirror._loop.wake()  # noqa: SLF001
+
+    wait_until(lambda: len(taken) >= 4)
+    for log in logs:
+        log.close([Draft("done", b"{}")])
+
+    assert taken[:4] == [("rest", rest_s), ("rest", rest_s), ("rest", 0.2), ("pause", 0.0)]
+
+
+def _paced(monkeypatch, took_s: float) -> tuple[Mirroring, list[tuple[str, float]]]:
+    """A mirror whose rounds take so long, and how it pauses after them: not really."""
     clock = FakeClock()
     mirroring = Mirroring(clock)
     taken: list[tuple[str, float]] = []
@@ -308,10 +340,4 @@ def test_a_round_that_takes_long_is_followed_by_a_longer_pause(monkeypatch, took
     monkeypatch.setattr(mirroring.mirror, "_limits", StreamLimits())
     for name in ("rest", "pause"):
         monkeypatch.setattr(mirroring.mirror._loop, name, partial(take, name))  # noqa: SLF001 (its pace is the point)
-    mirroring.say("a")
-    mirroring.track()
-
-    wait_until(lambda: len(taken) >= 2)
-    mirroring.finish()
-
-    assert taken[:2] == rests
+    return mirroring, taken
