@@ -287,5 +287,9 @@ def _error_in(error: Any, secret: str) -> ProviderError:
     if RATE_LIMITED.search(kind):
         return ProviderRateLimited("The provider is rate limiting.")
     if AT_FAULT.search(kind):
-        return ProviderRejected(words)
+        return ProviderRejected(
+            words,
+            param=words_to_show(found.get("param"), secret),
+            upstream_code=words_to_show(found.get("code"), secret),
+        )
     return ProviderUnavailable(FAILED)

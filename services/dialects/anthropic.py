@@ -19,6 +19,7 @@ import msgspec
 from providers.protocol import Chunk, ProviderError
 from schemas.anthropic import answers
 from schemas.fields import money_text
+from services import upstream_failures
 from services.calls import Bill
 from services.dialects.protocol import Head
 from streams.events import Draft
@@ -27,7 +28,7 @@ from telemetry.ids import new_id
 
 __all__ = ["AnthropicDialect", "anthropic_unpaid"]
 
-BROKEN = 500
+OVERLOADED = 529
 STARTS: Mapping[str, Mapping[str, Any]] = {
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},
     "text": {"type": "text", "text": ""},
@@ -86,8 +87,11 @@ class AnthropicDialect:
         ]
 
     def failure(self, fault: ProviderError) -> Draft:
-        """An event that clients raise."""
-        return Draft("error", answers.error_json(fault.message, BROKEN, None))
+        """An event that clients raise; its type tells them whether to ask again."""
+        status = upstream_failures.http_status(fault.code)
+        if fault.status == OVERLOADED:
+            status = OVERLOADED
+        return Draft("error", answers.error_json(fault.message, status, None))
 
     def whole(self, outcome: Outcome, bill: Bill, raws: Sequence[bytes]) -> bytes:
         """The message; other formats' own words are not needed for it."""

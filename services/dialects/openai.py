@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from providers.protocol import Chunk, ProviderError
+from providers.protocol import Chunk, ProviderError, ProviderRejected
 from schemas import openai, openai_chunks
 from schemas.fields import money_text
 from services.calls import Bill
@@ -21,6 +21,11 @@ from streams.outcome import Outcome
 __all__ = ["DONE", "OpenAIDialect", "openai_unpaid", "usage_of"]
 
 DONE = b"[DONE]"
+ERROR_TYPES = {
+    "provider_rejected": "invalid_request_error",
+    "provider_rate_limited": "rate_limit_error",
+}
+"""Of failures by their codes, as they have them before the first token."""
 
 
 class _Choice(msgspec.Struct):
@@ -66,7 +71,10 @@ class OpenAIDialect:
 
     def failure(self, fault: ProviderError) -> Draft:
         """An error object in the place of a chunk."""
-        return Draft("error", openai.error_json(fault.message, "api_error", None, fault.code))
+        kind, code = ERROR_TYPES.get(fault.code, "api_error"), fault.code
+        if isinstance(fault, ProviderRejected):  # others tell of Larder's account
+            code = fault.upstream_code or code
+        return Draft("error", openai.error_json(fault.message, kind, fault.param, code))
 
     def whole(self, outcome: Outcome, bill: Bill, raws: Sequence[bytes]) -> bytes:
         """The provider's own completion, or one written from what came."""

@@ -168,6 +168,20 @@ def test_an_error_is_one_in_whatever_shape(event, kind):
         streamed_chunk(ServerEvent(json.dumps(event).encode()), "")
 
 
+def test_a_refusal_in_the_place_of_a_chunk_keeps_its_code_and_field():
+    """Clients act on `context_length_exceeded`, wherever it is said."""
+    error = {"message": "m", "type": "invalid_request_error", "param": "messages"}
+    told = {"error": {**error, "code": "context_length_exceeded"}}
+
+    with pytest.raises(protocol.ProviderRejected) as caught:
+        streamed_chunk(ServerEvent(json.dumps(told).encode()), "")
+
+    assert (caught.value.param, caught.value.upstream_code) == (
+        "messages",
+        "context_length_exceeded",
+    )
+
+
 @pytest.mark.parametrize("told", ['{"message": "m", "type": "rate_limit"}', '{"error": "m"}', "{}"])
 def test_an_event_called_error_is_one(told):
     """Whatever it holds."""

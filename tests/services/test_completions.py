@@ -157,7 +157,7 @@ def test_a_failure_in_mid_stream_is_the_last_line(principal, wired):
     assert first == text
     assert msgspec.json.decode(last)["error"] == {
         "message": "bad key ***",
-        "type": "api_error",
+        "type": "invalid_request_error",
         "param": None,
         "code": "provider_rejected",
     }

@@ -5,7 +5,16 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from providers.protocol import Chunk, ProviderBroken, Usage
+from providers.protocol import (
+    Chunk,
+    ProviderAuthFailed,
+    ProviderBroken,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnavailable,
+    Usage,
+)
 from services.calls import Bill
 from services.dialects.anthropic import AnthropicDialect
 from services.dialects.protocol import Head
@@ -225,3 +234,21 @@ def test_a_failure_is_an_error_event(dialect):
 
     assert draft.name == "error"
     assert msgspec.json.decode(draft.data)["error"] == {"type": "api_error", "message": "It broke."}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (ProviderRateLimited("m"), "rate_limit_error"),
+        (ProviderUnavailable("m", status=529), "overloaded_error"),
+        (ProviderUnavailable("m", status=500), "api_error"),
+        (ProviderRejected("m"), "invalid_request_error"),
+        (ProviderTimeout("m"), "timeout_error"),
+        (ProviderAuthFailed("m"), "api_error"),
+    ],
+)
+def test_a_failure_amid_an_answer_says_of_what_kind_it_is(dialect, fault, kind):
+    """As before the first token: clients tell by it whether, and when, to ask again."""
+    error = msgspec.json.decode(dialect.failure(fault).data)["error"]
+
+    assert error == {"type": kind, "message": "m"}

@@ -5,7 +5,13 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from providers.protocol import Chunk, ProviderBroken, Usage
+from providers.protocol import (
+    Chunk,
+    ProviderBroken,
+    ProviderRateLimited,
+    ProviderRejected,
+    Usage,
+)
 from services.calls import Bill
 from services.dialects.openai import DONE, OpenAIDialect, usage_of
 from services.dialects.protocol import Head
@@ -151,3 +157,22 @@ def test_a_failure_is_openais_error():
     draft = _dialect().failure(ProviderBroken("It broke."))
 
     assert msgspec.json.decode(draft.data)["error"]["code"] == "provider_broken"
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (ProviderBroken("m"), ("api_error", None, "provider_broken")),
+        (ProviderRateLimited("m"), ("rate_limit_error", None, "provider_rate_limited")),
+        (ProviderRejected("m"), ("invalid_request_error", None, "provider_rejected")),
+        (
+            ProviderRejected("m", param="messages", upstream_code="context_length_exceeded"),
+            ("invalid_request_error", "messages", "context_length_exceeded"),
+        ),
+    ],
+)
+def test_a_failure_amid_an_answer_says_of_what_kind_it_is(fault, error):
+    """As before the first token: clients act on the code."""
+    told = msgspec.json.decode(_dialect().failure(fault).data)["error"]
+
+    assert (told["type"], told["param"], told["code"]) == error
