@@ -3,6 +3,7 @@
 A part that is not of OpenAI's kinds is taken for one of Anthropic's own blocks and goes as it is.
 """
 
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from providers.protocol import ProviderRejected
 __all__ = ["turns_and_system"]
 
 Block = dict[str, Any]
+MEDIA_TYPES = {"image/jpg": "image/jpeg"}
+"""Common names that Anthropic does not know, in its own."""
 
 
 def turns_and_system(messages: Any) -> tuple[list[dict[str, Any]], list[Block]]:
@@ -100,7 +103,7 @@ def _source(url: Any, where: str) -> dict[str, str]:
         kind, comma, data = url.removeprefix("data:").partition(",")
         media, *marks = kind.split(";")
         if comma and "base64" in marks:
-            return {"type": "base64", "media_type": media, "data": data}
+            return {"type": "base64", "media_type": MEDIA_TYPES.get(media, media), "data": data}
     if isinstance(url, str) and url.startswith(("https://", "http://")):
         return {"type": "url", "url": url}
     raise ProviderRejected("It must be an https: URL or a data: URL in base64.", param=where)
@@ -110,8 +113,22 @@ def _document(file: Any, where: str) -> Block:
     found = file if isinstance(file, Mapping) else {}
     if "file_id" in found:
         return {"type": "document", "source": {"type": "file", "file_id": found["file_id"]}}
-    block: Block = {"type": "document", "source": _source(found.get("file_data"), where)}
+    source = _source(found.get("file_data"), where)
+    if source.get("media_type", "").startswith("text/"):  # as bytes only a PDF is taken
+        source = {
+            "type": "text",
+            "media_type": "text/plain",
+            "data": _decoded(source["data"], where),
+        }
+    block: Block = {"type": "document", "source": source}
     return {**block, "title": found["filename"]} if found.get("filename") else block
+
+
+def _decoded(data: str, where: str) -> str:
+    try:
+        return b64decode(data, validate=True).decode()
+    except ValueError as fault:
+        raise ProviderRejected("It must be text in UTF-8, in base64.", param=where) from fault
 
 
 def _tool_result(message: Mapping[str, Any], where: str) -> Block:

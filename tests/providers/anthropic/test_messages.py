@@ -99,6 +99,24 @@ def test_results_of_tools_are_one_turn_with_what_the_user_says_next():
             },
         ),
         (
+            {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,AAAA"}},
+            {
+                "type": "image",
+                "source": {"type": "base64", "media_type": "image/jpeg", "data": "AAAA"},
+            },
+        ),
+        (
+            {
+                "type": "file",
+                "file": {"filename": "a.md", "file_data": "data:text/markdown;base64,w6QK"},
+            },
+            {
+                "type": "document",
+                "title": "a.md",
+                "source": {"type": "text", "media_type": "text/plain", "data": "ä\n"},
+            },
+        ),
+        (
             {"type": "file", "file": {"file_id": "f1"}},
             {"type": "document", "source": {"type": "file", "file_id": "f1"}},
         ),
@@ -178,6 +196,13 @@ def test_a_call_without_arguments_has_an_empty_input(arguments):
             "messages.1.content.0",
         ),
         ({"role": "user", "content": [{"type": "image_url"}]}, "messages.1.content.0"),
+        (
+            {
+                "role": "user",
+                "content": [{"type": "file", "file": {"file_data": "data:text/plain;base64,/w=="}}],
+            },
+            "messages.1.content.0",
+        ),
         ({"role": "user", "content": [{"type": "file", "file": 5}]}, "messages.1.content.0"),
         ({"role": "tool", "content": "x"}, "messages.1.tool_call_id"),
         ({"role": "assistant", "tool_calls": [5]}, "messages.1.tool_calls.0"),
