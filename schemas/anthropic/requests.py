@@ -13,6 +13,7 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, ValidationError, fields, post_load, validate
 
 from schemas.anthropic.contents import chat_messages, plain_messages, system_message
+from schemas.anthropic.strictness import takes_strictly
 from schemas.fields import Flag, Id, WholeNumber
 from schemas.openai import MAX_MESSAGES, ChatCall
 from schemas.response_cache import CacheControlsSchema
@@ -136,13 +137,19 @@ def _plain_output(thinking: object, output: object) -> dict[str, Any]:
         fields["reasoning_effort"] = effort
     wanted = output.get("format")
     if isinstance(wanted, Mapping) and wanted.get("type") == "json_schema":
-        schema = {"name": "answer", "schema": wanted.get("schema")}
-        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+        schema = wanted.get("schema")
+        named: dict[str, Any] = {"name": "answer", "schema": schema}
+        if takes_strictly(schema):
+            named["strict"] = True
+        fields["response_format"] = {"type": "json_schema", "json_schema": named}
     return fields
 
 
 def _plain_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": tool["type"], "function": tool["function"]}
+    function = tool["function"]
+    if tool.get("strict") is True and takes_strictly(function["parameters"]):
+        function = {**function, "strict": True}
+    return {"type": tool["type"], "function": function}
 
 
 def _effort(budget: object) -> str:

@@ -57,6 +57,26 @@ def test_tools_are_functions():
     assert asked.body["tools"][0] == {**first, **own}
 
 
+CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("tool", "promise"),
+    [
+        ({"strict": True, "input_schema": CLOSED}, {"strict": True}),
+        ({"strict": False, "input_schema": CLOSED}, {}),
+        ({"input_schema": CLOSED}, {}),
+        ({"strict": True, "input_schema": {"type": "object"}}, {}),
+    ],
+)
+def test_a_tool_is_strict_for_openai_as_well_where_its_schema_can_be(tool, promise):
+    """Its arguments are then sure to be of the schema; OpenAI refuses strictness with others."""
+    asked = _asked(tools=[{"name": "f", **tool}])
+
+    function = {"name": "f", "parameters": tool["input_schema"], **promise}
+    assert asked.plain["tools"] == [{"type": "function", "function": function}]
+
+
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
@@ -116,14 +136,16 @@ def test_an_effort_is_said_to_others_where_they_are_to_think(thinking, effort, s
     assert asked.body["output_config"] == {"effort": effort}
 
 
-def test_the_schema_of_an_answer_is_its_format():
-    """OpenAI wants it named."""
-    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+@pytest.mark.parametrize(
+    ("schema", "promise"), [(CLOSED, {"strict": True}), ({"type": "object"}, {})]
+)
+def test_the_schema_of_an_answer_is_its_format(schema, promise):
+    """OpenAI wants it named, and keeps to it for sure where it is strict."""
     asked = _asked(output_config={"format": {"type": "json_schema", "schema": schema}})
 
     assert asked.plain["response_format"] == {
         "type": "json_schema",
-        "json_schema": {"name": "answer", "schema": schema},
+        "json_schema": {"name": "answer", "schema": schema, **promise},
     }
 
 
