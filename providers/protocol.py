@@ -116,6 +116,8 @@ class Chunk:
     OpenRouter's `reasoning_details`; a client sends it back. `prompt_usage` counts the prompt
     before the answer has begun: it holds for an answer that never gets to say its `usage`.
     `stop_sequence` is the one of the request's that ended it, where the provider tells (Anthropic).
+    `blocks` are Anthropic's own of an answer in one piece, where the other fields do not tell all:
+    what stood in which order, and what a text cites.
     """
 
     text: str = ""
@@ -126,6 +128,7 @@ class Chunk:
     details: tuple[Mapping[str, object], ...] = ()
     prompt_usage: Usage | None = None
     stop_sequence: str | None = None
+    blocks: tuple[Mapping[str, object], ...] = ()
     raw: bytes | None = None
     has_audio: bool = False
     beside_chars: int = 0

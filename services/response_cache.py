@@ -57,6 +57,7 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
     details: list[dict[str, Any]] = []
     finish_reason: str | None = None
     stop_sequence: str | None = None
+    blocks: list[dict[str, Any]] = []
     raw: str | None = None
     usage: bool = False
 
@@ -69,6 +70,7 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
             details=tuple(self.details),
             finish_reason=self.finish_reason,
             stop_sequence=self.stop_sequence,
+            blocks=tuple(self.blocks),
             usage=usage if self.usage else None,
             raw=None if self.raw is None else self.raw.encode(),
         )

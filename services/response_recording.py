@@ -51,6 +51,7 @@ class Recording:
                 details=[dict(each) for each in chunk.details],
                 finish_reason=chunk.finish_reason,
                 stop_sequence=chunk.stop_sequence,
+                blocks=[dict(each) for each in chunk.blocks],
                 raw=raw,
                 usage=chunk.usage is not None,
             )

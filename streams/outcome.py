@@ -18,9 +18,9 @@ class Outcome:
     """What a producer saw when the provider's part was over. Times are seconds.
 
     `finish_reason` is the provider's own word, or `cancelled` after a stop, or `None` with an
-    `error`; `stop_sequence` is as with `Chunk`. `usage` is the provider's last word on it, `None`
-    when it said nothing; `prompt_usage` what it counted before the answer. `details` belong to the
-    reasoning, as with `Chunk`. `raw` is the body of an answer that came in one piece,
+    `error`; `stop_sequence` and `blocks` are as with `Chunk`. `usage` is the provider's last word
+    on it, `None` when it said nothing; `prompt_usage` what it counted before the answer. `details`
+    belong to the reasoning, as with `Chunk`. `raw` is the body of an answer that came in one piece,
     `beside_chars` what other choices said.
     """
 
@@ -32,6 +32,7 @@ class Outcome:
     usage: Usage | None = None
     prompt_usage: Usage | None = None
     stop_sequence: str | None = None
+    blocks: tuple[Mapping[str, object], ...] = ()
     error: ProviderError | None = None
     first_token_s: float | None = None
     duration_s: float = 0.0
@@ -44,6 +45,7 @@ class Tally:
 
     __slots__ = (
         "_beside_chars",
+        "_blocks",
         "_calls",
         "_chunks",
         "_details",
@@ -64,6 +66,7 @@ class Tally:
         self._reasoning: list[str] = []
         self._calls: defaultdict[object, _ToolCall] = defaultdict(_ToolCall)
         self._details: list[Mapping[str, object]] = []
+        self._blocks: tuple[Mapping[str, object], ...] = ()
         self._finish_reason: str | None = None
         self._stop_sequence: str | None = None
         self._usage: Usage | None = None
@@ -87,6 +90,7 @@ class Tally:
         if chunk.finish_reason is not None:
             self._finish_reason = chunk.finish_reason
             self._stop_sequence = chunk.stop_sequence
+            self._blocks = chunk.blocks
         if chunk.usage is not None:
             self._usage = chunk.usage
         if chunk.prompt_usage is not None:
@@ -113,6 +117,7 @@ class Tally:
             usage=self._usage,
             prompt_usage=self._prompt_usage,
             stop_sequence=None if cancelled else self._stop_sequence,
+            blocks=self._blocks,
             error=error,
             first_token_s=first_token_s,
             duration_s=duration_s,

@@ -5,7 +5,7 @@ https://platform.claude.com/docs/en/build-with-claude/streaming
 An unknown kind of event, block or delta is passed over: the API says that there will be more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,6 +39,7 @@ FINISH_REASONS = {
     "refusal": "content_filter",
 }
 """Anthropic's reasons in OpenAI's words; one that is not here is a plain stop."""
+PLAIN_ORDER = {"thinking": 0, "redacted_thinking": 0, "text": 1, "tool_use": 2}
 OUR_FAULT = ("authentication_error", "permission_error", "billing_error")
 THEIR_FAULT = ("invalid_request_error", "not_found_error", "request_too_large")
 
@@ -68,7 +69,8 @@ class _Reader:
         if not isinstance(blocks, list):
             raise ProviderMalformed("The provider's answer has no content.")
         self._usage.add(told.get("usage"))
-        chunks = [self._whole_block(each) for each in blocks if isinstance(each, dict)]
+        blocks = [each for each in blocks if isinstance(each, dict)]
+        chunks = [self._whole_block(each) for each in blocks]
         return Chunk(
             text="".join(each.text for each in chunks),
             reasoning="".join(each.reasoning for each in chunks),
@@ -77,6 +79,7 @@ class _Reader:
             finish_reason=_finish_reason(told.get("stop_reason")),
             usage=self._usage.whole(),
             stop_sequence=_stop_sequence(told),
+            blocks=() if _are_plain(blocks) else tuple(blocks),
         )
 
     def _whole_block(self, block: dict[str, Any]) -> Chunk:
@@ -217,6 +220,16 @@ def _finish_reason(reason: Any) -> str:
 def _stop_sequence(told: Mapping[str, Any]) -> str | None:
     """The text that ended the answer, where that was one of the request's."""
     return _text(told.get("stop_sequence")) or None
+
+
+def _are_plain(blocks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there are thoughts, one text that cites nothing and calls, in this order, at most."""
+    kinds = [each.get("type") for each in blocks]
+    if not all(isinstance(kind, str) and kind in PLAIN_ORDER for kind in kinds):
+        return False
+    places = [PLAIN_ORDER[str(kind)] for kind in kinds]
+    is_cited = any(each.get("citations") for each in blocks)
+    return places == sorted(places) and kinds.count("text") <= 1 and not is_cited
 
 
 def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:

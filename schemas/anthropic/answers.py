@@ -17,6 +17,7 @@ __all__ = [
     "message",
     "message_json",
     "stop_reason",
+    "taken_apart",
     "thoughts",
     "usage",
 ]
@@ -127,6 +128,28 @@ def thoughts(reasoning: str, details: Sequence[Mapping[str, Any]]) -> list[dict[
     if reasoning and not any(each["type"] == "thinking" for each in blocks):
         blocks.insert(0, {"type": "thinking", "thinking": reasoning, "signature": ""})
     return blocks
+
+
+def taken_apart(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A whole block as a stream has it: what it begins as, and the deltas that fill it."""
+    kind = block.get("type")
+    if kind == "tool_use":
+        arguments = _encode(block.get("input") or {}).decode()
+        return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": arguments}]
+    if kind == "thinking":
+        signature = block.get("signature") or ""
+        thought = {"type": "thinking_delta", "thinking": block.get("thinking")}
+        signed = {"type": "signature_delta", "signature": signature}
+        return {**block, "thinking": "", "signature": ""}, [thought, signed]
+    if kind == "text":
+        cited = [
+            {"type": "citations_delta", "citation": each} for each in block.get("citations") or ()
+        ]
+        return {"type": "text", "text": ""}, [
+            {"type": "text_delta", "text": block.get("text")},
+            *cited,
+        ]
+    return dict(block), []
 
 
 def stop_reason(finish_reason: str | None) -> str | None:

@@ -50,6 +50,8 @@ class AnthropicDialect:
     def chunk(self, chunk: Chunk) -> list[Draft]:
         """The events of a chunk; the first one opens the message."""
         drafts = self._opening()
+        if chunk.blocks:
+            return [*drafts, *(draft for each in chunk.blocks for draft in self._whole_block(each))]
         if self._call is None:
             drafts += self._said(chunk)
         elif chunk.text or chunk.reasoning or chunk.details:
@@ -69,6 +71,13 @@ class AnthropicDialect:
         if chunk.text:
             drafts += self._told("text", "text_delta", "text", chunk.text)
         return drafts
+
+    def _whole_block(self, block: Mapping[str, Any]) -> list[Draft]:
+        """A block of an answer that came in one piece."""
+        start, deltas = answers.taken_apart(block)
+        drafts = self._begun(str(block.get("type")), start)
+        drafts += [self._delta(self._place, each) for each in deltas]
+        return [*drafts, *self._stopped()]
 
     def closing(self, outcome: Outcome, bill: Bill) -> list[Draft]:
         """The last block's stop, the reason with the usage, the end."""
@@ -96,11 +105,12 @@ class AnthropicDialect:
     def whole(self, outcome: Outcome, bill: Bill, raws: Sequence[bytes]) -> bytes:
         """The message; other formats' own words are not needed for it."""
         del raws
-        content: list[dict[str, Any]] = []
-        content += answers.thoughts(outcome.reasoning, outcome.details)
-        if outcome.text:
-            content.append({"type": "text", "text": outcome.text})
-        content.extend(answers.block_of_call(call) for call in outcome.tool_calls)
+        content: list[Mapping[str, Any]] = list(outcome.blocks)
+        if not content:
+            content += answers.thoughts(outcome.reasoning, outcome.details)
+            if outcome.text:
+                content.append({"type": "text", "text": outcome.text})
+            content.extend(answers.block_of_call(call) for call in outcome.tool_calls)
         return answers.message_json(
             answers.message(
                 self._head.call_id,

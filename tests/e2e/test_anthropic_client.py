@@ -184,6 +184,17 @@ def test_over_anthropics_own_models_nothing_is_lost(client):
     assert cached.usage.cache_creation_input_tokens == 300
 
 
+def test_thoughts_between_texts_stand_where_they_stood(client):
+    """Streamed or not: sent back at another place they are refused."""
+    with _streamed(client, "anthropic/interleaved") as stream:
+        streamed = stream.get_final_message()
+    whole = _said(client, "anthropic/interleaved")
+
+    kinds = ["thinking", "text", "redacted_thinking", "tool_use"]
+    assert [each.type for each in streamed.content] == kinds
+    assert [each.type for each in whole.content] == kinds
+
+
 @pytest.mark.parametrize(
     ("model", "error"),
     [

@@ -35,6 +35,16 @@ def test_the_sequence_that_ended_the_answer_is_kept(recording):
     assert piece.chunk(Usage(1, 1)).stop_sequence == "END"
 
 
+def test_blocks_are_kept(recording):
+    """A copy has them in the same order."""
+    blocks = ({"type": "text", "text": "a"}, {"type": "text", "text": "b"})
+    recording.add(Chunk(text="ab", blocks=blocks))
+
+    (piece,) = recording.pieces(Outcome(finish_reason="stop")) or []
+
+    assert piece.chunk(Usage(1, 1)).blocks == blocks
+
+
 @pytest.mark.parametrize(
     "outcome",
     [

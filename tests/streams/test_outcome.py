@@ -137,3 +137,10 @@ def test_what_other_choices_said_is_counted():
     found = tally.outcome(error=None, cancelled=False, first_token_s=None, duration_s=0.0)
 
     assert (found.text, found.beside_chars) == ("a", 7)
+
+
+def test_blocks_are_kept_as_they_came():
+    """Whose order the text alone does not tell."""
+    blocks = ({"type": "text", "text": "a"}, {"type": "text", "text": "b"})
+
+    assert outcome_of(Chunk(text="ab", blocks=blocks, finish_reason="stop")).blocks == blocks

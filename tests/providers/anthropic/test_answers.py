@@ -356,3 +356,28 @@ def test_closing_ends_the_call(wire, wired):
 
     with pytest.raises(protocol.ProviderBroken):
         list(stream)
+
+
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
+WORDS = {"type": "text", "text": "a"}
+CALL = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "are_kept"),
+    [
+        ([THOUGHT, WORDS, CALL, CALL], False),
+        ([WORDS], False),
+        ([THOUGHT, WORDS, THOUGHT, CALL], True),
+        ([WORDS, WORDS], True),
+        ([{**WORDS, "citations": [{"type": "char_location"}]}], True),
+        ([WORDS, {"type": "of_tomorrow"}], True),
+    ],
+)
+def test_blocks_that_text_thoughts_and_calls_do_not_tell_are_kept(wired, wire, blocks, are_kept):
+    """Their order, and what each text rests on: thoughts must go back where they stood."""
+    wire.replies([whole(msgspec.json.encode({"content": blocks, "stop_reason": "end_turn"}))])
+
+    (chunk,) = _asked(wired, stream=False)
+
+    assert chunk.blocks == (tuple(blocks) if are_kept else ())

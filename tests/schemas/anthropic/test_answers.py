@@ -101,3 +101,32 @@ SIGNED = {"type": "reasoning.text", "text": "hm", "signature": "s"}
 def test_thoughts_are_blocks_signed_where_they_came_so(reasoning, details, blocks):
     """Only signed or encrypted ones are of use to the provider again."""
     assert answers.thoughts(reasoning, details) == blocks
+
+
+@pytest.mark.parametrize(
+    ("block", "start", "deltas"),
+    [
+        (
+            {"type": "text", "text": "a", "citations": None},
+            {"type": "text", "text": ""},
+            [{"type": "text_delta", "text": "a"}],
+        ),
+        (
+            {"type": "tool_use", "id": "t", "name": "f", "input": {}},
+            {"type": "tool_use", "id": "t", "name": "f", "input": {}},
+            [{"type": "input_json_delta", "partial_json": "{}"}],
+        ),
+        (
+            {"type": "thinking", "thinking": "hm"},
+            {"type": "thinking", "thinking": "", "signature": ""},
+            [
+                {"type": "thinking_delta", "thinking": "hm"},
+                {"type": "signature_delta", "signature": ""},
+            ],
+        ),
+        ({"type": "of_tomorrow", "x": 1}, {"type": "of_tomorrow", "x": 1}, []),
+    ],
+)
+def test_a_whole_block_is_taken_apart(block, start, deltas):
+    """As a stream begins and fills it."""
+    assert answers.taken_apart(block) == (start, deltas)

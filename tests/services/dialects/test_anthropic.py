@@ -252,3 +252,39 @@ def test_a_failure_amid_an_answer_says_of_what_kind_it_is(dialect, fault, kind):
     error = msgspec.json.decode(dialect.failure(fault).data)["error"]
 
     assert error == {"type": kind, "message": "m"}
+
+
+CITED = {"type": "char_location", "cited_text": "x"}
+BLOCKS = (
+    {"type": "thinking", "thinking": "hm", "signature": "s1"},
+    {"type": "text", "text": "a"},
+    {"type": "redacted_thinking", "data": "x=="},
+    {"type": "text", "text": "b", "citations": [CITED]},
+    {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}},
+)
+
+
+def test_a_whole_answer_has_its_blocks_as_they_came(dialect):
+    """A thought that goes back at another place is refused by the model."""
+    outcome = Outcome(text="ab", reasoning="hm", blocks=BLOCKS, finish_reason="tool_calls")
+
+    assert msgspec.json.decode(dialect.whole(outcome, BILL, ()))["content"] == list(BLOCKS)
+
+
+def test_blocks_that_came_whole_are_streamed_in_their_order(dialect):
+    """An answer that was kept whole may be asked for as a stream."""
+    events = _events(dialect, Chunk(text="ab", reasoning="hm", blocks=BLOCKS))
+
+    begun = [each["content_block"] for each in events if each["type"] == "content_block_start"]
+    deltas = [each["delta"] for each in events if each["type"] == "content_block_delta"]
+    assert [each["type"] for each in begun] == [each["type"] for each in BLOCKS]
+    assert [each["index"] for each in events if each["type"] == "content_block_stop"] == [*range(5)]
+    assert (begun[2], begun[4]) == (BLOCKS[2], {**BLOCKS[4], "input": {}})
+    assert deltas == [
+        {"type": "thinking_delta", "thinking": "hm"},
+        {"type": "signature_delta", "signature": "s1"},
+        {"type": "text_delta", "text": "a"},
+        {"type": "text_delta", "text": "b"},
+        {"type": "citations_delta", "citation": CITED},
+        {"type": "input_json_delta", "partial_json": '{"a":1}'},
+    ]
