@@ -117,7 +117,8 @@ class Chunk:
     before the answer has begun: it holds for an answer that never gets to say its `usage`.
     `stop_sequence` is the one of the request's that ended it, where the provider tells (Anthropic).
     `blocks` are Anthropic's own of an answer in one piece, where the other fields do not tell all:
-    what stood in which order, and what a text cites.
+    what stood in which order, and what a text cites. In a stream `citations` end a text of
+    Anthropic's with what it cites, which may be nothing.
     """
 
     text: str = ""
@@ -129,6 +130,7 @@ class Chunk:
     prompt_usage: Usage | None = None
     stop_sequence: str | None = None
     blocks: tuple[Mapping[str, object], ...] = ()
+    citations: tuple[Mapping[str, object], ...] | None = None
     raw: bytes | None = None
     has_audio: bool = False
     beside_chars: int = 0

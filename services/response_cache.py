@@ -58,6 +58,7 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
     finish_reason: str | None = None
     stop_sequence: str | None = None
     blocks: list[dict[str, Any]] = []
+    citations: list[dict[str, Any]] | None = None
     raw: str | None = None
     usage: bool = False
 
@@ -71,6 +72,7 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
             finish_reason=self.finish_reason,
             stop_sequence=self.stop_sequence,
             blocks=tuple(self.blocks),
+            citations=None if self.citations is None else tuple(self.citations),
             usage=usage if self.usage else None,
             raw=None if self.raw is None else self.raw.encode(),
         )

@@ -43,6 +43,7 @@ class Recording:
         except UnicodeDecodeError:
             self._is_readable = False
             return
+        cited = chunk.citations
         self._pieces.append(
             KeptPiece(
                 text=chunk.text,
@@ -52,6 +53,7 @@ class Recording:
                 finish_reason=chunk.finish_reason,
                 stop_sequence=chunk.stop_sequence,
                 blocks=[dict(each) for each in chunk.blocks],
+                citations=None if cited is None else [dict(each) for each in cited],
                 raw=raw,
                 usage=chunk.usage is not None,
             )

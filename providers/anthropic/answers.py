@@ -61,6 +61,7 @@ class _Reader:
         self._calls = self._details = 0
         self._block: dict[str, Any] = {}
         self._written = ""
+        self._cited: list[dict[str, Any]] = []
 
     def whole(self, raw: bytes) -> Chunk:
         """The one chunk of an answer that comes as one message."""
@@ -126,7 +127,7 @@ class _Reader:
         return None
 
     def _begun(self, block: dict[str, Any]) -> Chunk | None:
-        self._block, self._written = block, ""
+        self._block, self._written, self._cited = block, "", []
         kind = block.get("type")
         if kind == "tool_use":
             return self._opened_call(block, "")
@@ -152,11 +153,15 @@ class _Reader:
             piece = _text(delta.get("partial_json"))
             self._written += piece
             return self._more_arguments(piece) if piece else None
+        if kind == "citations_delta":
+            self._cited.append(_part(delta, "citation"))
         return None
 
     def _ended(self) -> Chunk | None:
         """A block's end; a call that had no arguments gets an empty object, which JSON wants."""
         block, self._block = self._block, {}
+        if block.get("type") == "text":
+            return Chunk(citations=tuple(self._cited))
         if block.get("type") != "tool_use" or self._written:
             return None
         return self._more_arguments(msgspec.json.encode(block.get("input") or {}).decode())

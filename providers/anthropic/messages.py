@@ -83,7 +83,8 @@ def _block(part: Mapping[str, Any], where: str) -> Block:
         url = image.get("url") if isinstance(image, Mapping) else image
         return _kept(part, {"type": "image", "source": _source(url, where)})
     if kind == "file":
-        return _kept(part, _document(part.get("file"), where))
+        about = {name: part[name] for name in ("context", "citations") if part.get(name)}
+        return _kept(part, {**_document(part.get("file"), where), **about})
     if kind == "input_audio":
         raise ProviderRejected("This model's provider takes no audio.", param=where)
     if kind == "refusal":

@@ -15,7 +15,8 @@ from marshmallow import ValidationError
 
 __all__ = ["chat_messages", "plain_messages", "system_message"]
 
-ONLY_ANTHROPICS = frozenset({"cache_control", "is_error"})
+ONLY_ANTHROPICS = frozenset({"cache_control", "is_error", "citations", "context"})
+SAID_OF_DOCUMENTS = ("title", "context", "citations")
 THINKING = ("thinking", "redacted_thinking")
 Block = Mapping[str, Any]
 
@@ -73,17 +74,24 @@ def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
 
 def _images(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What is no text: pictures and files, which OpenAI's format has a user show."""
-    return [] if isinstance(content, str) else [each for each in content if each["type"] != "text"]
+    parts = [] if isinstance(content, str) else content
+    return [each for each in parts if each["type"] not in {"text", "document"}]
 
 
 def _without(message: Mapping[str, Any]) -> dict[str, Any]:
     kept = _stripped(message)
     if isinstance(kept["content"], list):
-        parts = [_stripped(part) for part in kept["content"] if part["type"] not in THINKING]
+        parts = [_plain_part(part) for part in kept["content"] if part["type"] not in THINKING]
         kept["content"] = _lean(parts) if parts else None
     if "tool_calls" in kept:
         kept["tool_calls"] = [_stripped(call) for call in kept["tool_calls"]]
     return kept
+
+
+def _plain_part(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part["type"] == "document":  # a written one, with more than its text
+        return {"type": "text", "text": part["source"]["data"]}
+    return _stripped(part)
 
 
 def _stripped(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,10 +182,12 @@ def _text_part(block: Block, where: str) -> dict[str, Any]:
 
 def _document(block: Block, where: str) -> dict[str, Any]:
     source = block.get("source")
+    about = {name: block[name] for name in SAID_OF_DOCUMENTS if block.get(name)}
     if isinstance(source, Mapping) and source.get("type") == "text":
-        return _marked({"type": "text", "text": _said(source, "data", f"{where}.source")}, block)
-    file = {"file_data": _source(block, where), "filename": block.get("title") or "document.pdf"}
-    return _marked({"type": "file", "file": file}, block)
+        text = _said(source, "data", f"{where}.source")
+        return dict(block) if about else _marked({"type": "text", "text": text}, block)
+    file = {"file_data": _source(block, where), "filename": about.pop("title", "document.pdf")}
+    return _marked({"type": "file", "file": file, **about}, block)
 
 
 def _source(block: Block, where: str) -> str:

@@ -54,7 +54,7 @@ class AnthropicDialect:
             return [*drafts, *(draft for each in chunk.blocks for draft in self._whole_block(each))]
         if self._call is None:
             drafts += self._said(chunk)
-        elif chunk.text or chunk.reasoning or chunk.details:
+        elif chunk.text or chunk.reasoning or chunk.details or chunk.citations:
             self._waiting.append(partial(self._said, replace(chunk, raw=None)))
             drafts += self._released()
         for delta in chunk.tool_calls:
@@ -62,7 +62,7 @@ class AnthropicDialect:
         return drafts
 
     def _said(self, chunk: Chunk) -> list[Draft]:
-        """A chunk's words and thoughts."""
+        """A chunk's words and thoughts; behind what a text cites another begins."""
         drafts: list[Draft] = []
         if chunk.reasoning:
             drafts += self._told("thinking", "thinking_delta", "thinking", chunk.reasoning)
@@ -70,7 +70,12 @@ class AnthropicDialect:
             drafts += self._thought(detail)
         if chunk.text:
             drafts += self._told("text", "text_delta", "text", chunk.text)
+        if chunk.citations is not None and self._open == "text":
+            drafts += [self._cited(each) for each in chunk.citations] + self._stopped()
         return drafts
+
+    def _cited(self, citation: Mapping[str, Any]) -> Draft:
+        return self._delta(self._place, {"type": "citations_delta", "citation": citation})
 
     def _whole_block(self, block: Mapping[str, Any]) -> list[Draft]:
         """A block of an answer that came in one piece."""

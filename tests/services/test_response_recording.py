@@ -36,13 +36,17 @@ def test_the_sequence_that_ended_the_answer_is_kept(recording):
 
 
 def test_blocks_are_kept(recording):
-    """A copy has them in the same order."""
+    """A copy has them in the same order, and each text with what it cites."""
+    recording.add(Chunk(citations=()))
+    recording.add(Chunk(citations=({"n": 1},)))
     blocks = ({"type": "text", "text": "a"}, {"type": "text", "text": "b"})
     recording.add(Chunk(text="ab", blocks=blocks))
 
-    (piece,) = recording.pieces(Outcome(finish_reason="stop")) or []
+    pieces = recording.pieces(Outcome(finish_reason="stop")) or []
 
-    assert piece.chunk(Usage(1, 1)).blocks == blocks
+    kept = [each.chunk(Usage(1, 1)) for each in pieces]
+    assert [each.citations for each in kept] == [(), ({"n": 1},), None]
+    assert kept[-1].blocks == blocks
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from providers.anthropic.adapter import AnthropicProvider
 from providers.protocol import ProviderConfig
 from tests.doubles.anthropic_server import KEY, AnthropicServer
+from tests.doubles.wire_server import WireServer
 
 
 @pytest.fixture
@@ -23,5 +24,14 @@ def provider(claude: AnthropicServer) -> Iterator[AnthropicProvider]:
     made = AnthropicProvider(
         ProviderConfig("claude", "anthropic", base_url=claude.url, api_key=KEY)
     )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def wired(wire: WireServer) -> Iterator[AnthropicProvider]:
+    """The adapter of a server whose bytes the test writes down."""
+    url = wire.url.removesuffix("/v1")
+    made = AnthropicProvider(ProviderConfig("up", "anthropic", base_url=url, api_key="sk-ours"))
     yield made
     made.close()

@@ -117,6 +117,20 @@ def test_results_of_tools_are_one_turn_with_what_the_user_says_next():
             },
         ),
         (
+            {
+                "type": "file",
+                "file": {"file_id": "f1"},
+                "context": "c",
+                "citations": {"enabled": True},
+            },
+            {
+                "type": "document",
+                "source": {"type": "file", "file_id": "f1"},
+                "context": "c",
+                "citations": {"enabled": True},
+            },
+        ),
+        (
             {"type": "file", "file": {"file_id": "f1"}},
             {"type": "document", "source": {"type": "file", "file_id": "f1"}},
         ),

@@ -178,3 +178,37 @@ def test_content_is_text_or_a_list(content):
     """Nothing else."""
     with pytest.raises(ValidationError):
         chat_messages([{"role": "user", "content": content}])
+
+
+ABOUT = {"title": "T", "context": "c", "citations": {"enabled": True}}
+
+
+def test_what_is_said_of_a_document_stays_with_it():
+    """Its title and context, and that it is to be cited; for others it is a file or text."""
+    pdf = {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}
+    written = {"type": "text", "media_type": "text/plain", "data": "b"}
+    blocks = [{"type": "document", "source": each, **ABOUT} for each in (pdf, written)]
+    messages = _user(*blocks, _text("q"))
+
+    file = {"file_data": "data:application/pdf;base64,AAAA", "filename": "T"}
+    said = {"context": "c", "citations": {"enabled": True}}
+    assert messages[0]["content"] == [
+        {"type": "file", "file": file, **said},
+        blocks[1],
+        _text("q"),
+    ]
+    assert plain_messages(messages)[0]["content"] == [
+        {"type": "file", "file": file},
+        _text("b"),
+        _text("q"),
+    ]
+
+
+def test_a_written_document_in_a_result_is_text_to_others():
+    """Which a tool's message can have; nothing is left to be shown by the user."""
+    document = {"type": "document", "source": {"type": "text", "data": "b"}, **ABOUT}
+    messages = _user({"type": "tool_result", "tool_use_id": "t1", "content": [document]})
+
+    (result,) = messages
+    assert result["content"] == [document]
+    assert plain_messages(messages) == [{**result, "content": "b"}]

@@ -288,3 +288,28 @@ def test_blocks_that_came_whole_are_streamed_in_their_order(dialect):
         {"type": "citations_delta", "citation": CITED},
         {"type": "input_json_delta", "partial_json": '{"a":1}'},
     ]
+
+
+def test_each_text_has_what_it_cites(dialect):
+    """In a block of its own, as a text that cites nothing is."""
+    ends = [Chunk(citations=()), Chunk(citations=(CITED,)), Chunk(citations=())]
+    said = [each for text, end in zip("abc", ends, strict=True) for each in (Chunk(text), end)]
+
+    events = _events(dialect, *said)
+
+    assert _short(events)[2:-2] == [
+        *[("start", 0), ("delta", 0), ("stop", 0)],
+        *[("start", 1), ("delta", 1), ("delta", 1), ("stop", 1)],
+        *[("start", 2), ("delta", 2), ("stop", 2)],
+    ]
+    assert events[7]["delta"] == {"type": "citations_delta", "citation": CITED}
+
+
+def test_what_is_cited_amid_a_call_waits_with_its_text(dialect):
+    """Only one block is open at a time."""
+    chunks = [Chunk("a"), Chunk(citations=(CITED,)), Chunk(tool_calls=(_call(0, None, None, "}"),))]
+
+    events = _events(dialect, Chunk(tool_calls=(_call(0, "t", "f", "{"),)), *chunks)
+
+    deltas = [each["delta"]["type"] for each in events if each["type"] == "content_block_delta"]
+    assert deltas == ["input_json_delta", "input_json_delta", "text_delta", "citations_delta"]
