@@ -82,7 +82,7 @@ def _without(message: Mapping[str, Any]) -> dict[str, Any]:
     kept = _stripped(message)
     if isinstance(kept["content"], list):
         parts = [_plain_part(part) for part in kept["content"] if part["type"] not in THINKING]
-        kept["content"] = _lean(parts) if parts else None
+        kept["content"] = _lean(parts, _joint(message["role"])) if parts else None
     if "tool_calls" in kept:
         kept["tool_calls"] = [_stripped(call) for call in kept["tool_calls"]]
     return kept
@@ -126,7 +126,8 @@ def _answer(content: object, where: str) -> dict[str, Any]:
             parts.append(dict(block))
         else:
             parts.append(_text_part(block, place))
-    message: dict[str, Any] = {"role": "assistant", "content": _lean(parts) if parts else None}
+    said = _lean(parts, _joint("assistant")) if parts else None
+    message: dict[str, Any] = {"role": "assistant", "content": said}
     if calls:
         message["tool_calls"] = calls
     return message
@@ -209,10 +210,15 @@ def _marked(part: dict[str, Any], block: Block) -> dict[str, Any]:
     return part
 
 
-def _lean(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+def _joint(role: object) -> str:
+    """What stands between texts: nothing in an answer, which models cut where they cite."""
+    return "" if role == "assistant" else "\n"
+
+
+def _lean(parts: list[dict[str, Any]], joint: str = "\n") -> str | list[dict[str, Any]]:
     """Text alone as text, which every provider reads."""
     if all(part.keys() == {"type", "text"} for part in parts):
-        return "\n".join(part["text"] for part in parts)
+        return joint.join(part["text"] for part in parts)
     return parts
 
 

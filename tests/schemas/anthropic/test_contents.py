@@ -212,3 +212,14 @@ def test_a_written_document_in_a_result_is_text_to_others():
     (result,) = messages
     assert result["content"] == [document]
     assert plain_messages(messages) == [{**result, "content": "b"}]
+
+
+@pytest.mark.parametrize("thoughts", [[], [{"type": "thinking", "thinking": "hm"}]])
+def test_the_texts_of_an_answer_go_back_as_one(thoughts):
+    """Models cut their own words into texts where they cite; a line feed was never said."""
+    message = _assistant(*thoughts, _text("one "), _text("two", citations=[{"n": 1}]))
+
+    (plain,) = plain_messages([message])
+    assert plain["content"] == "one two"
+    if not thoughts:
+        assert message["content"] == "one two"
