@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, g
 
 from blueprints.http.auth import require
-from blueprints.http.bodies import Routes, body, returns
+from blueprints.http.bodies import Routes, body, json_response, returns
 from blueprints.http.cache_controls import cache_controlled
 from blueprints.http.idempotency import idempotent, repeatable
 from blueprints.http.notes import header_refs, note
@@ -64,7 +64,8 @@ def create_message(principal: Principal, asked: ChatCall) -> Reply:
 @repeatable("it changes and spends nothing")
 @body(CountSchema)
 @returns(description="The estimate, and that it is one.")
-def count_tokens(principal: Principal, asked: ChatCall) -> dict[str, Any]:
+@_named_twice
+def count_tokens(principal: Principal, asked: ChatCall) -> Response:
     """Estimate the tokens of a request, by its size: no provider is asked."""
     del principal
-    return {"input_tokens": completions.estimate_input(asked), "estimated": True}
+    return json_response({"input_tokens": completions.estimate_input(asked), "estimated": True})

@@ -110,9 +110,11 @@ def test_tokens_are_estimated_without_asking_anybody(alice, provided):
     """It says that it is an estimate; tools count."""
     body = {"model": "up/echo", "messages": HELLO}
     tool = {"name": "weather", "input_schema": {"type": "object"}}
-    plain = alice.post(f"{PATH}/count_tokens", json=body).json
+    answer = alice.post(f"{PATH}/count_tokens", json=body)
+    plain = answer.json
     more = alice.post(f"{PATH}/count_tokens", json={**body, "tools": [tool]}).json
 
     assert plain == {"input_tokens": 3, "estimated": True}
     assert more["input_tokens"] > 10
+    assert answer.headers["request-id"] == answer.headers["X-Request-Id"]
     assert provided.requests == []
