@@ -4,12 +4,12 @@ from typing import Any
 
 from flask import Response, current_app
 
-from blueprints.http.auth import bearer_key, public
+from blueprints.http.auth import public, public_where
 from blueprints.http.bodies import Routes, json_response, returns
 from blueprints.http.caching import uncached
 from blueprints.http.notes import also_answers, header_refs
 from blueprints.http.openapi import describe
-from services import authentication, metrics, readiness
+from services import metrics, readiness
 
 __all__ = ["routes"]
 
@@ -41,12 +41,10 @@ def readyz() -> Response:
 
 
 @routes.get("/metrics")
-@public
+@public_where(metrics.is_public, "cache:read")
 @returns(media_type="text/plain", description="Figures in Prometheus' text format.")
 def show_metrics() -> Response:
     """Show the figures of all workers of this machine."""
-    if not metrics.is_public():
-        authentication.authenticate(bearer_key()).must("cache:read")
     return Response(metrics.expose(), content_type=metrics.MEDIA_TYPE)
 
 

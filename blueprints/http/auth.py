@@ -1,7 +1,8 @@
 """Authentication and authorisation: every route says what it needs, in one line.
 
 `@require(permission)` turns the key of the request into a `Principal` and hands it to the view as
-its first argument; `@public` says that a route needs none. A test walks all routes for one of both.
+its first argument; `@public` says that a route needs none, `@public_where` that it is for the
+settings to say. A test walks all routes for one of them.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,15 @@ from services import authentication, rate_limits
 from services.errors import Unauthenticated
 from services.principal import Principal, UserId
 
-__all__ = ["PUBLIC", "bearer_key", "public", "require", "require_or_ticket"]
+__all__ = [
+    "PUBLIC",
+    "bearer_key",
+    "permission_of",
+    "public",
+    "public_where",
+    "require",
+    "require_or_ticket",
+]
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
@@ -99,3 +108,29 @@ def public(view: View) -> View:
     """Say that `view` needs no key."""
     view.permission = PUBLIC  # type: ignore[attr-defined]  # read by the route test
     return view
+
+
+def public_where(is_open: Callable[[], bool], permission: str) -> Callable[[View], View]:
+    """Let everybody in where `is_open` says so, and elsewhere only callers with `permission`."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if not is_open():
+                authentication.authenticate(bearer_key()).must(permission)
+            return view(*args, **kwargs)
+
+        guarded.permission = PUBLIC  # type: ignore[attr-defined]  # read by the route test
+        guarded.shield = is_open, permission  # type: ignore[attr-defined]  # read by the document
+        return guarded  # type: ignore[return-value]  # same signature, seen from outside
+
+    return decorate
+
+
+def permission_of(view: Callable[..., Any] | None) -> str | None:
+    """What a view needs by the settings at hand; `None` where it does not say."""
+    is_open, permission = getattr(view, "shield", (None, None))
+    if is_open is not None and not is_open():
+        return str(permission)
+    found: str | None = getattr(view, "permission", None)
+    return found

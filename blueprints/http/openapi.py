@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask
 
-from blueprints.http.auth import PUBLIC
+from blueprints.http.auth import PUBLIC, permission_of
 from blueprints.http.limits import LIMIT_HEADERS
 from blueprints.http.notes import Notes, header_refs, notes_of
 
@@ -139,11 +139,11 @@ def describe(app: Flask, document: dict[str, Any]) -> dict[str, Any]:
         for method in METHODS:
             if method in operations:
                 view = views.get((path, method))
-                permission = getattr(view, "permission", None)
-                _permit(operations[method], permission)
+                _permit(operations[method], permission_of(view))
                 if getattr(view, "takes_ticket", False):
                     _take_ticket(operations[method])
-                always = EVERY if permission in {None, PUBLIC} else (*EVERY, *EVERY_KEYED)
+                is_open = getattr(view, "permission", None) in {None, PUBLIC}
+                always = EVERY if is_open else (*EVERY, *EVERY_KEYED)
                 _add(operations[method], notes_of(view), error, always)
     parts["responses"] = {
         f"{error}{status}": _refusal(error, sentence)

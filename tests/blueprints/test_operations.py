@@ -67,6 +67,17 @@ def test_figures_can_be_for_admins_only(shielded):
     assert shielded.get("/metrics", headers=KEY).status_code == 200
 
 
+def test_the_document_says_whether_figures_need_a_key(shielded, client):
+    """As they are set."""
+    told = [
+        each.get("/api/openapi.json").json["paths"]["/metrics"]["get"]
+        for each in (shielded, client)
+    ]
+
+    assert [each["security"] for each in told] == [[{"key": []}], []]
+    assert "cache:read" in told[0]["description"]
+
+
 def test_the_document_names_permissions_and_errors(client):
     """Whoever writes a client learns what a call needs and how it fails."""
     document = client.get("/api/openapi.json").json
