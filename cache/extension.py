@@ -8,16 +8,18 @@ kept with it.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from flask import Flask
-from flask_caching import Cache
+from flask_caching import VERSION_TIMEOUT, Cache
+from flask_caching.utils import function_namespace
 
 from cache import recording
 from cache.backends.memory import MemoryCache
 from cache.backends.redis import RedisTier
 from cache.backends.views import NAMESPACE as VIEWS_NAMESPACE
+from cache.backends.views import ViewCache
 from cache.claims import Claims
 from cache.connection import Connection
 from cache.engine import CacheEngine
@@ -114,6 +116,31 @@ class LarderCache(Cache):
     def engine(self) -> CacheEngine:
         """The engine of the running application."""
         return present_engine()
+
+    def _memoize_version(  # noqa: PLR0913, PLR0917 (the signature is Flask-Caching's)
+        self,
+        f: Callable[..., Any],
+        args: Any | None = None,
+        kwargs: dict[str, Any] | None = None,
+        reset: bool = False,
+        delete: bool = False,
+        refresh: bool = False,
+        timeout: int | None = VERSION_TIMEOUT,
+        args_to_ignore: list[str] | None = None,
+    ) -> tuple[str, str] | tuple[str, None]:
+        """The name of what a function's results are kept under.
+
+        Flask-Caching sets it anew with each result, so that it lives as long. That says nothing
+        new: were it a write, every result would have the other workers drop what they have.
+        """
+        lasts = VERSION_TIMEOUT if refresh else timeout
+        named = super()._memoize_version(
+            f, args, kwargs, reset, delete, timeout=lasts, args_to_ignore=args_to_ignore
+        )
+        if refresh:
+            names = [self._memvname(name) for name in function_namespace(f, args=args) if name]
+            cast("ViewCache", self.cache).renew(names, timeout)
+        return named
 
     def delete_memoized(self, f: Any, *args: Any, **kwargs: Any) -> None:
         """Drop what a memoized function has answered: to these arguments, or to all.

@@ -10,6 +10,8 @@ is a fill: it carries the stamp of that `get`. Any other `set` is a write too, a
 cannot tell the other workers. As all writes, these do not belong into an open unit of work.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -100,6 +102,21 @@ class ViewCache(BaseCache):
         entry = self._entry(key, value, timeout, self._missed().pop(key, None))
         return self._is_small(entry) and self._fill(key, entry)
 
+    def renew(self, keys: Iterable[str], timeout: int | timedelta | None = None) -> None:
+        """Keep what is there for `timeout` seconds from now (0: for ever).
+
+        Nobody need hear of it, and what was dropped in between stays dropped: a renewed value
+        keeps its stamp.
+        """
+        for key in keys:
+            entry = self._find(key, self._stamp(key))
+            if entry is not None:
+                now_s = self._now_s()
+                expires_s = now_s + self._ttl_s(timeout)
+                renewed = replace(entry, created_s=now_s, expires_s=expires_s)
+                if not self._send(renewed):
+                    self._remember(renewed)
+
     def delete(self, key: str) -> bool:
         """Drop a value; whether there was one. Holds even if Redis cannot be told."""
         return key in self.delete_many(key)
@@ -155,11 +172,17 @@ class ViewCache(BaseCache):
     def _entry(
         self, key: str, value: Any, timeout: int | timedelta | None, stamp: Stamp | None = None
     ) -> Entry:
-        seconds = self._normalize_timeout(timeout)
-        ttl_s = seconds if seconds > 0 else FOREVER_S
-        now_s = self._engine.clock.now().timestamp()
+        now_s = self._now_s()
         stamp = self._stamp(key) if stamp is None else stamp
-        return Entry(self._key(key), SHAPE, stamp, now_s, now_s + ttl_s, "", pack(value))
+        expires_s = now_s + self._ttl_s(timeout)
+        return Entry(self._key(key), SHAPE, stamp, now_s, expires_s, "", pack(value))
+
+    def _now_s(self) -> float:
+        return self._engine.clock.now().timestamp()
+
+    def _ttl_s(self, timeout: int | timedelta | None) -> int:
+        seconds = self._normalize_timeout(timeout)
+        return seconds if seconds > 0 else FOREVER_S
 
     def _is_small(self, entry: Entry) -> bool:
         if len(entry.body) <= self._engine.settings.entry_bytes:

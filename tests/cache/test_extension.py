@@ -1,11 +1,13 @@
 """The cache's parts put together for an application."""
 
 from dataclasses import replace
+from itertools import count
 
 import flask_caching
 import pytest
 from flask import Flask
 
+from cache.backends.views import SLOTS
 from cache.extension import LarderCache, cache
 from cache.settings import CacheSettings, CacheUnreachable
 from config import SettingsError
@@ -64,9 +66,11 @@ def test_a_redis_that_is_demanded_has_to_answer(new_app):
     made.engine_of(app).shutdown()
 
 
-def test_what_was_memoized_can_be_dropped_for_some_arguments_or_for_all(new_app):
+def test_what_was_memoized_can_be_dropped_for_some_arguments_or_for_all(new_app, monkeypatch):
     """As with Flask-Caching itself."""
     app, made = new_app()
+    # A drop takes along what shares its slot: random versions would now and then.
+    monkeypatch.setattr(made, "_memoize_make_version_hash", map(str, count()).__next__)
     calls: list[int] = []
 
     @made.memoize()
@@ -83,3 +87,52 @@ def test_what_was_memoized_can_be_dropped_for_some_arguments_or_for_all(new_app)
 
     assert (first, second, third) == ([2, 4, 2], [2, 4], [2, 4])
     assert calls == [1, 2, 1, 1, 2]
+
+
+@pytest.mark.parametrize("made_of", ["function", "method"])
+def test_a_result_that_is_kept_is_no_write(new_app, store, made_of):
+    """Another worker without a Redis goes on with what it has."""
+    app, made = new_app()
+
+    class Numbers:
+        __caching_id__ = staticmethod(lambda: "numbers")
+
+        @made.memoize(timeout=60)
+        def doubled(self, number: int) -> int:
+            return 2 * number
+
+    @made.memoize(timeout=60)
+    def doubled(number: int) -> int:
+        return 2 * number
+
+    call = doubled if made_of == "function" else Numbers().doubled
+    with app.app_context():
+        assert [call(number) for number in range(SLOTS)] == [2 * each for each in range(SLOTS)]
+
+    assert store.rows == {}
+
+
+def test_what_is_memoized_lives_as_long_as_it_should(new_app, clock):
+    """Its version is kept as long as the latest result: neither shorter, nor for ever."""
+    app, made = new_app()
+    calls: list[int] = []
+
+    @made.memoize(timeout=60)
+    def doubled(number: int) -> int:
+        calls.append(number)
+        return 2 * number
+
+    def call(number: int, *, after_s: int) -> None:
+        clock.advance(after_s)
+        with app.app_context():
+            doubled(number)
+
+    call(1, after_s=0)
+    call(2, after_s=50)
+    call(2, after_s=50)
+    assert calls == [1, 2]
+
+    clock.advance(61)
+    memory = LarderCache.engine_of(app).memory
+    memory.drop_ended()
+    assert len(memory) == 0
