@@ -109,3 +109,18 @@ def test_what_a_full_buffer_does_not_take_at_once_follows(answer):
 
     assert b"".join(socket.sent).endswith(b"\r\n\r\none" + b"two" * 5)
     assert len(socket.sent) == 4
+
+
+@pytest.mark.parametrize("length", [None, 11])
+@pytest.mark.parametrize("room", [2, 10**6])
+def test_the_access_log_has_the_size_of_the_whole_body(length, room):
+    """Of each piece, whichever way it is sent; what frames the pieces is not counted."""
+    request = SimpleNamespace(method="GET", version=(1, 1), should_close=lambda: False)
+    response = CONF["JoinedResponse"](request, _Socket(room), Config())
+    response.start_response("200 OK", [] if length is None else [("Content-Length", str(length))])
+
+    for piece in (b"one", b"", b"three", b"six"):
+        response.write(piece)
+    response.close()
+
+    assert response.sent == 11

@@ -1,7 +1,7 @@
 """The end of a stream: exactly one, booked exactly once, whatever happens."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from providers.protocol import Chunk, ProviderBroken, ProviderError, ProviderUnavailable
 from streams.engine import StreamGone, StreamLimits
 from streams.events import Draft
+from streams.limits import TimeLimits
 from streams.logs.memory import MemoryLog
 from streams.outcome import Outcome
 from streams.producer import CANCELLED, Interruption, Production
-from telemetry.clock import SYSTEM_CLOCK
+from telemetry.clock import SYSTEM_CLOCK, Clock
+from tests.doubles.fake_clock import FakeClock
 from tests.streams.scripts import (
     Answer,
     Script,
@@ -34,12 +36,12 @@ FAULTS: dict[str, BaseException] = {
 }
 
 
-def make_production(answer: Answer) -> Production:
+def make_production(answer: Answer, clock: Clock = SYSTEM_CLOCK) -> Production:
     """A production that no engine runs."""
     return Production(
         answer.plan(),
         MemoryLog("s"),
-        clock=SYSTEM_CLOCK,
+        clock=clock,
         limits=StreamLimits(stream_bytes=10**6),
         in_context=lambda work: work(),
         on_end=lambda _: None,
@@ -278,3 +280,31 @@ def test_a_stream_that_was_never_started_is_gone():
         make_engine().join("unknown")
 
     assert gone.value.reason == "unreachable"
+
+
+_limit = st.none() | st.integers(1, 9).map(float)
+
+
+@given(
+    limits=st.builds(TimeLimits, first_chunk_s=_limit, between_chunks_s=_limit, total_s=_limit),
+    steps=st.lists(st.sampled_from(["chunk", "look", "pass"]), max_size=40),
+)
+def test_a_limit_that_has_run_out_is_never_looked_for_too_late(limits, steps):
+    """Whoever asks from `may_overstay_at` on alone hears what one who always asks would."""
+    script, clock = Script(), FakeClock()
+    production = make_production(Answer(script=script, time_limits=limits), clock)
+    go_on: Callable[[], object] = production.begin
+
+    for step in steps:
+        clock.advance(1.0)
+        now = clock.monotonic()
+        if step == "look" and now >= production.may_overstay_at:
+            production.overstayed(now)
+        if step == "chunk":
+            script.say("a")
+            go_on()
+            go_on = production.advance
+        may_overstay_at = production.may_overstay_at
+        if production.overstayed(now) is not None:
+            assert now >= may_overstay_at
+        production.may_overstay_at = may_overstay_at
