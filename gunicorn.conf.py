@@ -254,7 +254,10 @@ def post_worker_init(worker: Any) -> None:
     app = worker.wsgi
     wsgi.Response, util.write_error = JoinedResponse, write_refusal
     if worker_class == "gthread":
+        from streams.relaying import relayed  # noqa: PLC0415 (the master imports none of it)
+
         util.close_graceful = close_beside
+        worker.wsgi = relayed(app)
     if hasattr(worker, "timeout_ctx"):
         worker.larder_idle = IdleConnections(worker)
         worker.timeout_ctx = worker.larder_idle.wait

@@ -1,4 +1,4 @@
-"""How the next bytes of an answer are waited for: by a thread, or by a greenlet.
+"""How the next bytes of an answer are waited for: by a thread, by a greenlet, in the event loop.
 
 Tokens come one by one, and each is waited for. A socket with a time-out asks the system twice for
 it; one of gevent's asks in vain first, then makes a time-out for the one wait: half of what
@@ -6,10 +6,14 @@ receiving a token took.
 """
 
 import socket
+import ssl
 import struct
 import time
+from contextlib import suppress
 from math import inf
 from typing import Any, Protocol
+
+from providers.event_loop import is_here, receptions
 
 __all__ = [
     "READ_BYTES",
@@ -23,6 +27,7 @@ __all__ = [
 READ_BYTES = 64 * 1024
 SHORTEST_S = 0.001
 """For the system, no time means for ever."""
+CLOSED = "the socket was closed"
 
 
 class Receiver(Protocol):
@@ -35,6 +40,10 @@ class Receiver(Protocol):
             TimeoutError: none came within so many seconds.
             OSError, ValueError, AttributeError: the socket was closed, or is broken.
         """
+        ...
+
+    def hang_up(self) -> None:
+        """The socket is closed by now, maybe by another thread: nobody is to wait for it."""
         ...
 
     def close(self) -> None:
@@ -51,34 +60,61 @@ def receiver_of(sock: Any) -> Receiver:
 
 
 class ThreadReceiver:
-    """Waits with Python's time-out: it asks when something is there, then takes it."""
+    """Waits with Python's time-out: it asks when something is there, then takes it.
+
+    Where the thread's stream has gone on in the event loop (`providers.event_loop`) it is waited
+    for there.
+    """
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._limit_s: float | None = None
+        self._in_loop: LoopReceiver | None = None
+        self._is_over = False
 
     def receive(self, within_s: float) -> bytes:
         """As `Receiver` has it."""
+        if is_here():
+            return self._loop_receiver().receive(within_s)
+        receptions.has_come = True
         if within_s != self._limit_s:  # each setting of it is a call to the system
             self._limit_s = within_s
             self._limit(within_s)
-        received: bytes = self._sock.recv(READ_BYTES)
-        return received
+        return self._received()
+
+    def hang_up(self) -> None:
+        """As `Receiver` has it: a thread has been woken by the end of the connection."""
+        self._is_over = True
+        if self._in_loop is not None:
+            self._in_loop.wake()
 
     def close(self) -> None:
         """As `Receiver` has it."""
+        if self._in_loop is not None:
+            self._in_loop.close()
+
+    def _loop_receiver(self) -> "LoopReceiver":
+        self._limit_s = None  # the loop sets its own
+        if self._in_loop is None:
+            self._in_loop = LoopReceiver(self._sock)
+        if self._is_over:  # asked last: who hangs up from now on finds whom to wake
+            raise OSError(CLOSED)
+        return self._in_loop
 
     def _limit(self, within_s: float) -> None:
         self._sock.settimeout(within_s)
+
+    def _received(self) -> bytes:
+        received: bytes = self._sock.recv(READ_BYTES)
+        return received
 
 
 class KernelReceiver(ThreadReceiver):
     """Waits with the system's time-out: it takes what comes, and waits for the interpreter once."""
 
-    def receive(self, within_s: float) -> bytes:
-        """As `Receiver` has it."""
+    def _received(self) -> bytes:
         try:
-            return super().receive(within_s)
+            return super()._received()
         except BlockingIOError as fault:
             raise TimeoutError("timed out") from fault
 
@@ -118,21 +154,28 @@ class GreenletReceiver:
             self._set_alarm(within_s)
         self._waiting = self._current()
         try:
-            if not self._pending():
-                # Its own watcher, which goes with the socket: one of ours would wait for ever.
-                self._wait(self._sock._read_event)  # noqa: SLF001
-            received: bytes = self._sock.recv(READ_BYTES)
+            return self._received()
         finally:
             self._waiting = None
-        return received
+
+    def hang_up(self) -> None:
+        """As `Receiver` has it: gevent's sockets see to that."""
 
     def close(self) -> None:
         """As `Receiver` has it."""
         if self._alarm is not None:
             self._alarm.close()
 
+    def _received(self) -> bytes:
+        if not self._pending():
+            # Its own watcher, which goes with the socket: one of ours would wait for ever.
+            self._wait(self._sock._read_event)  # noqa: SLF001
+        received: bytes = self._sock.recv(READ_BYTES)
+        return received
+
     def _set_alarm(self, within_s: float) -> None:
-        self.close()
+        if self._alarm is not None:
+            self._alarm.close()
         self._rings_s = self._until_s
         self._alarm = self._loop.timer(within_s)
         self._alarm.start(self._ring)
@@ -147,6 +190,50 @@ class GreenletReceiver:
             self._set_alarm(left_s)
         else:
             self._waiting.throw(TimeoutError("timed out"))
+
+
+class LoopReceiver(GreenletReceiver):
+    """Waits in the event loop for a plain socket, or one of TLS, that a thread had before."""
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._readable = self._loop.io(sock.fileno(), 1)
+        self._is_plain = type(sock) is socket.socket
+        self._is_awake = False
+
+    def wake(self) -> None:
+        """Have nobody wait any more, in any thread."""
+        self._is_awake = True
+        self._loop.run_callback_threadsafe(self._wake)
+
+    def close(self) -> None:
+        """As `Receiver` has it: what the loop watches is the loop's to let go."""
+        self._loop.run_callback_threadsafe(self._let_go)
+
+    def _received(self) -> bytes:
+        while not self._is_awake:
+            if not self._pending():
+                self._wait(self._readable)
+            with suppress(BlockingIOError, ssl.SSLWantReadError):  # a part of a record, say
+                return self._taken()
+        raise OSError(CLOSED)
+
+    def _taken(self) -> bytes:
+        received: bytes
+        if self._is_plain:
+            received = self._sock.recv(READ_BYTES, socket.MSG_DONTWAIT)
+        else:  # TLS has no such flag
+            self._sock.settimeout(0)
+            received = self._sock.recv(READ_BYTES)
+        return received
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            self._waiting.throw(OSError(CLOSED))
+
+    def _let_go(self) -> None:
+        super().close()
+        self._readable.close()
 
 
 def _none_pending() -> int:

@@ -18,7 +18,7 @@ from providers.protocol import (
     ProviderMalformed,
     ProviderTimeout,
 )
-from providers.receiving import receiver_of
+from providers.receiving import Receiver, receiver_of
 from providers.response import Response
 
 __all__ = ["TOO_LATE", "Reply"]
@@ -62,6 +62,7 @@ class Reply:
         self._begins_s: float | None = begins_s
         self._pause_s = config.between_tokens_timeout_s
         self._silence_s = config.silence_s
+        self._receiver: Receiver | None = None
         self._lock = threading.Lock()
 
     @property
@@ -83,7 +84,7 @@ class Reply:
             ProviderTimeout: a pause or the whole took too long.
             ProviderBroken: the connection ended before the body did.
         """
-        receiver = receiver_of(self._sock)
+        self._receiver = receiver = receiver_of(self._sock)
         try:
             yield from self._begun
             silence_s = self._silence_s if says_silence else inf
@@ -154,6 +155,8 @@ class Reply:
                 self._sock.shutdown(socket.SHUT_RDWR)
             with suppress(Exception):  # closing what is broken already must not hide why
                 connection.close()
+            if self._receiver is not None:
+                self._receiver.hang_up()
 
     def _let_go(self) -> None:
         """The body is whole: its connection may serve the next call."""

@@ -13,6 +13,7 @@ from math import inf
 
 import structlog
 
+from providers.event_loop import by_thread
 from providers.protocol import SILENCE, Chunk, ChunkStream, ProviderError, ProviderTimeout
 from streams.driving import DriverSeat
 from streams.errors import AnswerTooLarge, InternalFailure
@@ -191,7 +192,7 @@ class Production:
             failure = InternalFailure()
         if failure is not None:
             _close(self._chunks)
-        self._in_context(lambda: self.end(failure))
+        by_thread(lambda: self._in_context(lambda: self.end(failure)))
         self.end(InternalFailure())  # unless it ended: then this does nothing
         return False
 

@@ -7,7 +7,9 @@ wait leaves its bell first and looks once more, so no event can come between unn
 
 import threading
 from collections.abc import Iterable, Sequence
+from functools import partial
 
+from providers.event_loop import by_thread
 from streams.events import Draft, Event
 
 __all__ = ["Bell", "MemoryLog"]
@@ -30,7 +32,7 @@ class Bell:
 
     def wait(self, timeout_s: float = -1) -> bool:
         """Wait until it rings; false when it did not within `timeout_s` seconds (-1: for ever)."""
-        return self._lock.acquire(timeout=timeout_s)
+        return by_thread(partial(self._lock.acquire, timeout=timeout_s))
 
     def ring(self) -> None:
         """Wake who waits."""

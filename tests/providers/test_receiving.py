@@ -1,4 +1,4 @@
-"""Bytes are waited for no longer than they may take, by threads and by greenlets."""
+"""Bytes are waited for no longer than they may take, by threads, by greenlets, in the loop."""
 
 import socket
 import ssl
@@ -9,6 +9,7 @@ import gevent.socket
 import gevent.ssl
 import pytest
 
+from providers.event_loop import EventLoop, is_here
 from providers.receiving import (
     GreenletReceiver,
     KernelReceiver,
@@ -16,8 +17,11 @@ from providers.receiving import (
     receiver_of,
 )
 from tests.doubles.certificates import Authority
+from tests.doubles.senders import NotingSender
+from tests.streams.scripts import wait_until
 
 GUARD_S = 10
+LOOP = EventLoop()
 
 
 @pytest.fixture
@@ -174,3 +178,111 @@ def test_a_thread_is_woken_by_a_socket_that_is_shut_down(threads_pair, kind):
     waiting.join(GUARD_S)
 
     assert heard == [b""]
+
+
+@pytest.fixture
+def in_loop():
+    """Does work in the event loop, as a stream that has gone on there."""
+
+    def run(work):
+        done = []
+
+        def pieces():
+            done.append(work())
+            yield b""
+
+        with socket.socket() as sock:
+            LOOP.relay(pieces(), NotingSender(sock))
+        return done[0]
+
+    return run
+
+
+@pytest.fixture
+def secured_pair(threads_pair, tmp_path):
+    """Two sockets of TLS, joined."""
+    issued = Authority(tmp_path, "Larder's test").issue("localhost")
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(issued.certificate, issued.key)
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    there: list[ssl.SSLSocket] = []
+    greeting = threading.Thread(
+        target=lambda: there.append(serving.wrap_socket(threads_pair[1], server_side=True))
+    )
+    greeting.start()
+    with trusting.wrap_socket(threads_pair[0]) as here:
+        greeting.join(GUARD_S)
+        with there[0]:
+            yield here, there[0]
+
+
+@pytest.mark.parametrize("kind", ["threads_pair", "secured_pair"])
+def test_in_the_loop_what_comes_is_there_and_no_wait_too_long(in_loop, request, kind):
+    """By turns with a thread: whoever reads a stream next may be one."""
+    here, there = request.getfixturevalue(kind)
+    receiver = receiver_of(here)
+    for _ in range(2):
+        there.sendall(b"one")
+        assert receiver.receive(GUARD_S) == b"one"
+        there.sendall(b"two")
+        assert in_loop(lambda: (receiver.receive(GUARD_S), is_here())) == (b"two", True)
+        with pytest.raises(TimeoutError):
+            in_loop(lambda: receiver.receive(0.01))
+        with pytest.raises(TimeoutError):
+            receiver.receive(0.01)
+
+    there.sendall(b"x" * 200_000)
+    heard = bytearray()
+    while len(heard) < 200_000:
+        heard += in_loop(lambda: receiver.receive(GUARD_S))
+    there.shutdown(socket.SHUT_RDWR)
+    assert in_loop(lambda: receiver.receive(GUARD_S)) == b""
+    receiver.close()
+
+
+def test_a_wait_in_the_loop_ends_when_another_thread_hangs_up(in_loop, threads_pair):
+    """The loop is not told by the system of a socket that is closed."""
+    here, _ = threads_pair
+    receiver = KernelReceiver(here)
+    faults = []
+
+    def receive() -> None:
+        with pytest.raises(OSError, match="closed") as fault:
+            in_loop(lambda: receiver.receive(600))
+        faults.append(fault.type)
+
+    waiting = threading.Thread(target=receive)
+    waiting.start()
+    wait_until(lambda: bool(receiver._in_loop and receiver._in_loop._waiting))  # noqa: SLF001
+    here.close()
+    receiver.hang_up()
+    waiting.join(GUARD_S)
+    receive()
+
+    assert faults == [OSError, OSError]
+
+
+def test_who_comes_to_the_loop_after_the_hanging_up_does_not_wait(in_loop, threads_pair):
+    """The stop came in between."""
+    receiver = receiver_of(threads_pair[0])
+    receiver.hang_up()
+
+    with pytest.raises(OSError, match="closed"):
+        in_loop(lambda: receiver.receive(600))
+
+
+def test_a_receiver_leaves_nothing_behind_in_the_loop(in_loop, threads_pair):
+    """Neither its alarm nor its watch over a number that will be another socket's."""
+    here, there = threads_pair
+    receiver = KernelReceiver(here)
+    there.sendall(b"one")
+    in_loop(lambda: receiver.receive(600))
+    waiter = receiver._in_loop  # noqa: SLF001 (whether it is left behind is the point)
+    assert waiter is not None
+    alarm = waiter._alarm  # noqa: SLF001 (likewise)
+
+    assert alarm.active
+    receiver.close()
+    in_loop(lambda: None)
+    assert not alarm.active
