@@ -73,7 +73,8 @@ def relayed(app: Any) -> Any:
         body: Iterable[bytes] = app(environ, start_response)
         sender = start_response.__self__
         kinds = (value for name, value in sender.headers if name.lower() == "content-type")
-        is_plain = type(sender.sock) is socket.socket
+        # Neither TLS nor HTTP/2, whose frames gunicorn makes itself.
+        is_plain = type(getattr(sender, "sock", None)) is socket.socket
         if is_plain and any(kind.startswith(EVENT_STREAM) for kind in kinds):
             return Relayed(body, loop, sender)
         return body

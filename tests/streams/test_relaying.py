@@ -108,7 +108,7 @@ def test_a_body_without_a_close_needs_none(pairs):
 
 
 def test_event_streams_alone_are_relayed_and_over_plain_sockets(pairs):
-    """Another answer, or a client of TLS, has its thread to the end."""
+    """Another answer, or a client of TLS or HTTP/2, has its thread to the end."""
     _, (here, there) = pairs
 
     def app(environ, start_response):
@@ -117,6 +117,8 @@ def test_event_streams_alone_are_relayed_and_over_plain_sockets(pairs):
 
     def served(sock, content_type) -> object:
         sender = NotingSender(sock, content_type)
+        if sock is None:
+            del sender.sock
         return type(relayed(app)({}, sender.start_response))
 
     context = ssl.create_default_context()
@@ -124,3 +126,4 @@ def test_event_streams_alone_are_relayed_and_over_plain_sockets(pairs):
         assert served(here, "text/event-stream; charset=utf-8") is Relayed
         assert served(here, "application/json") is list
         assert served(secured, "text/event-stream") is list
+        assert served(None, "text/event-stream") is list
