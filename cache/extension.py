@@ -14,6 +14,7 @@ import structlog
 from flask import Flask
 from flask_caching import VERSION_TIMEOUT, Cache
 from flask_caching.utils import function_namespace
+from werkzeug.exceptions import HTTPException
 
 from cache import recording
 from cache.backends.memory import MemoryCache
@@ -33,6 +34,7 @@ from cache.namespaces import NAMESPACES, Namespace
 from cache.present import ENGINE, present_app, present_engine
 from cache.settings import CacheSettings, CacheUnreachable
 from cache.statistics import Statistics
+from cache.values import ValueRefused, pack
 from config import SettingsError
 from telemetry.clock import SYSTEM_CLOCK, Clock
 
@@ -152,6 +154,19 @@ class LarderCache(Cache):
             super().delete_memoized(f, *args, **kwargs)
         else:
             self.delete_memoized_verhash(f)
+
+    def _call_fn_or_exception(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What a view answers, or an error that it aborted with, to be kept and raised again.
+
+        One that would not come back the same is raised now, as any other exception.
+        """
+        answer = super()._call_fn_or_exception(fn, *args, **kwargs)
+        if isinstance(answer, HTTPException):
+            try:
+                pack(answer)
+            except ValueRefused:
+                raise answer from None
+        return answer
 
     @property
     def claims(self) -> Claims:

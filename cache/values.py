@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 from flask import Response
+from markupsafe import Markup
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 __all__ = ["ValueRefused", "pack", "unpack"]
 
@@ -43,6 +45,25 @@ def _make_response(body: Any, status: Any, headers: Any) -> Response:
     return made
 
 
+RAISED: dict[int | None, type[HTTPException]] = dict(
+    [(None, HTTPException), *default_exceptions.items()]
+)
+"""What `abort` raises, by status; `None`: for a response that it was given."""
+
+
+def _raised(value: HTTPException) -> list[Any]:
+    if type(value) is not RAISED.get(value.code):
+        raise ValueRefused(f"{type(value).__qualname__} would not come back the same")
+    return [value.code, vars(value)]
+
+
+def _make_raised(code: Any, fields: Any) -> HTTPException:
+    kind = RAISED[code]
+    made = kind.__new__(kind)
+    vars(made).update(fields)
+    return made
+
+
 EXTENSIONS: dict[int, tuple[type, Callable[[Any], list[Any]], Callable[..., Any]]] = {
     1: (tuple, list, lambda *parts: tuple(parts)),
     2: (set, list, lambda *parts: set(parts)),
@@ -58,6 +79,9 @@ EXTENSIONS: dict[int, tuple[type, Callable[[Any], list[Any]], Callable[..., Any]
     8: (timedelta, lambda value: [value.days, value.seconds, value.microseconds], timedelta),
     9: (int, _text, int),
     10: (Response, _response, _make_response),
+    11: (Markup, _text, Markup),
+    12: (dict, lambda value: [list(pair) for pair in value.items()], lambda *pairs: dict(pairs)),
+    13: (HTTPException, _raised, _make_raised),
 }
 NUMBERS = {kind: number for number, (kind, _, _) in EXTENSIONS.items()}
 _encode = msgspec.msgpack.Encoder().encode
@@ -93,13 +117,10 @@ def _plain(value: Any, depth: int) -> Any:
         return value
     if kind is list:
         return [_plain(each, depth + 1) for each in value]
-    if kind is dict:
-        if any(type(name) is not str for name in value):
-            raise ValueRefused("a dict is cached with text keys only")
+    if kind is dict and all(type(name) is str for name in value):
         return {name: _plain(each, depth + 1) for name, each in value.items()}
-    number = NUMBERS.get(kind)
-    if number is None and isinstance(value, Response):
-        number, kind = NUMBERS[Response], Response
+    bases = (base for base in (Response, HTTPException) if isinstance(value, base))
+    number = NUMBERS.get(kind) or NUMBERS.get(next(bases, kind))
     if number is None:
         raise ValueRefused(f"{kind.__qualname__} cannot be cached: it would not come back the same")
     parts = [_plain(each, depth + 1) for each in EXTENSIONS[number][1](value)]

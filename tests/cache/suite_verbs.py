@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from markupsafe import Markup
 
 from cache.backends.views import ViewCache
 from cache.engine import EVERYTHING
@@ -26,6 +27,8 @@ VALUES = (
     [1, "a", None],
     (1, (2,)),
     {"a": {1, 2}},
+    {1: "a", (2, None): "b"},
+    Markup("<b>"),
     Decimal("1.10"),
     b"\x00\xff",
     2**70,

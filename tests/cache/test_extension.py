@@ -5,7 +5,8 @@ from itertools import count
 
 import flask_caching
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
+from werkzeug.exceptions import NotFound
 
 from cache.backends.views import SLOTS
 from cache.extension import LarderCache, cache
@@ -136,3 +137,44 @@ def test_what_is_memoized_lives_as_long_as_it_should(new_app, clock):
     memory = LarderCache.engine_of(app).memory
     memory.drop_ended()
     assert len(memory) == 0
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_what_a_view_aborts_with_is_kept(new_app, is_debug):
+    """As with Flask-Caching itself; an error of one's own passes, as every other exception."""
+    app, made = new_app()
+    app.debug = is_debug
+    calls: list[str] = []
+
+    class Own(NotFound):
+        pass
+
+    @app.get("/<name>")
+    @made.cached()
+    def view(name: str) -> str:
+        calls.append(name)
+        raise Own("one's own") if name == "own" else NotFound("no such thing")
+
+    client = app.test_client()
+    answers = [client.get(path) for path in ("/a", "/a", "/own", "/own")]
+
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert "no such thing" in answers[1].text
+    assert calls == ["a", "own", "own"]
+
+
+def test_a_fragment_of_a_template_is_rendered_once(new_app):
+    """And stays markup: what is taken from the cache is not escaped a second time."""
+    app, _ = new_app()
+    calls: list[str] = []
+
+    def name() -> str:
+        calls.append("called")
+        return "<Tom & Co.>"
+
+    text = "{% cache 60, 'name' %}<b>{{ name() }}</b>{% endcache %}"
+    with app.test_request_context():
+        rendered = [render_template_string(text, name=name) for _ in range(2)]
+
+    assert rendered == ["<b>&lt;Tom &amp; Co.&gt;</b>"] * 2
+    assert calls == ["called"]

@@ -13,6 +13,17 @@ import pytest
 from flask import Response
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markupsafe import Markup
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    ImATeapot,
+    MethodNotAllowed,
+    NotFound,
+    TooManyRequests,
+    Unauthorized,
+)
 
 from cache.values import EXTENSIONS, MAX_DEPTH, ValueRefused, pack, unpack
 
@@ -35,6 +46,7 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.text(), inner, max_size=3)
+        | st.dictionaries(HASHABLE, inner, max_size=3)
         | st.tuples(inner, inner)
     ),
     max_leaves=8,
@@ -63,6 +75,8 @@ def test_values_come_back_the_same(value):
         Decimal("1.10"),
         Decimal("NaN"),
         (1, (2, [3, {4}])),
+        {1: "a", None: [2], (3, "b"): {"c": {4: 5}}},
+        Markup("<b>&amp;</b>"),
     ],
     ids=repr,
 )
@@ -73,6 +87,10 @@ def test_values_at_the_edges_come_back_exactly(value):
 
 class Number(int):
     """An int of one's own."""
+
+
+class Teapot(ImATeapot):
+    """An error of one's own."""
 
 
 class Anything:
@@ -86,7 +104,9 @@ class Anything:
         Anything,
         Number(5),
         collections.OrderedDict(a=1),
-        {1: "a number as a key"},
+        collections.Counter("a"),
+        Teapot(),
+        Unauthorized(www_authenticate=WWWAuthenticate("basic")),
         [1, {"deep": [Anything()]}],
         bytearray(b"mutable"),
         1j,
@@ -137,6 +157,33 @@ def test_a_streamed_response_is_refused():
         pack(Response(iter([b"a"])))
 
 
+@pytest.mark.parametrize(
+    "raised",
+    [
+        NotFound(),
+        NotFound("no <such> thing"),
+        MethodNotAllowed(["GET", "PUT"]),
+        TooManyRequests(retry_after=datetime(2026, 10, 25, tzinfo=UTC)),
+        HTTPException(response=Response("gone", 410)),
+        BadRequest("why", response=Response("because", 400)),
+    ],
+    ids=repr,
+)
+def test_what_a_view_aborts_with_comes_back(raised):
+    """Flask-Caching keeps it as it keeps an answer, and raises it again."""
+    again = unpack(pack(raised))
+
+    assert type(again) is type(raised)
+    assert (again.code, again.description, str(again)) == (
+        raised.code,
+        raised.description,
+        str(raised),
+    )
+    was, found = raised.get_response(), again.get_response()
+    assert (found.status, list(found.headers)) == (was.status, list(was.headers))
+    assert found.get_data() == was.get_data()
+
+
 def _extension(number: int, *parts: Any) -> bytes:
     return msgspec.msgpack.encode(msgspec.msgpack.Ext(number, msgspec.msgpack.encode(parts)))
 
@@ -160,6 +207,11 @@ def _extension(number: int, *parts: Any) -> bytes:
         _extension(10, b"", "200 OK", [["only a name"]]),
         _extension(10, [1], 7, [["a", 1]]),
         _extension(10, b"", "200 OK", [["X-Split", "a\r\nb"]]),
+        _extension(12, ["one"]),
+        _extension(12, [[1], 2]),
+        _extension(13, 299, {}),
+        _extension(13, 404, [1]),
+        _extension(13, [], {}),
         msgspec.msgpack.encode(msgspec.msgpack.Ext(1, b"\xc1")),
         msgspec.msgpack.encode(msgspec.msgpack.Ext(1, b"\x05")),
     ],
@@ -214,4 +266,7 @@ def test_each_type_has_its_own_number():
         8: timedelta,
         9: int,
         10: Response,
+        11: Markup,
+        12: dict,
+        13: HTTPException,
     }
