@@ -130,30 +130,20 @@ class LarderCache(Cache):
         timeout: int | None = VERSION_TIMEOUT,
         args_to_ignore: list[str] | None = None,
     ) -> tuple[str, str] | tuple[str, None]:
-        """The name of what a function's results are kept under.
+        """The name of what a function's results are kept under: it ends with each deletion.
 
-        Flask-Caching sets it anew with each result, so that it lives as long. That says nothing
-        new: were it a write, every result would have the other workers drop what they have.
+        Flask-Caching draws it and caches it as well. Workers without a Redis would have one each,
+        and could not delete what another has kept for some arguments. A generation is the same
+        for all.
         """
-        lasts = VERSION_TIMEOUT if refresh else timeout
-        named = super()._memoize_version(
-            f, args, kwargs, reset, delete, timeout=lasts, args_to_ignore=args_to_ignore
-        )
-        if refresh:
-            names = [self._memvname(name) for name in function_namespace(f, args=args) if name]
-            cast("ViewCache", self.cache).renew(names, timeout)
-        return named
-
-    def delete_memoized(self, f: Any, *args: Any, **kwargs: Any) -> None:
-        """Drop what a memoized function has answered: to these arguments, or to all.
-
-        To all means dropping the name of its present version. Flask-Caching gives it a new name
-        instead, which workers without a Redis would not hear of.
-        """
-        if args or kwargs:
-            super().delete_memoized(f, *args, **kwargs)
-        else:
-            self.delete_memoized_verhash(f)
+        del kwargs, refresh, timeout
+        if reset or delete:
+            return super()._memoize_version(f, args, delete=True, args_to_ignore=args_to_ignore)
+        name, of_instance = function_namespace(f, args=args)
+        if "self" in (args_to_ignore or ()):
+            of_instance = None
+        views, names = cast("ViewCache", self.cache), filter(None, (name, of_instance))
+        return name, views.version(map(self._memvname, names))
 
     def _call_fn_or_exception(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """What a view answers, or an error that it aborted with, to be kept and raised again.

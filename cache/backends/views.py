@@ -11,7 +11,6 @@ cannot tell the other workers. As all writes, these do not belong into an open u
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -102,20 +101,11 @@ class ViewCache(BaseCache):
         entry = self._entry(key, value, timeout, self._missed().pop(key, None))
         return self._is_small(entry) and self._fill(key, entry)
 
-    def renew(self, keys: Iterable[str], timeout: int | timedelta | None = None) -> None:
-        """Keep what is there for `timeout` seconds from now (0: for ever).
-
-        Nobody need hear of it, and what was dropped in between stays dropped: a renewed value
-        keeps its stamp.
-        """
-        for key in keys:
-            entry = self._find(key, self._stamp(key))
-            if entry is not None:
-                now_s = self._now_s()
-                expires_s = now_s + self._ttl_s(timeout)
-                renewed = replace(entry, created_s=now_s, expires_s=expires_s)
-                if not self._send(renewed):
-                    self._remember(renewed)
+    def version(self, keys: Iterable[str]) -> str:
+        """What changes as soon as one of these keys is deleted: the same for every worker."""
+        slots = [self._slot(key) for key in keys]
+        stamp = self._engine.generations.stamp(slots)
+        return ".".join(str(stamp[slot.name]) for slot in slots)
 
     def delete(self, key: str) -> bool:
         """Drop a value; whether there was one. Holds even if Redis cannot be told."""

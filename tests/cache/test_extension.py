@@ -1,7 +1,7 @@
 """The cache's parts put together for an application."""
 
 from dataclasses import replace
-from itertools import count
+from typing import Any
 
 import flask_caching
 import pytest
@@ -67,11 +67,9 @@ def test_a_redis_that_is_demanded_has_to_answer(new_app):
     made.engine_of(app).shutdown()
 
 
-def test_what_was_memoized_can_be_dropped_for_some_arguments_or_for_all(new_app, monkeypatch):
+def test_what_was_memoized_can_be_dropped_for_some_arguments_or_for_all(new_app):
     """As with Flask-Caching itself."""
     app, made = new_app()
-    # A drop takes along what shares its slot: random versions would now and then.
-    monkeypatch.setattr(made, "_memoize_make_version_hash", map(str, count()).__next__)
     calls: list[int] = []
 
     @made.memoize()
@@ -96,7 +94,8 @@ def test_a_result_that_is_kept_is_no_write(new_app, store, made_of):
     app, made = new_app()
 
     class Numbers:
-        __caching_id__ = staticmethod(lambda: "numbers")
+        def __init__(self, name: str) -> None:
+            self.__caching_id__ = lambda: name
 
         @made.memoize(timeout=60)
         def doubled(self, number: int) -> int:
@@ -106,15 +105,16 @@ def test_a_result_that_is_kept_is_no_write(new_app, store, made_of):
     def doubled(number: int) -> int:
         return 2 * number
 
-    call = doubled if made_of == "function" else Numbers().doubled
+    calls = {"function": [doubled], "method": [Numbers("a").doubled, Numbers("b").doubled]}
     with app.app_context():
-        assert [call(number) for number in range(SLOTS)] == [2 * each for each in range(SLOTS)]
+        for call in calls[made_of]:
+            assert [call(number) for number in range(SLOTS)] == [2 * each for each in range(SLOTS)]
 
     assert store.rows == {}
 
 
 def test_what_is_memoized_lives_as_long_as_it_should(new_app, clock):
-    """Its version is kept as long as the latest result: neither shorter, nor for ever."""
+    """Neither shorter, nor for ever; nor does anything stay behind."""
     app, made = new_app()
     calls: list[int] = []
 
@@ -137,6 +137,67 @@ def test_what_is_memoized_lives_as_long_as_it_should(new_app, clock):
     memory = LarderCache.engine_of(app).memory
     memory.drop_ended()
     assert len(memory) == 0
+
+
+class Shop:
+    """Things with a price, of which one may be deleted at a time."""
+
+    def __init__(self, made: LarderCache) -> None:
+        self.price = "old"
+        shop = self
+
+        @made.memoize()
+        def of(_thing: str) -> str:
+            return shop.price
+
+        class Counter:
+            def __init__(self, name: str) -> None:
+                self.__caching_id__ = lambda: name
+
+            @made.memoize()
+            def of(self, _thing: str) -> str:
+                return shop.price
+
+            @classmethod
+            @made.memoize()
+            def of_all(cls, _thing: str) -> str:
+                return shop.price
+
+        left, right = Counter("left"), Counter("right")
+        self.calls: list[Any] = [of, left.of, right.of, Counter.of_all]
+        self.deletions: dict[str, tuple[tuple[Any, ...], list[str]]] = {
+            "function": ((of,), ["new", "old", "old", "old"]),
+            "arguments": ((of, "tea"), ["new", "old", "old", "old"]),
+            "instance": ((left.of,), ["old", "new", "old", "old"]),
+            "instance's arguments": ((right.of, "tea"), ["old", "old", "new", "old"]),
+            "named instance": ((Counter.of, left, "tea"), ["old", "new", "old", "old"]),
+            "class": ((Counter.of,), ["old", "new", "new", "old"]),
+            "class method": ((Counter.of_all,), ["old", "old", "old", "new"]),
+            "its arguments": ((Counter.of_all, Counter, "tea"), ["old", "old", "old", "new"]),
+        }
+
+
+DELETIONS = list(Shop(LarderCache()).deletions)
+
+
+@pytest.mark.parametrize("deletion", DELETIONS)
+def test_every_worker_hears_what_is_no_longer_memoized(new_app, deletion):
+    """Each has a memory of its own, without a Redis: it is told by the database."""
+    one, made = new_app()
+    other, _ = new_app()
+    shop = Shop(made)
+    for app in (one, other):
+        with app.app_context():
+            assert [call("tea") for call in shop.calls] == ["old"] * 4
+
+    shop.price = "new"
+    arguments, prices = shop.deletions[deletion]
+    with one.app_context():
+        made.delete_memoized(*arguments)
+
+    for app in (one, other):
+        with app.app_context():
+            assert [call("tea") for call in shop.calls] == prices
 
 
 @pytest.mark.parametrize("is_debug", [False, True])

@@ -134,41 +134,6 @@ def test_a_value_set_after_ones_own_clearing_is_kept(new_views):
     assert views.get("k") == "new"
 
 
-def test_a_renewed_value_lives_on_and_nobody_hears_of_it(new_views, server, store, clock):
-    """In Redis and, while it is away, in memory."""
-    views = new_views()
-    for is_away in (False, True):
-        if is_away:
-            _away(server, views)
-            views.get("k")
-        views.set("k", "v", timeout=60)
-
-        clock.advance(50)
-        views.renew(["k", "none"], timeout=60)
-        clock.advance(50)
-
-        assert (views.get("k"), views.get("none"), store.rows) == ("v", None, {})
-        clock.advance(61)
-        assert views.get("k") is None
-
-
-def test_a_value_dropped_while_it_is_renewed_stays_dropped(new_views, monkeypatch):
-    """The deletion comes between the renewal's reading and its writing."""
-    views, others = new_views(), new_views()
-    views.set("k", "old")
-    send = ViewCache._send  # noqa: SLF001 (the place between)
-
-    def drop_first(self, entry):
-        others.delete("k")
-        return send(self, entry)
-
-    monkeypatch.setattr(ViewCache, "_send", drop_first)
-    views.renew(["k"])
-    monkeypatch.undo()
-
-    assert [new_views().get("k"), others.get("k")] == [None, None]
-
-
 def test_misses_noted_are_bounded(new_views, context):
     """A job that looks for a million keys within one context fills no memory."""
     views = new_views()
