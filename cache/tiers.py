@@ -97,12 +97,12 @@ class Tiers:
         redis = self.redis()
         here = Found(None, "absent")
         if memory_first or redis is None:
-            here = self._find_in_memory(key, shape, stamp)
+            here = self._find_in_memory(key, shape, stamp, is_shared=is_shared)
         if here.entry is not None or redis is None:
             return here
         there = self._find_in_redis(redis, key, shape, stamp)
         if there.entry is None and not memory_first and not redis.is_up:  # it has just gone away
-            return self._find_in_memory(key, shape, stamp)
+            return self._find_in_memory(key, shape, stamp, is_shared=is_shared)
         if there.entry is not None and memory_first:
             self.remember(there.entry, after_s)
         if there.detail == "absent" or (there.entry is None and here.detail == "expired"):
@@ -167,9 +167,13 @@ class Tiers:
         redis = self._redis
         return redis if redis is not None and redis.is_up else None
 
-    def _find_in_memory(self, key: str, shape: str | None, stamp: Stamp | None) -> Found:
+    def _find_in_memory(
+        self, key: str, shape: str | None, stamp: Stamp | None, *, is_shared: bool
+    ) -> Found:
         entry: Entry | None = self._memory.get(key)
-        return Found(None, "absent") if entry is None else self._judged(entry, MEMORY, shape, stamp)
+        if entry is None or (is_shared and entry.raw):  # others may have set it anew in Redis
+            return Found(None, "absent")
+        return self._judged(entry, MEMORY, shape, stamp)
 
     def _find_in_redis(
         self, redis: RedisTier, key: str, shape: str | None, stamp: Stamp | None

@@ -201,8 +201,16 @@ class ViewCache(BaseCache):
         return redis.set(self._engine.storage_key(entry.key), raw, ttl_s)
 
     def _remember(self, entry: Entry) -> bool:
-        ttl_s = int(entry.expires_s - entry.created_s) + 1
-        return self._engine.memory.set(entry.key, entry, ttl_s, size_bytes=entry.size_bytes)
+        """Keep it in memory, which is asked only while Redis is away.
+
+        If Redis is there (again), others may set there what this memory would not hear of.
+        """
+        ttl_s, memory = int(entry.expires_s - entry.created_s) + 1, self._engine.memory
+        is_kept = memory.set(entry.key, entry, ttl_s, size_bytes=entry.size_bytes)
+        if is_kept and self._redis() is not None:
+            memory.delete(entry.key)
+            return False
+        return is_kept
 
     def _drop(self, key: str) -> bool:
         self._missed().pop(key, None)

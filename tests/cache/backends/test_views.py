@@ -6,6 +6,7 @@ from functools import partial
 import fakeredis
 import pytest
 from flask import Flask
+from redis.exceptions import OutOfMemoryError
 
 from cache.backends.views import MAX_MISSED, MISSED, NAMESPACE, SLOTS, ViewCache
 from tests.doubles.redis_tier import FailingClient
@@ -132,6 +133,52 @@ def test_a_value_set_after_ones_own_clearing_is_kept(new_views):
     views.set("k", "new")
 
     assert views.get("k") == "new"
+
+
+def test_what_redis_refuses_is_not_served_later(store, clock, server, new_tier):
+    """Full, it takes nothing. With room again it hears of another worker's value, and dies."""
+    client = fakeredis.FakeRedis(server=server)
+    views = ViewCache(make_engine(store, clock, new_tier(client)))
+    others = ViewCache(make_engine(store, clock, new_tier(fakeredis.FakeRedis(server=server))))
+    others.set("k", "old")
+    with pytest.MonkeyPatch.context() as full:
+        full.setattr(client, "set", FailingClient(OutOfMemoryError("OOM")).set)
+        assert views.set("k", "refused") is False
+    assert others.get("k") is None
+
+    others.set("k", "new")
+    _away(server, views)
+
+    assert views.get("k") is None
+
+
+def test_a_value_kept_while_redis_comes_back_is_not_served_later(new_views, server, monkeypatch):
+    """Memory was emptied just before: nobody would empty it again."""
+    views = new_views()
+    _away(server, views)
+    bump = views._engine.generations.bump  # noqa: SLF001 (the place between)
+
+    def come_back(scopes):
+        bump(scopes)
+        _back(server, views)
+
+    monkeypatch.setattr(views._engine.generations, "bump", come_back)  # noqa: SLF001
+    views.set("k", "old")
+    new_views().set("k", "new")
+    _away(server, views)
+
+    assert views.get("k") is None
+
+
+def test_what_came_from_redis_is_not_served_in_its_place(new_views, server):
+    """Where Redis comes first, memory knows its entries again; others may have set them anew."""
+    views, others = new_views(memory_first=False), new_views(memory_first=False)
+    views.set("k", "old")
+    views.get("k")
+    others.set("k", "new")
+    _away(server, views)
+
+    assert views.get("k") is None
 
 
 def test_misses_noted_are_bounded(new_views, context):
