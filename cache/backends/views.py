@@ -5,12 +5,14 @@ scopes, and Redis being away is never an error. While Redis is up it alone is as
 workers agree; while it is away each worker's memory serves.
 
 A deletion is a write: it bumps the scope of its key's slot, so it holds on every worker, survives
-Redis coming back, and refuses what was loaded before it. A `set` after a `get` that found nothing
-is a fill: it carries the stamp of that `get`. Any other `set` is a write too, and bumps where Redis
-cannot tell the other workers. As all writes, these do not belong into an open unit of work.
+Redis coming back, and refuses what was loaded before it. A `set` after a look (`get`, `has`) that
+found nothing is a fill: it carries the stamp of that look. Any other `set` is a write too, and
+bumps where Redis cannot tell the other workers. As all writes, these do not belong into an open
+unit of work.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -66,6 +68,8 @@ class ViewCache(BaseCache):
                 count(Outcome.MISS, "schema")
             else:
                 count(Outcome.HIT, found.detail)
+                if value is None:  # to the caller it is as nothing: a `set` after it is a fill
+                    self._miss(key, stamp)
                 return value
         else:
             count(Outcome.MISS, found.detail)
@@ -74,32 +78,49 @@ class ViewCache(BaseCache):
 
     def has(self, key: str) -> bool:
         """Whether there is a value; a cached `None` counts."""
-        return self._find(key, self._stamp(key)) is not None
+        stamp = self._stamp(key)
+        if self._find(key, stamp) is not None:
+            return True
+        if key not in self._missed():  # what was looked for first was loaded from then on
+            self._miss(key, stamp)
+        return False
 
     def set(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
-        """Keep a value for `timeout` seconds (0: for ever).
+        """Keep a value for `timeout` seconds (0: for ever; less: not at all).
 
         Raises:
             ValueRefused: its type would not come back the same.
         """
-        stamp = self._missed().pop(key, None)
-        entry = self._entry(key, value, timeout, stamp)
-        if stamp is not None:
-            return self._is_small(entry) and self._fill(key, entry)
-        if not self._is_small(entry):
-            self.delete(key)
-            return False
-        if self._send(entry):
-            return True
-        self._bump(self._slot(key))
-        return self._remember(self._entry(key, value, timeout))
+        return key in self.set_many({key: value}, timeout)
+
+    def set_many(
+        self, mapping: dict[str, Any], timeout: int | timedelta | None = None
+    ) -> list[Any]:
+        """Keep several values, with one bump at most; the keys of those that are kept.
+
+        Raises:
+            ValueRefused: a value's type would not come back the same.
+        """
+        kept: set[str] = set()
+        unheard: dict[str, Entry] = {}  # writes that Redis cannot tell the other workers
+        for key, value in mapping.items():
+            stamp = self._missed().pop(key, None)
+            entry = self._entry(key, value, timeout, stamp)
+            keep = self._send if stamp is None else partial(self._fill, key)
+            if self._is_worth_keeping(entry) and keep(entry):
+                kept.add(key)
+            elif stamp is None:
+                unheard[key] = entry
+        if unheard:
+            kept.update(self._replace_here(unheard))
+        return [key for key in mapping if key in kept]
 
     def add(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
         """Keep a value if there is none."""
         if self.has(key):
             return False
         entry = self._entry(key, value, timeout, self._missed().pop(key, None))
-        return self._is_small(entry) and self._fill(key, entry)
+        return self._is_worth_keeping(entry) and self._fill(key, entry)
 
     def version(self, keys: Iterable[str]) -> str:
         """What changes as soon as one of these keys is deleted: the same for every worker."""
@@ -109,14 +130,17 @@ class ViewCache(BaseCache):
 
     def delete(self, key: str) -> bool:
         """Drop a value; whether there was one. Holds even if Redis cannot be told."""
-        return key in self.delete_many(key)
+        had = self._drop(key)
+        self._bump(self._slot(key))
+        return had
 
     def delete_many(self, *keys: str) -> list[Any]:
-        """Drop these values; those that were there."""
-        dropped = [key for key in keys if self._drop(key)]
+        """Drop these values; all of the keys: whatever was there is not served any more."""
+        for key in keys:
+            self._drop(key)
         if keys:
             self._bump(*{self._slot(key) for key in keys})
-        return dropped
+        return list(keys)
 
     def clear(self) -> bool:
         """Drop all values, at the cost of one: their scope is bumped."""
@@ -138,7 +162,7 @@ class ViewCache(BaseCache):
     @staticmethod
     def _slot(key: str) -> Scope:
         """The scope of a key and some others: a row for each key would never be dropped."""
-        return Scope(f"{NAMESPACE}:{crc32(key.encode()) % SLOTS}")
+        return Scope(f"{NAMESPACE}:{crc32(str(key).encode()) % SLOTS}")
 
     def _stamp(self, key: str) -> Stamp:
         return self._engine.generations.stamp((self._slot(key), VIEWS, EVERYTHING))
@@ -162,23 +186,31 @@ class ViewCache(BaseCache):
     def _entry(
         self, key: str, value: Any, timeout: int | timedelta | None, stamp: Stamp | None = None
     ) -> Entry:
-        now_s = self._now_s()
+        now_s = self._engine.clock.now().timestamp()
         stamp = self._stamp(key) if stamp is None else stamp
-        expires_s = now_s + self._ttl_s(timeout)
-        return Entry(self._key(key), SHAPE, stamp, now_s, expires_s, "", pack(value))
-
-    def _now_s(self) -> float:
-        return self._engine.clock.now().timestamp()
+        ends_s, body = now_s + self._ttl_s(timeout), pack(value)
+        if len(body) > self._engine.settings.entry_bytes:
+            self._engine.statistics.count("refused", NAMESPACE)
+        return Entry(self._key(key), SHAPE, stamp, now_s, ends_s, "", body)
 
     def _ttl_s(self, timeout: int | timedelta | None) -> int:
         seconds = self._normalize_timeout(timeout)
-        return seconds if seconds > 0 else FOREVER_S
+        return min(seconds, FOREVER_S) if seconds else FOREVER_S
 
-    def _is_small(self, entry: Entry) -> bool:
-        if len(entry.body) <= self._engine.settings.entry_bytes:
-            return True
-        self._engine.statistics.count("refused", NAMESPACE)
-        return False
+    def _is_worth_keeping(self, entry: Entry) -> bool:
+        """Whether it is small, and not over before it begins."""
+        is_small = len(entry.body) <= self._engine.settings.entry_bytes
+        return is_small and entry.expires_s > entry.created_s
+
+    def _replace_here(self, entries: dict[str, Entry]) -> list[str]:
+        """Have nobody serve what was there, and keep in memory what can be; the keys of that."""
+        self.delete_many(*entries)
+        return [
+            key
+            for key, entry in entries.items()
+            if self._is_worth_keeping(entry)
+            and self._remember(replace(entry, stamp=self._stamp(key)))
+        ]
 
     def _fill(self, key: str, entry: Entry) -> bool:
         """Keep what was loaded after a miss, unless somebody was faster: theirs may be newer."""
@@ -188,9 +220,17 @@ class ViewCache(BaseCache):
         name, ttl_s = self._engine.storage_key(entry.key), entry.expires_s - entry.created_s
         if redis.add(name, self._engine.codec.encode(entry), ttl_s):
             return True
-        if self._find(key, self._stamp(key)) is not None:
+        if self._has_value(key):
             return False
         return self._send(entry)  # what stood there could not be served
+
+    def _has_value(self, key: str) -> bool:
+        """Whether a `get` gives one that can be told from nothing."""
+        entry = self._find(key, self._stamp(key))
+        try:
+            return entry is not None and unpack(entry.body) is not None
+        except ValueRefused:
+            return False
 
     def _send(self, entry: Entry) -> bool:
         redis = self._redis()

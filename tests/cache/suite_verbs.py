@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from markupsafe import Markup
 
-from cache.backends.views import ViewCache
+from cache.backends.views import SLOTS, ViewCache
 from cache.engine import EVERYTHING
 from cache.scopes import Scope
 from cache.values import ValueRefused
@@ -98,6 +98,23 @@ class Verbs:
 
         assert views.get("k") == "v"
 
+    @pytest.mark.parametrize("timeout", [10**12, timedelta.max])
+    def test_a_timeout_beyond_all_times_is_for_ever(self, views: ViewCache, timeout: Any):
+        """No clock needs to know of the year 30,000."""
+        assert views.set("k", "v", timeout=timeout)
+        assert views.get("k") == "v"
+
+    @pytest.mark.parametrize("timeout", [-1, timedelta(seconds=-5)])
+    def test_a_timeout_that_is_over_keeps_nothing(self, views, others, timeout: Any):
+        """As with SimpleCache; and what stood there is gone."""
+        views.set("k", "old")
+        views.set("k", "v", timeout=timeout)
+        views.get("new")
+        views.set("new", "v", timeout=timeout)
+
+        assert [each.get("k") for each in (views, others)] == [None, None]
+        assert (views.get("new"), views.add("new", "v", timeout=timeout)) == (None, False)
+
     def test_setting_again_replaces(self, views: ViewCache, others: ViewCache):
         """On every worker: what was set last is what all get, or nothing."""
         others.set("k", "old")
@@ -156,6 +173,22 @@ class Verbs:
         views.delete_many("a", "b")
 
         assert views.get_many("a", "b", "c") == [None, None, 3]
+
+        assert views.delete_many("a", "c", "none") == ["a", "c", "none"]
+
+    def test_setting_many_keeps_them_all(self, views: ViewCache):
+        """Also more than there are slots: one is not set at another's cost."""
+        many = {str(number): number for number in range(2 * SLOTS)}
+
+        assert views.set_many(many) == list(many)
+        assert views.get_dict(*many) == many
+
+    def test_what_is_loaded_in_the_place_of_a_cached_none_is_kept(self, views: ViewCache):
+        """To `get` a cached `None` looks like nothing."""
+        views.set("k", None)
+        views.get("k")
+
+        assert (views.set("k", "v"), views.get("k")) == (True, "v")
 
     def test_clearing_is_seen_by_every_worker(self, views: ViewCache, others: ViewCache):
         """At the cost of one row."""
@@ -221,6 +254,15 @@ class Verbs:
         views.set(key, "v")
 
         assert (views.get(key), views.get(f"{key}2")) == ("v", None)
+
+    def test_numbers_are_keys(self, views: ViewCache):
+        """An id, say, as with Flask-Caching's other backends."""
+        assert (views.set(7, "v"), views.get(7), views.delete(7), views.get(7)) == (  # type: ignore[arg-type]
+            True,
+            "v",
+            True,
+            None,
+        )
 
     def test_views_and_reads_do_not_meet(self, new_worker: NewWorker):
         """A key that looks like a read's is still another one."""

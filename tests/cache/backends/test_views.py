@@ -2,6 +2,7 @@
 
 from contextvars import Context
 from functools import partial
+from typing import Any
 
 import fakeredis
 import pytest
@@ -135,6 +136,57 @@ def test_a_value_set_after_ones_own_clearing_is_kept(new_views):
     assert views.get("k") == "new"
 
 
+def test_two_workers_that_look_by_has_keep_what_they_load(new_views, server, store):
+    """Were their sets writes, each would take it from the other, for ever."""
+    workers = [new_views(), new_views()]
+    _away(server, *workers)
+
+    for views in workers:
+        views.has("k")
+        views.set("k", "loaded")
+
+    assert [views.get("k") for views in workers] == ["loaded", "loaded"]
+    assert store.rows == {}
+
+
+def test_what_is_loaded_in_the_place_of_a_cached_none_is_no_write(new_views, server, store):
+    """A memoized function that answers `None` is called each time: that says nothing new."""
+    views = new_views()
+    _away(server, views)
+
+    for value in (None, None, "v"):
+        views.get("k")
+        views.set("k", value)
+
+    assert (views.get("k"), store.rows) == ("v", {})
+
+
+def test_a_look_after_the_load_does_not_hide_a_deletion(new_views, server):
+    """Looked for, loaded, deleted by somebody else, added if it is still not there."""
+    views, others = new_views(), new_views()
+    _away(server, views, others)
+    views.get("k")
+    with Flask("another").app_context():
+        others.delete("k")
+
+    views.has("k")
+    views.set("k", "old")
+
+    assert views.get("k") is None
+
+
+def test_setting_many_while_redis_is_away_is_one_write(new_views, server, monkeypatch, store):
+    """However many they are."""
+    views = new_views()
+    bumps: list[Any] = []
+    _away(server, views)
+    monkeypatch.setattr(store, "bump", bumps.append)
+
+    views.set_many({str(number): number for number in range(SLOTS)})
+
+    assert len(bumps) == 1
+
+
 def test_what_redis_refuses_is_not_served_later(store, clock, server, new_tier):
     """Full, it takes nothing. With room again it hears of another worker's value, and dies."""
     client = fakeredis.FakeRedis(server=server)
@@ -226,6 +278,7 @@ def test_a_signed_body_that_is_no_value_is_none(new_views, client):
     views._send(entry)  # noqa: SLF001
 
     assert views.get("k") is None
+    assert (views.set("k", "v"), views.get("k")) == (True, "v")
 
 
 def test_another_keys_entry_is_no_value(new_views, client):
