@@ -28,6 +28,7 @@ from cache.generations import Stamp
 from cache.present import ENGINE
 from cache.results import Outcome
 from cache.scopes import Scope
+from cache.tiers import Found
 from cache.values import ValueRefused, pack, unpack
 
 __all__ = ["NAMESPACE", "VIEWS", "ViewCache"]
@@ -58,28 +59,16 @@ class ViewCache(BaseCache):
 
     def get(self, key: str) -> Any:
         """The value, or `None`."""
-        stamp = self._stamp(key)
-        found = self._engine.find(self._key(key), SHAPE, stamp, is_shared=True)
-        count = partial(self._engine.statistics.read, NAMESPACE, "get")
-        if found.entry is not None:
-            try:
-                value = unpack(found.entry.body)
-            except ValueRefused:
-                count(Outcome.MISS, "schema")
-            else:
-                count(Outcome.HIT, found.detail)
-                if value is None:  # to the caller it is as nothing: a `set` after it is a fill
-                    self._miss(key, stamp)
-                return value
-        else:
-            count(Outcome.MISS, found.detail)
-        self._miss(key, stamp)
-        return None
+        return self._get(key, self._stamp(key))
+
+    def get_many(self, *keys: str) -> list[Any]:
+        """The values, each or `None`; the database is asked once for all."""
+        return [self._get(key, stamp) for key, stamp in zip(keys, self._stamps(keys), strict=True)]
 
     def has(self, key: str) -> bool:
         """Whether there is a value; a cached `None` counts."""
-        stamp = self._stamp(key)
-        if self._find(key, stamp) is not None:
+        found, stamp = self._find(key, self._stamp(key))
+        if found.entry is not None:
             return True
         if key not in self._missed():  # what was looked for first was loaded from then on
             self._miss(key, stamp)
@@ -101,15 +90,20 @@ class ViewCache(BaseCache):
         Raises:
             ValueRefused: a value's type would not come back the same.
         """
+        missed = self._missed()
+        stamps = {key: missed.pop(key) for key in mapping if key in missed}
+        writes = mapping.keys() - stamps.keys()
+        if writes:  # they are to be seen, however long ago the request began
+            self._engine.generations.forget()
+            stamps.update(zip(writes, self._stamps(writes), strict=True))
         kept: set[str] = set()
         unheard: dict[str, Entry] = {}  # writes that Redis cannot tell the other workers
         for key, value in mapping.items():
-            stamp = self._missed().pop(key, None)
-            entry = self._entry(key, value, timeout, stamp)
-            keep = self._send if stamp is None else partial(self._fill, key)
+            entry = self._entry(key, value, timeout, stamps[key])
+            keep = self._send if key in writes else partial(self._fill, key)
             if self._is_worth_keeping(entry) and keep(entry):
                 kept.add(key)
-            elif stamp is None:
+            elif key in writes:
                 unheard[key] = entry
         if unheard:
             kept.update(self._replace_here(unheard))
@@ -119,7 +113,8 @@ class ViewCache(BaseCache):
         """Keep a value if there is none."""
         if self.has(key):
             return False
-        entry = self._entry(key, value, timeout, self._missed().pop(key, None))
+        stamp = self._missed().pop(key, {}) or self._stamp(key)
+        entry = self._entry(key, value, timeout, stamp)
         return self._is_worth_keeping(entry) and self._fill(key, entry)
 
     def version(self, keys: Iterable[str]) -> str:
@@ -167,6 +162,13 @@ class ViewCache(BaseCache):
     def _stamp(self, key: str) -> Stamp:
         return self._engine.generations.stamp((self._slot(key), VIEWS, EVERYTHING))
 
+    def _stamps(self, keys: Iterable[str]) -> list[Stamp]:
+        """What an entry of each key must carry to be served, in one question."""
+        slots = [self._slot(key) for key in keys]
+        known = self._engine.generations.stamp({*slots, VIEWS, EVERYTHING}) if slots else {}
+        shared = {VIEWS.name, EVERYTHING.name}
+        return [{row: known[row] for row in (slot.name, *shared)} for slot in slots]
+
     def _missed(self) -> dict[str, Stamp]:
         """What this request has looked for in vain, with the stamps of then."""
         if not has_app_context():
@@ -180,14 +182,35 @@ class ViewCache(BaseCache):
         if len(missed) > MAX_MISSED:
             del missed[next(iter(missed))]
 
-    def _find(self, key: str, stamp: Stamp) -> Entry | None:
-        return self._engine.find(self._key(key), SHAPE, stamp, is_shared=True).entry
+    def _get(self, key: str, stamp: Stamp) -> Any:
+        found, stamp = self._find(key, stamp)
+        value, outcome, detail = None, Outcome.MISS, found.detail
+        if found.entry is not None:
+            try:
+                value, outcome = unpack(found.entry.body), Outcome.HIT
+            except ValueRefused:
+                detail = "schema"
+        self._engine.statistics.read(NAMESPACE, "get", outcome, detail)
+        if value is None:  # a cached `None` is as nothing to the caller: a `set` after it is a fill
+            self._miss(key, stamp)
+        return value
 
-    def _entry(
-        self, key: str, value: Any, timeout: int | timedelta | None, stamp: Stamp | None = None
-    ) -> Entry:
+    def _find(self, key: str, stamp: Stamp) -> tuple[Found, Stamp]:
+        """What is there, and the stamp that it was held against.
+
+        Whoever meets an entry that has seen more writes than this request asks the database again:
+        in a request that goes on for long others may have set it meanwhile.
+        """
+        name = self._key(key)
+        found = self._engine.find(name, SHAPE, stamp, is_shared=True)
+        if found.detail == "stamp" and found.old and found.old.order > max(stamp.values()):
+            self._engine.generations.forget()
+            stamp = self._stamp(key)
+            found = self._engine.find(name, SHAPE, stamp, is_shared=True)
+        return found, stamp
+
+    def _entry(self, key: str, value: Any, timeout: int | timedelta | None, stamp: Stamp) -> Entry:
         now_s = self._engine.clock.now().timestamp()
-        stamp = self._stamp(key) if stamp is None else stamp
         ends_s, body = now_s + self._ttl_s(timeout), pack(value)
         if len(body) > self._engine.settings.entry_bytes:
             self._engine.statistics.count("refused", NAMESPACE)
@@ -207,9 +230,8 @@ class ViewCache(BaseCache):
         self.delete_many(*entries)
         return [
             key
-            for key, entry in entries.items()
-            if self._is_worth_keeping(entry)
-            and self._remember(replace(entry, stamp=self._stamp(key)))
+            for (key, entry), stamp in zip(entries.items(), self._stamps(entries), strict=True)
+            if self._is_worth_keeping(entry) and self._remember(replace(entry, stamp=stamp))
         ]
 
     def _fill(self, key: str, entry: Entry) -> bool:
@@ -226,7 +248,7 @@ class ViewCache(BaseCache):
 
     def _has_value(self, key: str) -> bool:
         """Whether a `get` gives one that can be told from nothing."""
-        entry = self._find(key, self._stamp(key))
+        entry = self._find(key, self._stamp(key))[0].entry
         try:
             return entry is not None and unpack(entry.body) is not None
         except ValueRefused:

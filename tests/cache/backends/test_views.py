@@ -175,6 +175,39 @@ def test_a_look_after_the_load_does_not_hide_a_deletion(new_views, server):
     assert views.get("k") is None
 
 
+def test_a_request_that_goes_on_for_long_hears_of_others(new_views):
+    """A page that waits for a job, say: the generations that it began with are not its last."""
+    page, job = new_views(), new_views()
+    with Flask("page").test_request_context():
+        before = page.get("k")
+        with Flask("job").test_request_context():
+            job.delete("k")
+            job.set("k", "done")
+
+        assert (before, page.has("k"), page.get("k")) == (None, True, "done")
+
+
+def test_a_request_that_goes_on_for_long_is_heard(new_views):
+    """Somebody deletes what it has set before: what it sets then is newer."""
+    job, page = new_views(), new_views()
+    with Flask("job").test_request_context():
+        job.set("k", 1)
+        with Flask("page").test_request_context():
+            page.delete("k")
+
+        job.set("k", 2)
+
+        with Flask("page").test_request_context():
+            assert (job.get("k"), page.get("k")) == (2, 2)
+
+
+def test_many_values_are_one_question_to_the_database(new_views, store):
+    """However many they are."""
+    new_views().get_many(*(str(number) for number in range(SLOTS)))
+
+    assert len(store.asked) == 1
+
+
 def test_setting_many_while_redis_is_away_is_one_write(new_views, server, monkeypatch, store):
     """However many they are."""
     views = new_views()
@@ -273,7 +306,8 @@ def test_foreign_bytes_are_no_value(new_views, client, raw):
 def test_a_signed_body_that_is_no_value_is_none(new_views, client):
     """Written by a version that packed otherwise."""
     views = new_views()
-    entry = views._entry("k", "v", 60)  # noqa: SLF001 (made as that version would)
+    stamp = views._stamp("k")  # noqa: SLF001 (made as that version would)
+    entry = views._entry("k", "v", 60, stamp)  # noqa: SLF001
     entry.body = b"\xc1"
     views._send(entry)  # noqa: SLF001
 
