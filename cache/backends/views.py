@@ -39,7 +39,8 @@ SHAPE = "1"
 FOREVER_S = 10 * 365 * 86400
 SLOTS = 256
 MISSED = "larder_missed_views"
-MAX_MISSED = 1000
+MAX_MISSED = 10_000
+"""Keys that one request looks for in vain and may still fill; what it sets beyond is a write."""
 
 
 class ViewCache(BaseCache):
@@ -166,8 +167,9 @@ class ViewCache(BaseCache):
         """What an entry of each key must carry to be served, in one question."""
         slots = [self._slot(key) for key in keys]
         known = self._engine.generations.stamp({*slots, VIEWS, EVERYTHING}) if slots else {}
-        shared = {VIEWS.name, EVERYTHING.name}
-        return [{row: known[row] for row in (slot.name, *shared)} for slot in slots]
+        shared = (VIEWS.name, EVERYTHING.name)
+        stamps = {slot: {row: known[row] for row in (slot.name, *shared)} for slot in set(slots)}
+        return [stamps[slot] for slot in slots]
 
     def _missed(self) -> dict[str, Stamp]:
         """What this request has looked for in vain, with the stamps of then."""

@@ -266,6 +266,18 @@ def test_what_came_from_redis_is_not_served_in_its_place(new_views, server):
     assert views.get("k") is None
 
 
+def test_thousands_of_values_are_loaded_without_a_write(new_views, server, store):
+    """By a job, say, that looks for all of them first."""
+    views = new_views()
+    _away(server, views)
+    many = dict.fromkeys(map(str, range(3000)), "v")
+    views.get_many(*many)
+
+    views.set_many(many)
+
+    assert (views.get_dict(*many), store.rows) == (many, {})
+
+
 def test_misses_noted_are_bounded(new_views, context):
     """A job that looks for a million keys within one context fills no memory."""
     views = new_views()
