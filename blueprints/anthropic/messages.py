@@ -10,18 +10,20 @@ from blueprints.http.auth import require
 from blueprints.http.bodies import Routes, body, json_response, returns
 from blueprints.http.cache_controls import cache_controlled
 from blueprints.http.idempotency import idempotent, repeatable
-from blueprints.http.notes import header_refs, note
+from blueprints.http.notes import Header, header_refs, note, takes
 from blueprints.http.replies import framing, rejoining, replied
 from schemas.anthropic.answers import error_data
-from schemas.anthropic.requests import CountSchema, MessagesSchema
+from schemas.anthropic.requests import CountSchema, MessagesSchema, with_betas
 from schemas.openai import ChatCall
 from services import completions
 from services.completions import Line, Reply
+from services.errors import Invalid
 from services.principal import Principal
 from services.relays import MESSAGES
 
 __all__ = ["routes"]
 
+BETA = Header("anthropic-beta", "Betas to turn on, for Anthropic's own models.")
 routes = Routes("anthropic_messages", "/v1/messages", "Anthropic-compatible messages.")
 
 
@@ -54,8 +56,14 @@ def _named_twice(view: Callable[..., Response]) -> Callable[..., Response]:
 @_named_twice
 @replied(_FRAMES)
 @cache_controlled
-def create_message(principal: Principal, asked: ChatCall) -> Reply:
+@takes(BETA)
+def create_message(principal: Principal, asked: ChatCall, anthropic_beta: str | None) -> Reply:
     """Have a model write the next message."""
+    if anthropic_beta:
+        try:
+            asked = with_betas(asked, anthropic_beta)
+        except ValueError as fault:
+            raise Invalid.field(BETA.name, str(fault)) from fault
     return completions.answer(principal, asked, MESSAGES)
 
 

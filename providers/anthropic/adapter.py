@@ -3,6 +3,7 @@
 https://platform.claude.com/docs/en/api/messages
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -26,6 +27,7 @@ __all__ = ["AnthropicProvider"]
 
 API_VERSION = "2023-06-01"
 """The version whose fields are translated here; newer ones refuse some, such as `temperature`."""
+BETA = re.compile(r"[A-Za-z0-9._-]{1,100}")
 PAGE = 1000
 MAX_PAGES = 20
 ALWAYS = ("chat", "streaming", "tools")
@@ -54,6 +56,7 @@ class AnthropicProvider:
         """
         try:
             body = messages_body(request)
+            betas = _betas(body.pop("anthropic_beta", None))
         except ProviderRejected as fault:  # by us: another model may take it
             fault.was_sent = False
             raise
@@ -61,7 +64,7 @@ class AnthropicProvider:
             "POST",
             f"{self._root}/messages",
             body=body,
-            headers=self._headers(),
+            headers=self._headers() | betas,
             is_written_first=not request.stream,
             on_wait=request.on_wait,
         )
@@ -111,6 +114,18 @@ class AnthropicProvider:
         if self._config.api_key:
             headers["x-api-key"] = self._config.api_key
         return headers
+
+
+def _betas(said: Any) -> dict[str, str]:
+    """What turns a request's betas on."""
+    names = [said] if isinstance(said, str) else said or []
+    if not isinstance(names, list) or not all(map(_is_beta, names)):
+        raise ProviderRejected("It must be a list of names.", param="anthropic_beta")
+    return {"anthropic-beta": ",".join(names)} if names else {}
+
+
+def _is_beta(name: Any) -> bool:
+    return isinstance(name, str) and BETA.fullmatch(name) is not None
 
 
 def _listing(row: Any) -> ModelListing | None:

@@ -8,6 +8,7 @@ own client said; `plain` is the same request for providers of OpenAI's format.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, post_load, validate
@@ -18,7 +19,7 @@ from schemas.fields import Flag, Id, WholeNumber
 from schemas.openai import MAX_MESSAGES, ChatCall
 from schemas.response_cache import CacheControlsSchema
 
-__all__ = ["CountSchema", "MessagesSchema", "with_known_limit"]
+__all__ = ["CountSchema", "MessagesSchema", "with_betas", "with_known_limit"]
 
 MAX_TOKENS = 10**9
 ROLES = ("user", "assistant")
@@ -27,9 +28,12 @@ ONLY_ANTHROPICS = frozenset(
     {
         "thinking", "top_k", "metadata", "container", "mcp_servers", "cache_control",
         "output_config", "service_tier", "inference_geo", "speed", "context_management",
-        "diagnostics", "user_profile_id",
+        "diagnostics", "user_profile_id", "anthropic_beta",
     }
 )  # fmt: skip
+BETAS = "anthropic_beta"
+"""Where other ways to Anthropic's models have the header of that name: within the body."""
+BETA_NAMES = re.compile(r"[A-Za-z0-9._-]{1,100}(, ?[A-Za-z0-9._-]{1,100}){0,49}")
 TAKES_COMPLETION_TOKENS = re.compile(r"(^|/)(o\d|gpt-5)")
 """OpenAI's reasoning models, which know `max_completion_tokens` only; others know the old name."""
 EFFORTS = ((4096, "low"), (16384, "medium"))
@@ -86,6 +90,25 @@ class MessagesSchema(CountSchema):
     max_tokens = WholeNumber(low=1, high=MAX_TOKENS, required=True)
     stream = Flag(load_default=False, allow_none=True)
     cache = fields.Nested(CacheControlsSchema, load_default=None, allow_none=True)
+
+
+def with_betas(asked: ChatCall, said: str) -> ChatCall:
+    """The request with the betas that its client turns on, for Anthropic's own models.
+
+    They are part of what is asked: the response cache goes by them as well.
+
+    https://platform.claude.com/docs/en/api/beta-headers
+
+    Args:
+        asked: the request.
+        said: the header `anthropic-beta`.
+
+    Raises:
+        ValueError: it is no list of names.
+    """
+    if not BETA_NAMES.fullmatch(said):
+        raise ValueError("Must be up to 50 names of betas with commas between.")
+    return replace(asked, body={**asked.body, BETAS: [name.strip() for name in said.split(",")]})
 
 
 def _chat_body(body: dict[str, Any]) -> dict[str, Any]:

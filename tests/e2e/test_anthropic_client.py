@@ -184,6 +184,23 @@ def test_over_anthropics_own_models_nothing_is_lost(client):
     assert cached.usage.cache_creation_input_tokens == 300
 
 
+def test_betas_are_turned_on_over_anthropics_own_models(client):
+    """The client has a namespace of its own for them; they are part of what is asked."""
+
+    def met(*betas: str) -> object:
+        asked = client.beta.messages.with_raw_response.create(
+            model="anthropic/echo",
+            max_tokens=50,
+            messages=[{"role": "user", "content": "with betas"}],
+            betas=list(betas),
+            extra_headers={"Cache-Control": "max-age=60"},
+        )
+        assert "betas" in asked.parse().content[0].text
+        return asked.headers.get("X-Larder-Cache")
+
+    assert [met(), met(), met("one"), met("one")] == ["miss", "hit", "miss", "hit"]
+
+
 def test_thoughts_between_texts_stand_where_they_stood(client):
     """Streamed or not: sent back at another place they are refused."""
     with _streamed(client, "anthropic/interleaved") as stream:

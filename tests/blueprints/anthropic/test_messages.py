@@ -78,6 +78,17 @@ def test_a_provider_of_openais_format_is_asked_in_it(alice, provided):
     }
 
 
+def test_betas_are_for_anthropics_models_alone(alice, provided):
+    """Others are not asked in words that they do not know; nobody is in words that are none."""
+    answer = _asked(alice, headers={"anthropic-beta": "context-1m-2025-08-07, other"})
+    refused = _asked(alice, headers={"anthropic-beta": "not; a list"})
+
+    assert answer.status_code == 200
+    assert "anthropic_beta" not in provided.requests[-1]
+    assert (refused.status_code, len(provided.requests)) == (400, 1)
+    assert "anthropic-beta" in refused.json["error"]["message"]
+
+
 def test_a_key_may_come_as_x_api_key(client, alice):
     """The way of the official client."""
     body = {"model": "demo/echo", "max_tokens": 9, "messages": HELLO}

@@ -1,11 +1,13 @@
 """The adapter of the Messages API: its headers, its paths, its list of models."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from providers import protocol
 from providers.anthropic.adapter import AnthropicProvider
-from providers.protocol import ChatRequest, ModelListing, ProviderConfig
+from providers.protocol import ChatRequest, ModelListing, ProviderConfig, ProviderRejected
 from tests.doubles.anthropic_server import MODELS
 from tests.doubles.wire_server import whole
 
@@ -41,6 +43,30 @@ def test_a_message_is_asked_for_with_key_and_version(wire, base):
     assert b"x-api-key: sk-ours" in top
     assert b"anthropic-version: 2023-06-01" in top
     assert b"authorization" not in top
+
+
+def test_betas_go_where_anthropic_looks_for_them(wire):
+    """In the body they would be refused."""
+    wire.replies([whole(b'{"content": []}')])
+    asked = replace(REQUEST, body={**REQUEST.body, "anthropic_beta": ["one-2026-01-01", "two"]})
+
+    list(AnthropicProvider(_config(wire.url)).stream(asked))
+
+    head, _, body = wire.requests[0].partition(b"\r\n\r\n")
+    assert b"anthropic-beta: one-2026-01-01,two\r\n" in head + b"\r\n"
+    assert b"anthropic_beta" not in body
+
+
+@pytest.mark.parametrize("said", [["a\r\nx-api-key: b"], [1], {"a": 1}, 1, ["a,b"], [""]])
+def test_what_is_no_list_of_betas_is_refused_before_anybody_is_asked(wire, said):
+    """A client may write them into its body as well."""
+    asked = replace(REQUEST, body={**REQUEST.body, "anthropic_beta": said})
+
+    with pytest.raises(ProviderRejected) as refused:
+        AnthropicProvider(_config(wire.url)).stream(asked)
+
+    assert (refused.value.param, refused.value.was_sent) == ("anthropic_beta", False)
+    assert wire.requests == []
 
 
 def test_another_version_of_the_api_may_be_named(wire):

@@ -3,7 +3,7 @@
 import pytest
 from marshmallow import ValidationError
 
-from schemas.anthropic.requests import CountSchema, MessagesSchema, with_known_limit
+from schemas.anthropic.requests import CountSchema, MessagesSchema, with_betas, with_known_limit
 from schemas.response_cache import CacheControls
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -214,3 +214,19 @@ def test_a_turn_is_the_users_or_the_assistants(turn):
     """With content."""
     with pytest.raises(ValidationError):
         _asked(messages=[turn])
+
+
+def test_betas_are_part_of_what_anthropics_models_are_asked():
+    """And of nothing that others are."""
+    asked = with_betas(_asked(), "one-2026-01-01,two, three")
+
+    assert asked.body["anthropic_beta"] == ["one-2026-01-01", "two", "three"]
+    assert asked.plain == _asked().plain
+    assert "anthropic_beta" not in (_asked(anthropic_beta=["one"]).plain or {})
+
+
+@pytest.mark.parametrize("said", [",", "a,,b", "a b", "a;b", "x" * 101, ",".join("a" * 51)])
+def test_what_is_no_list_of_betas_is_refused(said):
+    """It becomes a header again."""
+    with pytest.raises(ValueError, match="names of betas"):
+        with_betas(_asked(), said)
