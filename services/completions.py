@@ -21,7 +21,8 @@ from database.tables.models import CatalogueModel, CatalogueProvider, ModelAlias
 from schemas.openai import ChatCall
 from services import calls, estimates, model_routes, response_cache, upstream_failures
 from services.calls import Bill
-from services.costs.ledger import estimate_tokens
+from services.costs import ledger
+from services.costs.ledger import SavedCall, estimate_tokens
 from services.dialects.protocol import Head
 from services.errors import NotFound
 from services.followed_streams import followed
@@ -217,7 +218,7 @@ def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
     first = next((batch for batch in batches if batch), None)
     if first is None or first[0].name == "error":
         return None
-    _book_when_kept(turn, slot, reader.stream_id)
+    _book_when_over(turn, slot, reader.stream_id)
     following = _unpaid(chain([first], batches), turn.style)
     return Reply(
         batches=lambda: following,
@@ -234,22 +235,26 @@ def _unpaid(batches: Iterator[Sequence[Event]], style: Style) -> Iterator[Sequen
         yield [Draft(each.name, style.unpaid(each.name, each.data)) for each in batch]
 
 
-def _book_when_kept(turn: Turn, slot: ResponseSlot, stream_id: str) -> None:
-    """Book what a shared call saves, once its answer is kept, whether its caller stays or not."""
+def _book_when_over(turn: Turn, slot: ResponseSlot, stream_id: str) -> None:
+    """Book what a shared call saves, once it is answered, whether its caller stays or not.
+
+    The answer need not be kept for that: it may be too large, or cut off by a limit.
+    """
 
     def book() -> None:
         with suppress(StreamGone):  # it is over
             deque(runtime().streams.join(stream_id).batches(), maxlen=0)
-        kept = slot.find()
-        if kept is not None:
-            slot.book(kept, turn.style.endpoint, is_streamed=True)
+        saved = ledger.answered_call(stream_id)
+        if saved is not None:
+            slot.book(saved, turn.style.endpoint, is_streamed=True)
 
     runtime().background.start(book)
 
 
 def _replayed(turn: Turn, slot: ResponseSlot, kept: KeptAnswer, how: str) -> Reply:
     """An answer that was kept, in the form that is asked for."""
-    slot.book(kept, turn.style.endpoint, is_streamed=turn.asked.stream)
+    saved = SavedCall(kept.provider_id, kept.model_id, kept.usage)
+    slot.book(saved, turn.style.endpoint, is_streamed=turn.asked.stream)
     bill = Bill(kept.usage, Decimal(0), kept.is_estimated, "cached")
     dialect = turn.style.speak(
         Head(

@@ -22,7 +22,7 @@ from cache.slots import Slot, Slots
 from providers.protocol import Chunk, Usage
 from schemas.response_cache import CacheControls
 from services.costs import ledger
-from services.costs.ledger import ProviderCall
+from services.costs.ledger import ProviderCall, SavedCall
 from services.model_routes import FoundRoutes, ModelRoute, body_for
 from services.principal import Principal
 from services.runtime import runtime
@@ -162,7 +162,7 @@ class ResponseSlot:
         if self.flight:
             cache.claims.release(f"{self.flight}:{form}", call_id)
 
-    def book(self, kept: KeptAnswer, endpoint: str, *, is_streamed: bool) -> None:
+    def book(self, saved: SavedCall, endpoint: str, *, is_streamed: bool) -> None:
         """Note in the ledger what this answer would have cost."""
         principal = self.principal
         saving = ledger.priced(
@@ -171,13 +171,13 @@ class ResponseSlot:
                 user_id=principal.user_id,
                 key_id=principal.key_id,
                 workspace_id=principal.workspace_id,
-                provider_id=kept.provider_id,
-                model_id=kept.model_id,
+                provider_id=saved.provider_id,
+                model_id=saved.model_id,
                 alias_id=self.alias_id,
                 endpoint=endpoint,
                 status="cached",
                 usage=Usage(0, 0),
-                saved=kept.usage,
+                saved=saved.usage,
                 is_streamed=is_streamed,
                 duration_ms=0,
                 called_at=runtime().clock.now(),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from sqlalchemy import select
 from cache.namespaces import ANALYTICS
 from cache.scopes import EVERYONE, UserId, WorkspaceId
 from database.bookkeeping import add_up, insert_once
+from database.session import read_session
 from database.tables.costs import LedgerRecord, UsageRollup
 from providers.protocol import Usage
 from services.costs.pricing import PriceQuote, cost_of, price_at
@@ -28,6 +29,8 @@ __all__ = [
     "STATUSES",
     "PricedCall",
     "ProviderCall",
+    "SavedCall",
+    "answered_call",
     "book",
     "estimate_tokens",
     "priced",
@@ -93,6 +96,14 @@ class PricedCall:
     quote: PriceQuote | None
 
 
+class SavedCall(NamedTuple):
+    """A call that need not be made again: which model's, and what it used."""
+
+    provider_id: str
+    model_id: str
+    usage: Usage
+
+
 def estimate_tokens(text: str, *, beside_chars: int = 0) -> int:
     """The tokens of a text whose provider never counts them: a quarter of its bytes, rounded up.
 
@@ -138,6 +149,16 @@ def book(work: UnitOfWork, priced_call: PricedCall) -> Mapping[str, Any]:
 def usage_in(row: Mapping[str, Any]) -> Usage:
     """The tokens that a row of the ledger has."""
     return Usage(**{name: row[name] for name in _COUNTS})
+
+
+def answered_call(call_id: str) -> SavedCall | None:
+    """What a call that was answered to its end has used; `None` for any other."""
+    with read_session() as session:
+        found = select(_RECORDS).where(_RECORDS.c.call_id == call_id, _RECORDS.c.status == "ok")
+        row = session.execute(found).mappings().one_or_none()
+    if row is None:
+        return None
+    return SavedCall(row["provider_id"], row["model_id"], usage_in(dict(row)))
 
 
 def _counted(call: ProviderCall) -> tuple[Usage, bool]:

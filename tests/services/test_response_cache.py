@@ -346,6 +346,21 @@ def test_who_leaves_before_a_first_byte_has_saved_as_much(app, alice, provided):
     wait_until(lambda: {each["status"] for each in _records(alice)} == {"ok", "cached"})
 
 
+@pytest.mark.parametrize("settings", [{"cache_entry_bytes": 100}], indirect=True)
+def test_a_shared_call_saves_also_where_its_answer_is_not_kept(alice, provided):
+    """One that is too large, or that a limit cut off, would have cost as much."""
+    body = {"model": "up/slow", "messages": HELLO, "stream": True, **ON}
+    answers = [alice.post(CHAT, json=body) for _ in range(2)]
+    assert all(b"[DONE]" in each.data for each in answers)
+
+    assert _how(*answers) == ["miss", "coalesced"]
+    wait_until(lambda: len(_records(alice)) == 2)
+    saving, call = sorted(_records(alice), key=lambda each: each["status"])
+    assert (saving["status"], call["status"]) == ("cached", "ok")
+    assert saving["saved_usd"] == call["cost_usd"]
+    assert _how(_asked(alice, "up/slow", stream=True)) == ["miss"]
+
+
 def test_a_call_in_flight_that_fails_fails_nobody_else(alice, provided):
     """Each of the others asks for itself, and hears the provider's own words."""
     ask = lambda: _asked(alice, "up/status-400")  # noqa: E731 (called four times at once)
