@@ -97,7 +97,7 @@ class Relay:
             encode=self._encode,
             finish=self._finish,
             time_limits=self.call.time_limits(),
-            is_kept=self._turn.asked.stream,
+            is_kept=self._turn.asked.stream or self._turn.slot is not None,
         )
         try:
             streams = runtime().streams

@@ -24,7 +24,8 @@ class StreamPlan:
             Called exactly once, whatever happens, in the engine's context. If it raises, or returns
             nothing, the engine closes the stream with `internal_error`.
         time_limits: how long the provider may take.
-        is_kept: whether its log is worth reading after its end, by whoever missed some of it.
+        is_kept: whether its log is worth reading after its end, by whoever missed some of it, or
+            was led to it by a claim.
         is_pulled_by_readers: whether its chunks may be pulled by whoever reads it; not where
             closing them does not end the wait for the next one.
     """

@@ -10,6 +10,8 @@ from services.costs import ledger
 from services.model_routes import routes_for
 from services.relays import CHAT, MESSAGES, Relay, Turn
 from services.response_cache import KeptAnswer, ResponseSlot
+from services.runtime import runtime
+from streams.plan import StreamPlan
 from tests.factories.chats import make_conversation
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
@@ -82,3 +84,22 @@ def test_an_answer_that_cannot_be_kept_is_given_all_the_same(app, alice, logged)
 
         assert b"hello" in relay.body(outcome)
     assert "response_not_kept" in [each["event"] for each in logged()]
+
+
+@pytest.mark.parametrize(("fields", "is_told"), [({"cache": {}}, True), ({}, False)])
+def test_other_workers_hear_of_a_call_that_can_be_shared(app, alice, monkeypatch, fields, is_told):
+    """However soon it is over: whoever heard of the claim would look for its stream in vain."""
+    plans: list[StreamPlan] = []
+    with app.app_context():
+        streams = runtime().streams
+    run = streams.run
+
+    def noted(plan: StreamPlan) -> Any:
+        plans.append(plan)
+        return run(plan)
+
+    monkeypatch.setattr(streams, "run", noted)
+
+    alice.post("/v1/chat/completions", json={"model": "demo/echo", **HELLO, **fields})
+
+    assert [each.is_kept for each in plans] == [is_told]
