@@ -18,6 +18,8 @@ __all__ = ["Gates", "Passage"]
 MINUTE_US = 60_000_000
 NO_LIMIT_US = 10**15
 """More than any gate is ever behind: some thirty years."""
+HASTE_US = 1_000_000
+"""What a gate can seem to be ahead of a worker that read its clock just before another passed."""
 MAX_REMEMBERED = 10_000
 GATE_LUA = """
 local now, taken, slack = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -77,17 +79,18 @@ class Gates:
         """
         taken_us = amount * MINUTE_US // per_minute
         slack_us = MINUTE_US - taken_us
-        answer_us = self._move(name, taken_us, slack_us)
-        passed_us = answer_us + slack_us if answer_us > 0 else -answer_us
-        return Passage(
-            wait_s=max(0, answer_us) / 1_000_000,
-            remaining=max(0, MINUTE_US - passed_us) * per_minute // MINUTE_US,
-            reset_s=passed_us / 1_000_000,
-        )
+        wait_us = self._move(name, taken_us, slack_us)
+        if wait_us <= 0:
+            return _passage(0, -wait_us, per_minute)
+        passed_us = wait_us + slack_us
+        if passed_us < MINUTE_US + HASTE_US:  # clients do not heed a Retry-After of 61 s
+            passed_us = min(passed_us, MINUTE_US)
+        return _passage(passed_us - slack_us, passed_us, per_minute)
 
-    def settle(self, name: str, per_minute: int, amount: int) -> None:
+    def settle(self, name: str, per_minute: int, amount: int) -> Passage:
         """Have `amount` more, or less when negative, count as passed, whatever the gate says."""
-        self._move(name, amount * MINUTE_US // per_minute, NO_LIMIT_US)
+        passed_us = -self._move(name, amount * MINUTE_US // per_minute, NO_LIMIT_US)
+        return _passage(0, passed_us, per_minute)
 
     def _move(self, name: str, taken_us: int, slack_us: int) -> int:
         now_us = int(self._clock.now().timestamp() * 1_000_000)
@@ -111,3 +114,11 @@ class Gates:
             while len(self._due_us) > MAX_REMEMBERED:
                 self._due_us.popitem(last=False)
             return min(0, now_us - next_us)
+
+
+def _passage(wait_us: int, passed_us: int, per_minute: int) -> Passage:
+    return Passage(
+        wait_s=wait_us / 1_000_000,
+        remaining=max(0, MINUTE_US - passed_us) * per_minute // MINUTE_US,
+        reset_s=passed_us / 1_000_000,
+    )

@@ -22,6 +22,7 @@ from services.principal import Principal
 from services.prompts import prompt_of
 from services.response_recording import Recording, given_up_on_failure
 from services.runtime import runtime
+from services.standing import Standing
 from services.unit_of_work import UnitOfWork, unit_of_work
 from streams.events import Draft
 from streams.outcome import Outcome
@@ -39,10 +40,13 @@ class Answer:
     """
 
     stream: RunningStream
-    owner: UserId
-    conversation_id: str
-    message_id: str
+    call: ModelCall | AnswerCopy
     cache: str
+
+    @property
+    def standing(self) -> Standing | None:
+        """Where the key stands with its tokens, if a call was made and they are limited."""
+        return self.call.standing if isinstance(self.call, ModelCall) else None
 
 
 def ask(principal: Principal, conversation_id: str, question: Question) -> Answer:
@@ -111,7 +115,10 @@ def finished_message(answer: Answer) -> dict[str, Any]:
     outcome = answer.stream.wait()
     if outcome.error is not None:
         upstream_failures.raise_upstream(outcome.error)
-    return messages.get_message(answer.owner, answer.conversation_id, answer.message_id).value
+    call = answer.call
+    return messages.get_message(
+        call.principal.user_id, call.conversation_id or "", call.message_id or ""
+    ).value
 
 
 def _path_to(owner: UserId, conversation_id: str, parent_id: str | None) -> list[dict[str, Any]]:
@@ -175,13 +182,7 @@ def _start(plan: AnswerPlan) -> Answer:
             stream = runtime().streams.start(stream_plan)
     except ProviderError as fault:
         upstream_failures.raise_upstream(fault)
-    return Answer(
-        stream=stream,
-        owner=call.principal.user_id,
-        conversation_id=call.conversation_id or "",
-        message_id=call.message_id or "",
-        cache=plan.cache,
-    )
+    return Answer(stream, call, plan.cache)
 
 
 def _opening(call: ModelCall | AnswerCopy) -> list[Draft]:

@@ -23,6 +23,7 @@ from services.model_routes import FoundRoutes, ModelRoute, body_for
 from services.principal import Principal
 from services.rate_limits import Reservation, reserve_tokens
 from services.runtime import runtime
+from services.standing import Standing
 from services.stream_rows import begin_stream, end_stream
 from services.tries import Progress, attempts
 from services.unit_of_work import UnitOfWork, unit_of_work
@@ -82,6 +83,11 @@ class ModelCall:
     def model_id(self) -> str:
         """The id of the model that answers."""
         return self.route.model_id
+
+    @property
+    def standing(self) -> Standing | None:
+        """Where its key stands with its tokens, if they are limited."""
+        return None if self.reservation is None else self.reservation.standing
 
     def pull(self) -> ChunkStream:
         """The call's chunks; nothing is asked until the first one is wanted."""

@@ -181,7 +181,7 @@ def _asked(turn: Turn, ways: FoundRoutes, call_id: str) -> Reply:
     reply = Reply(
         stream_id=call_id,
         cache="bypass" if turn.slot is None else "miss",
-        standing=call.reservation.standing if call.reservation else None,
+        standing=call.standing,
     )
     if asked.stream:
         model = call.route.model_id
@@ -189,8 +189,13 @@ def _asked(turn: Turn, ways: FoundRoutes, call_id: str) -> Reply:
     outcome = stream.wait()
     if outcome.error is not None:
         upstream_failures.raise_upstream(outcome.error)
-    body, model = relay.body(outcome), call.route.model_id
-    return replace(reply, model=model, body=body, cost_usd=relay.cost_usd)
+    return replace(
+        reply,
+        model=call.route.model_id,
+        body=relay.body(outcome),
+        cost_usd=relay.cost_usd,
+        standing=call.standing,
+    )
 
 
 def _asked_once(turn: Turn, ways: FoundRoutes, slot: ResponseSlot) -> Reply:

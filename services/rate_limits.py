@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import func, literal_column, select
 
 from cache.extension import cache
+from cache.gates import Passage
 from database.tables.conversations import Stream
 from database.tables.users import ApiKey
 from services.errors import RateLimited
@@ -31,9 +32,9 @@ OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens")
 TRY_AGAIN_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reservation:
-    """Tokens that were taken from a key's minute before a call."""
+    """Tokens that were taken from a key's minute before a call; `standing` is where it is then."""
 
     key_id: str
     limit: int
@@ -43,7 +44,9 @@ class Reservation:
     def settle(self, used: int) -> None:
         """Put the estimate right, once it is known what was used."""
         if used != self.tokens:
-            cache.gates.settle(_tokens_gate(self.key_id), self.limit, used - self.tokens)
+            gate = _tokens_gate(self.key_id)
+            passage = cache.gates.settle(gate, self.limit, used - self.tokens)
+            self.standing = _standing("tokens", self.limit, passage)
 
 
 def check_requests(principal: Principal) -> Standing | None:
@@ -135,11 +138,15 @@ def check_running(work: UnitOfWork, principal: Principal) -> None:
 
 def _pass(kind: str, gate: str, limit: int, amount: int, *, refusal: str) -> Standing:
     passage = cache.gates.enter(gate, limit, amount)
-    reset_at = runtime().clock.now() + timedelta(seconds=passage.reset_s)
-    standing = Standing(kind, limit, passage.remaining, passage.reset_s, reset_at)
+    standing = _standing(kind, limit, passage)
     if passage.wait_s > 0:
         raise RateLimited(refusal, retry_after_s=passage.wait_s, standing=standing)
     return standing
+
+
+def _standing(kind: str, limit: int, passage: Passage) -> Standing:
+    reset_at = runtime().clock.now() + timedelta(seconds=passage.reset_s)
+    return Standing(kind, limit, passage.remaining, passage.reset_s, reset_at)
 
 
 def _tokens_gate(key_id: str) -> str:
@@ -147,7 +154,12 @@ def _tokens_gate(key_id: str) -> str:
 
 
 def _output_limit(body: Mapping[str, Any]) -> int:
-    """The tokens that all choices of an answer may have, if its request says so."""
+    """The tokens that all choices of an answer may have, if its request says so.
+
+    What is to be embedded, and so has no messages, is answered with none.
+    """
+    if "messages" not in body:
+        return 0
     found = (body.get(name) for name in OUTPUT_LIMITS)
     limit = next((each for each in found if type(each) is int and each >= 0), OUTPUT_GUESS)
     choices = body.get("n")

@@ -11,6 +11,7 @@ from blueprints.http.bodies import Routes, body, json_response, returns
 from blueprints.http.cache_controls import cache_controlled
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import idempotent
+from blueprints.http.limits import LIMIT_HEADERS, show_standing
 from blueprints.http.notes import header_refs, note
 from schemas.answers import Question, QuestionSchema, Regenerate, RegenerateSchema
 from schemas.messages import MessageSchema
@@ -40,13 +41,16 @@ def _sent(view: Callable[..., tuple[answers.Answer, bool]]) -> Callable[..., Res
         answer, streamed = view(*args, **kwargs)
         if not streamed:
             response = json_response(answers.finished_message(answer))
+            show_standing(answer.standing)
             response.headers["X-Larder-Cache"] = answer.cache
             return response
+        show_standing(answer.standing)
         frames = sse.encode_stream(answer.stream.events().batches())
         told = {"X-Larder-Stream-Id": answer.stream.stream_id, "X-Larder-Cache": answer.cache}
         return event_stream(frames, told)
 
-    note(sent, responses={"200": {"headers": header_refs(["X-Larder-Cache"])}})
+    tokens = [name for name in LIMIT_HEADERS if "tokens" in name]
+    note(sent, responses={"200": {"headers": header_refs(["X-Larder-Cache", *tokens])}})
     return sent
 
 

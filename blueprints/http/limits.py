@@ -4,13 +4,17 @@ https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
 https://docs.anthropic.com/en/api/rate-limits#response-headers
 """
 
+from datetime import datetime, timedelta
+from math import ceil
+
 from flask import Response, g
 
 from services.standing import KINDS, Standing
 
 __all__ = ["LIMIT_HEADERS", "show_standing", "write_standings"]
 
-MINUTE_S = 60
+SECOND_MS = 1000
+MINUTE_MS = 60 * SECOND_MS
 PARTS = ("limit", "remaining", "reset")
 LIMIT_HEADERS = (
     *(f"x-ratelimit-{part}-{kind}" for kind in KINDS for part in PARTS),
@@ -33,14 +37,20 @@ def write_standings(response: Response) -> None:
         response.headers[f"x-ratelimit-reset-{kind}"] = _span(standing.reset_s)
         response.headers[f"anthropic-ratelimit-{kind}-limit"] = str(standing.limit)
         response.headers[f"anthropic-ratelimit-{kind}-remaining"] = str(standing.remaining)
-        reset_at = standing.reset_at.isoformat(timespec="seconds").replace("+00:00", "Z")
-        response.headers[f"anthropic-ratelimit-{kind}-reset"] = reset_at
+        response.headers[f"anthropic-ratelimit-{kind}-reset"] = _instant(standing.reset_at)
+
+
+def _instant(moment: datetime) -> str:
+    """The first whole second at which it is over: who comes then is not too early."""
+    whole = moment + timedelta(microseconds=-moment.microsecond % 1_000_000)
+    return whole.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _span(seconds: float) -> str:
     """A span as OpenAI writes it: `1.5s`, `6m0s`, `20ms`."""
-    if seconds < 1:
-        return f"{round(seconds * 1000)}ms"
-    minutes, rest_s = divmod(seconds, MINUTE_S)
-    written = f"{rest_s:.3f}".rstrip("0").rstrip(".")
-    return f"{int(minutes)}m{written}s" if minutes else f"{written}s"
+    whole_ms = ceil(round(seconds * 1000, 3))
+    if whole_ms < SECOND_MS:
+        return f"{whole_ms}ms"
+    minutes, rest_ms = divmod(whole_ms, MINUTE_MS)
+    rest = f"{rest_ms / SECOND_MS:g}s"
+    return f"{minutes}m{rest}" if minutes else rest

@@ -110,6 +110,16 @@ def test_giving_back_late_gives_no_credit(gates, clock):
     assert gates.enter("a", 1000, 1).wait_s > 0
 
 
+def test_where_a_gate_stands_is_told_once_it_is_put_right(gates):
+    """What is left then is more, or less, than the estimate had left."""
+    gates.enter("a", 1000, 600)
+
+    back, more = gates.settle("a", 1000, -500), gates.settle("a", 1000, 1900)
+
+    assert (back.wait_s, back.remaining, back.reset_s) == (0, 900, 6)
+    assert (more.wait_s, more.remaining, more.reset_s) == (0, 0, 120)
+
+
 def test_gates_do_not_know_each_other(gates):
     """One key's hurry is not another's."""
     _passed(gates, 5)
@@ -123,6 +133,24 @@ def test_workers_share_a_gate_through_redis(clock, server):
     one, two = [Gates(redis=tier, clock=clock, prefix="t") for tier in tiers]
 
     assert _passed(one, 2) + _passed(two, 2) == [True, True, True, False]
+    for tier in tiers:
+        tier.stop()
+
+
+def test_a_clock_that_was_read_just_before_another_passed_makes_nobody_wait_longer(server):
+    """Official clients do not heed a wait of more than a minute."""
+    clocks = [FakeClock(), FakeClock()]
+    clocks[0].advance(0.02)
+    tiers = [_tier(each, server) for each in clocks]
+    one, two = [
+        Gates(redis=tier, clock=clock, prefix="t")
+        for tier, clock in zip(tiers, clocks, strict=True)
+    ]
+    one.enter("a", 1)
+
+    refused = two.enter("a", 1)
+
+    assert (refused.wait_s, refused.remaining, refused.reset_s) == (60, 0, 60)
     for tier in tiers:
         tier.stop()
 

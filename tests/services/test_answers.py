@@ -61,7 +61,7 @@ def test_question_and_answer_are_kept_under_one_another(principal, alice, chat):
     question, kept = _messages(alice, chat)
     assert (question["role"], question["content"]) == ("user", "hello")
     assert kept == message
-    assert (kept["id"], kept["parent_id"]) == (answer.message_id, question["id"])
+    assert (kept["id"], kept["parent_id"]) == (answer.call.message_id, question["id"])
     assert (kept["status"], kept["finish_reason"]) == ("complete", "stop")
     assert (kept["model"], kept["stream_id"]) == ("demo/echo", answer.stream.stream_id)
 
@@ -221,7 +221,7 @@ def test_a_question_under_an_answer_in_the_making_is_refused(principal, alice, p
     answer = answers.ask(principal, chat, Question("hello"))
 
     with pytest.raises(Conflict):
-        answers.ask(principal, chat, Question("and?", parent_id=answer.message_id))
+        answers.ask(principal, chat, Question("and?", parent_id=answer.call.message_id))
 
     alice.delete(f"/api/streams/{answer.stream.stream_id}")
     assert answer.stream.wait(10).finish_reason == "cancelled"

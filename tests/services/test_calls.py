@@ -134,7 +134,7 @@ def test_a_bill_puts_the_reserved_tokens_right(call):
 
     assert first.reservation is not None
     assert second.reservation is not None
-    assert (first.reservation.tokens, first.reservation.standing.remaining) == (800, 200)
+    assert (first.reservation.tokens, first.reservation.standing.remaining) == (800, 900)
     assert second.reservation.standing.remaining == 1000 - 100 - 800
 
 

@@ -2,10 +2,13 @@
 
 from functools import partial
 
+import pytest
+
 from services import authentication, calls
 from services.conversations import messages
 from services.errors import RateLimited
 from services.model_routes import routes_for
+from services.rate_limits import reserve_tokens
 from services.unit_of_work import unit_of_work
 from tests.doubles.together import together
 from tests.factories.chats import make_conversation, say
@@ -106,6 +109,44 @@ def test_a_call_of_several_choices_reserves_all_of_them(app):
     assert three.reservation.tokens - one.reservation.tokens == 200
     assert standing.remaining == 1000 - one.reservation.tokens - three.reservation.tokens
     assert most.reservation.tokens == 9
+
+
+@pytest.mark.parametrize("path", ["completion", "messages"])
+def test_an_answer_that_is_there_says_what_is_left_by_its_bill(app, provided, path):
+    """Its reservation is over; a client that went by it would wait for nothing."""
+    client = make_user(app, "Robot", tokens_per_minute=1000)
+    if path == "completion":
+        asked = {"model": "up/echo", "messages": ASKED["messages"], "max_tokens": 5000}
+        answer = client.post("/v1/chat/completions", json=asked)
+    else:
+        chat = make_conversation(client, model="up/echo")
+        answer = say(client, chat, "one two", params={"max_tokens": 5000}, stream=False)
+    (row,) = client.get("/api/costs/records").json["items"]
+
+    used = row["input_tokens"] + row["output_tokens"]
+    assert answer.headers["x-ratelimit-limit-tokens"] == "1000"
+    assert answer.headers["x-ratelimit-remaining-tokens"] == str(1000 - used)
+
+
+def test_a_stream_within_a_conversation_says_where_its_key_stands(app, provided):
+    """With its reservation: its bill comes after its head."""
+    client = make_user(app, "Robot", tokens_per_minute=1000)
+    path = f"/api/conversations/{make_conversation(client, model='up/echo')}/messages"
+
+    answer = client.post(path, json={"content": "hi", "params": {"max_tokens": 500}})
+
+    assert 0 < int(answer.headers["x-ratelimit-remaining-tokens"]) < 500
+
+
+def test_what_is_to_be_embedded_reserves_no_answer(app):
+    """There is none, in tokens."""
+    client = make_user(app, "Robot", tokens_per_minute=1000)
+    with app.app_context():
+        principal = authentication.authenticate(client.key)
+        reserved = reserve_tokens(principal, 3, {"input": "three short words"})
+
+    assert reserved is not None
+    assert reserved.tokens == 3
 
 
 def test_a_question_that_comes_to_nothing_gives_its_tokens_back(app, monkeypatch):

@@ -33,6 +33,14 @@ def test_the_headers_are_openais_and_anthropics(app):
     assert headers["anthropic-ratelimit-tokens-reset"] == "2026-01-01T12:00:00Z"
 
 
+def test_an_instant_in_whole_seconds_is_not_too_early(app):
+    """Who comes when it says would find less than was promised."""
+    at = AT.replace(microsecond=1)
+    headers = _headers(app, Standing("tokens", 100, 40, 36.0, at))
+
+    assert headers["anthropic-ratelimit-tokens-reset"] == "2026-01-01T12:00:01Z"
+
+
 def test_the_names_of_the_headers_are_those_written(app):
     """Browsers are let see them by name."""
     headers = _headers(app, *(Standing(kind, 100, 40, 36.0, AT) for kind in KINDS))
@@ -42,7 +50,17 @@ def test_the_names_of_the_headers_are_those_written(app):
 
 @pytest.mark.parametrize(
     ("seconds", "written"),
-    [(0, "0ms"), (0.02, "20ms"), (1, "1s"), (1.5, "1.5s"), (60, "1m0s"), (390.25, "6m30.25s")],
+    [
+        (0, "0ms"),
+        (0.0001, "1ms"),
+        (0.02, "20ms"),
+        (0.9996, "1s"),
+        (1.5, "1.5s"),
+        (12.345, "12.345s"),
+        (59.9996, "1m0s"),
+        (60, "1m0s"),
+        (390.25, "6m30.25s"),
+    ],
 )
 def test_a_span_is_written_as_openai_does(app, seconds, written):
     """Clients parse it."""
