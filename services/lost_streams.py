@@ -35,8 +35,10 @@ from streams.outcome import Outcome, Tally
 
 __all__ = ["end_lost_stream", "sweep_lost_streams"]
 
-# A stream's row is there a moment before its worker gives signs of life.
+# A stream's row is there a moment before its worker gives signs of life; one whose process is gone
+# gives none any more, and holds a place of its key's limit.
 YOUNGEST = timedelta(seconds=60)
+YOUNGEST_OF_THE_DEAD = timedelta(seconds=10)
 SWEPT_AT_ONCE = 500
 
 log = structlog.get_logger(__name__)
@@ -84,15 +86,19 @@ def end_lost_stream(stream_id: str) -> bool:
 
 def sweep_lost_streams() -> int:
     """End the streams that no worker is producing any more; returns how many those were."""
-    latest = runtime().clock.now() - YOUNGEST
+    now = runtime().clock.now()
     with read_session() as session:
         rows = session.execute(
-            select(Stream.id, Stream.worker)
-            .where(Stream.status == "running", Stream.started_at < latest)
+            select(Stream.id, Stream.worker, Stream.started_at)
+            .where(Stream.status == "running", Stream.started_at < now - YOUNGEST_OF_THE_DEAD)
             .order_by(Stream.started_at)
             .limit(SWEPT_AT_ONCE)
         ).all()
-    return sum(_end_if_lost(row.id, row.worker) for row in rows)
+    return sum(
+        _end_if_lost(row.id, row.worker)
+        for row in rows
+        if row.started_at < now - YOUNGEST or _is_gone(row.worker)
+    )
 
 
 def _end_if_lost(stream_id: str, worker: str) -> bool:
@@ -108,17 +114,25 @@ def _is_lost(stream_id: str, worker: str) -> bool:
     alive = runtime().streams.is_alive(stream_id)
     if alive:
         return False
-    host, _, process = worker.rpartition(":")
-    if host != socket.gethostname() or not process.isdigit():
+    is_gone = _is_gone(worker)
+    if is_gone is None:
         return alive is False  # without Redis nobody can tell of another machine
     # A Redis that came back empty says the same of every stream: here the process itself counts.
+    return is_gone or worker == runtime().worker  # this very process would know it
+
+
+def _is_gone(worker: str) -> bool | None:
+    """Whether a worker's process has ended; `None` for one of another machine."""
+    host, _, process = worker.rpartition(":")
+    if host != socket.gethostname() or not process.isdigit():
+        return None
     try:
         os.kill(int(process), 0)  # asks only; signal 0 is never delivered
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
     except OSError:
         return False
-    return worker == runtime().worker  # this very process would know it
+    return False
 
 
 def _owed(record: Mapping[str, Any]) -> dict[str, Any]:

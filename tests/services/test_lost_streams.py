@@ -235,6 +235,8 @@ WORKERS = [
     pytest.param(f"{HERE}:999999999", 120, 1, id="a process that is gone"),
     pytest.param(f"{HERE}:{os.getppid()}", 120, 0, id="a process that lives"),
     pytest.param(f"{HERE}:999999999", 5, 0, id="one that has only just begun"),
+    pytest.param(f"{HERE}:999999999", 20, 1, id="a young one of a process that is gone"),
+    pytest.param(f"{HERE}:{os.getpid()}", 20, 0, id="a young one of this process"),
     pytest.param(f"{HERE}:{os.getpid()}", 120, 1, id="this process's, which does not run it"),
 ]
 
