@@ -33,7 +33,7 @@ from services.response_cache import KeptAnswer, ResponseSlot
 from services.response_sharing import claim_or_share
 from services.runtime import runtime
 from services.standing import Standing
-from services.stream_rows import model_of
+from services.stream_rows import owner_and_model
 from streams.errors import StreamGone
 from streams.events import Draft, Event
 from streams.reading import Reader
@@ -67,7 +67,7 @@ class Reply:
         batches: its events, those that are ready together at once; an empty batch is a sign of
             life.
         model: the one that answers.
-        stream_id: names it to whoever wants to read on or stop it.
+        stream_id: names it to whoever wants to read on or stop it, and may.
         cache: how the response cache was met: `hit`, `miss`, `coalesced` or `bypass`.
         cost_usd: what it cost, once that is known.
         standing: where the key stands with its tokens.
@@ -225,10 +225,11 @@ def _shared(turn: Turn, slot: ResponseSlot, reader: Reader) -> Reply | None:
         return None
     _book_when_over(turn, slot, reader.stream_id)
     following = _unpaid(chain([first], batches), turn.style)
+    owner, model = owner_and_model(reader.stream_id)
     return Reply(
         batches=lambda: following,
-        model=model_of(reader.stream_id),
-        stream_id=reader.stream_id,
+        model=model,
+        stream_id=reader.stream_id if owner == turn.principal.user_id else None,
         cache="coalesced",
         cost_usd=NOTHING,
     )

@@ -16,7 +16,7 @@ from services.principal import Principal
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork
 
-__all__ = ["Streamed", "begin_stream", "end_stream", "model_of", "stop_within"]
+__all__ = ["Streamed", "begin_stream", "end_stream", "owner_and_model", "stop_within"]
 
 _STREAMS = Stream.metadata.tables[Stream.__tablename__]
 _ROW = (
@@ -168,7 +168,10 @@ def _stop(stream_ids: Sequence[str]) -> None:
         runtime().streams.stop(each)
 
 
-def model_of(stream_id: str) -> str | None:
-    """The model that a stream is of; from its first event on this is settled."""
+def owner_and_model(stream_id: str) -> tuple[str | None, str | None]:
+    """Whose a stream is, and of which model; from its first event on that is settled."""
     with read_session() as session:
-        return session.scalar(select(Stream.model_id).where(Stream.id == stream_id))
+        found = session.execute(
+            select(Stream.user_id, Stream.model_id).where(Stream.id == stream_id)
+        ).one_or_none()
+    return (None, None) if found is None else (found.user_id, found.model_id)

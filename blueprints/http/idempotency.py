@@ -110,7 +110,9 @@ def _digest() -> str:
 
 
 def _keep(named: tuple[str, str], response: Response) -> None:
-    if response.status_code >= 400:  # noqa: PLR2004 (nothing was done)
+    # A stream without a name is another user's, whose call is shared: it cannot be joined again.
+    is_anothers = response.is_streamed and STREAM_HEADER not in response.headers
+    if response.status_code >= 400 or is_anothers:  # noqa: PLR2004 (nothing was done)
         idempotency.abandon(*named)
         return
     body = None if response.is_streamed else response.get_data()

@@ -1,6 +1,7 @@
 """The `/v1` call as services see it: relayed or written, booked, and nothing kept of it."""
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,13 @@ from tests.factories.models import make_provider
 from tests.streams.scripts import wait_until
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
+PATH = "/v1/chat/completions"
+
+
+@pytest.fixture
+def settings(settings, request):
+    """The suite's, with what a test changes of it."""
+    return replace(settings, **getattr(request, "param", {}))
 
 
 @pytest.fixture
@@ -228,3 +236,22 @@ def test_a_call_that_is_not_streamed_is_stopped_at_once(alice, wired):
     assert wired.hung_up.wait(10)
     (record,) = alice.get("/api/costs/records").json["items"]
     assert record["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("settings", [{"response_cache_shared": ("faq",)}], indirect=True)
+def test_the_stream_of_another_users_call_is_not_named(alice, bob, provided):
+    """Who shares it could neither read it again nor stop it; who repeats the request asks anew."""
+    asked = {**HELLO, "model": "up/slow", "stream": True, "cache": {"namespace": "faq"}}
+    first = alice.post(PATH, json=asked)
+    copies = [
+        bob.post(PATH, json=asked, headers={"Idempotency-Key": "once"}),
+        alice.post(PATH, json=asked),
+    ]
+    read = [each.data for each in (first, *copies)]
+    repeated = bob.post(PATH, json=asked, headers={"Idempotency-Key": "once"})
+
+    assert [each.headers["X-Larder-Cache"] for each in copies] == ["coalesced"] * 2
+    named = [each.headers.get("X-Larder-Stream-Id") for each in (first, *copies)]
+    assert named == [named[0], None, named[0]]
+    assert (repeated.status_code, repeated.headers["X-Larder-Cache"]) == (200, "hit")
+    assert repeated.data == read[1]
