@@ -7,8 +7,10 @@ from streams.reading import Reader
 
 __all__ = ["claim_or_share"]
 
-MOST_TRIES = 5
-"""How often a call that was claimed is looked for before this one is made in its place."""
+MOST_TRIES = 40
+PATIENCE_S = 10.0
+"""How often, and how long, a call that was claimed is looked for before this one is made in its
+place. Each look is short: a claim whose call is refused is given up within milliseconds."""
 
 
 def claim_or_share(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | Reader | None:
@@ -24,14 +26,18 @@ def claim_or_share(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | 
         caller makes it, and releases the claim when it is over or does not come to be.
     """
     other_id: str | None = None
+    clock = runtime().clock
+    ends_s = clock.monotonic() + PATIENCE_S
     for _ in range(MOST_TRIES):
         other_id = slot.claim(form, call_id)
         if other_id is None:
             return _kept_meanwhile(slot, form, call_id)
         slot.wait(form)
         try:
-            reader = runtime().streams.join(other_id, is_expected=True)
+            reader = runtime().streams.join(other_id)
         except StreamGone:  # not begun yet, or over: whoever claims it now is told
+            if clock.monotonic() >= ends_s:
+                break
             continue
         if not reader.has_failed:
             return reader

@@ -1,5 +1,7 @@
 """Who makes a call that several want at once, and whom the others follow."""
 
+from typing import Any
+
 import pytest
 
 from providers.protocol import Chunk, Usage
@@ -8,8 +10,10 @@ from services import authentication, model_routes, response_cache
 from services.response_recording import Recording
 from services.response_sharing import MOST_TRIES, claim_or_share
 from services.runtime import runtime
+from streams.errors import StreamGone
 from streams.events import Draft
 from streams.plan import StreamPlan
+from streams.reading import Reader
 
 BODY = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -48,6 +52,24 @@ def test_a_call_that_cannot_be_found_is_not_waited_for(slot):
     assert claim_or_share(slot, "form", "b") is None
     assert slot.claim("form", "c") == "b"
     assert MOST_TRIES > 1
+
+
+def test_a_call_that_is_refused_is_not_waited_for(slot, monkeypatch):
+    """Its claim is given up at once, and its stream never comes: one look is a short one."""
+    claim_or_share(slot, "form", "a")
+    slot.announce("form")
+    looks: list[Any] = []
+
+    def join(stream_id: str, **how: Any) -> Reader:
+        looks.append(how)
+        slot.release("form", "a")
+        raise StreamGone(stream_id, "expired")
+
+    monkeypatch.setattr(runtime().streams, "join", join)
+
+    assert claim_or_share(slot, "form", "b") is None
+    assert slot.claim("form", "c") == "b"
+    assert looks == [{}]
 
 
 def test_a_stream_that_failed_is_not_shared(slot):
