@@ -271,11 +271,12 @@ class CacheEngine:
         return self._stale(call, entry, "error")
 
     def _may_stand_in(self, call: ReadCall, old: Entry, stamp: Stamp) -> bool:
-        """Whether `old` may be served for want of better: not too old, and not purged."""
+        """Whether `old` may be served for want of better: allowed, not too old, not purged."""
         purges = (f"ns:{call.spec.namespace}", EVERYTHING.name)
         lasts_s = min(call.spec.leeway.if_error_s, self.settings.stale_s)
         return (
-            not old.is_manual
+            lasts_s > 0  # else what a write made old would stand in until its time is over
+            and not old.is_manual
             and self._now_s() < old.expires_s + lasts_s
             and all(stamp[row] <= old.stamp.get(row, 0) for row in purges if row in stamp)
         )

@@ -285,6 +285,18 @@ def test_an_operator_may_allow_less(store, clock):
         worker.read(make_call(leeway=IF_ERROR))
 
 
+@pytest.mark.parametrize(("leeway", "stale_s"), [(Leeway(), 600), (REVALIDATE, 600), (IF_ERROR, 0)])
+def test_what_a_write_made_old_never_stands_in_without_leave(store, clock, leeway, stale_s):
+    """The database dies between saying what is fresh and the load: its time is not over yet."""
+    worker = make_engine(store, clock, stale_s=stale_s)
+    worker.read(make_call(Answers("old"), leeway=leeway))
+    store.bump(["users:u1"])
+
+    with pytest.raises(Away):
+        worker.read(make_call(_fail, leeway=leeway))
+    assert _reads(worker) == {"miss|absent": 1, "miss|stamp": 1}
+
+
 def test_an_answer_that_is_an_error_is_an_answer(worker, clock):
     """Not found is what the database says: no older value stands in for it."""
 
