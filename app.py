@@ -48,7 +48,7 @@ from services.background import BackgroundWork
 from services.cache_statistics import publish_statistics, tick
 from services.generations import purge_generations
 from services.installation import master_secret
-from services.lost_streams import end_lost_stream, sweep_lost_streams
+from services.lost_streams import end_lost_stream, lives, sweep_lost_streams
 from services.runtime import Runtime
 from services.secrets import SecretBox
 from services.streams import stops_requested
@@ -202,7 +202,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
     worker = f"{socket.gethostname()}:{os.getpid()}"
     app.extensions["larder_shutdown"] = shut_down
     app.extensions["larder_serving"] = serving
-    streams.bind(StreamHooks(on_lost=end_lost_stream, stops_requested=stops_requested))
+    streams.bind(StreamHooks(on_lost=end_lost_stream, lives=lives, stops_requested=stops_requested))
     app.extensions[EXTENSION] = Runtime(
         settings=settings,
         clock=WitnessedClock(clock),

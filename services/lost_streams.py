@@ -33,13 +33,15 @@ from streams.errors import ProducerLost
 from streams.events import Event
 from streams.outcome import Outcome, Tally
 
-__all__ = ["end_lost_stream", "sweep_lost_streams"]
+__all__ = ["end_lost_stream", "lives", "sweep_lost_streams"]
 
 # A stream's row is there a moment before its worker gives signs of life; one whose process is gone
 # gives none any more, and holds a place of its key's limit.
 YOUNGEST = timedelta(seconds=60)
 YOUNGEST_OF_THE_DEAD = timedelta(seconds=10)
 SWEPT_AT_ONCE = 500
+# A worker that had lost sight of Redis looks for it every few seconds, then sends what it has.
+END_ARRIVES = timedelta(seconds=8)
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +84,19 @@ def end_lost_stream(stream_id: str) -> bool:
             messages.finish_answer(work, stream.message_id, written)
     log.warning("stream_lost", stream_id=stream_id, chars=len(partial.outcome.text))
     return True
+
+
+def lives(stream_id: str) -> bool:
+    """Whether a stream without a sign of life is known to be produced all the same.
+
+    A worker may lose sight of Redis, or find it again later than another one. On this machine its
+    process can be asked; of an ended stream only the end has to come, and does so soon or never.
+    """
+    with read_session() as session:
+        stream = session.get(Stream, stream_id)
+    if stream is None or stream.worker == runtime().worker or _is_gone(stream.worker) is not False:
+        return False
+    return stream.ended_at is None or runtime().clock.now() - stream.ended_at < END_ARRIVES
 
 
 def sweep_lost_streams() -> int:

@@ -77,7 +77,7 @@ def join_stream(owner: UserId, stream_id: str, *, after: int) -> Reader | None:
 
     Raises:
         NotFound: `owner` has no such stream.
-        Unavailable: another worker writes it, and without Redis it cannot be followed from here.
+        Unavailable: another worker writes it, and it cannot be followed from here just now.
     """
     stream = get_stream(owner, stream_id).value
     try:
@@ -85,9 +85,11 @@ def join_stream(owner: UserId, stream_id: str, *, after: int) -> Reader | None:
             stream_id, after=after, is_expected=stream["status"] == "running"
         )
     except StreamGone as gone:
-        if stream["status"] == "running" and gone.reason == "unreachable":
+        # A Redis that came back empty knows nothing of it until its worker has written all again.
+        if stream["status"] == "running" and gone.reason != "ended":
             raise Unavailable(
-                "Another worker writes this stream, and Redis is away: read the message itself.",
+                "Another worker writes this stream, and Redis does not have it just now: come "
+                "again, or read the message itself.",
                 code="stream_elsewhere",
             ) from gone
         return None

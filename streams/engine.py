@@ -95,6 +95,7 @@ class StreamEngine:
                 clock=clock,
                 limits=limits,
                 on_lost=self._found_lost,
+                lives=self._lives,
                 counters=self.counters,
             )
 
@@ -318,6 +319,13 @@ class StreamEngine:
         hook = self._hooks.on_lost
         if hook is not None:
             self._guarded(lambda: _call(hook, stream_id))
+
+    def _lives(self, stream_id: str) -> bool:
+        hook = self._hooks.lives
+        found: list[bool] = []
+        if hook is not None:
+            self._guarded(lambda: found.append(hook(stream_id)))
+        return any(found)
 
     def _stops_requested(self, stream_ids: Sequence[str]) -> Sequence[str]:
         hook = self._hooks.stops_requested

@@ -47,9 +47,12 @@ class StreamHooks:
     Attributes:
         on_lost: another worker's stream was found dead; called before its readers hear of it,
             possibly by several workers, so it must not matter how often.
+        lives: whether another worker's stream that gives no sign of life is known to be produced
+            all the same; asked before it counts as lost, and again if it does not come back.
         stops_requested: which of these streams of this worker are to be stopped, for stops that
             did not come through Redis. `None` asks nobody.
     """
 
     on_lost: Callable[[str], object] | None = None
+    lives: Callable[[str], bool] | None = None
     stops_requested: Callable[[Sequence[str]], Collection[str]] | None = None

@@ -40,6 +40,7 @@ class Follower:
     Args:
         shared: where the logs are fetched.
         on_lost: told of a lost stream before its readers are.
+        lives: whether a stream without a sign of life is known to be produced all the same.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class Follower:
         clock: Clock,
         limits: StreamLimits,
         on_lost: Callable[[str], None],
+        lives: Callable[[str], bool],
         counters: StreamCounters,
     ) -> None:
         self._shared = shared
         self._clock = clock
         self._limits = limits
         self._on_lost = on_lost
+        self._lives = lives
         self._counters = counters
         self._lock = threading.Lock()
         self._followed: dict[str, _Followed] = {}
@@ -213,7 +216,7 @@ class Follower:
 
     def _bury(self, dead: Sequence[tuple[_Followed, Replica]]) -> None:
         for followed, replica in dead:
-            if replica.is_closed:
+            if replica.is_closed or self._lives(followed.stream_id):
                 continue
             try:
                 self._shared.declare_lost(followed.stream_id)

@@ -14,7 +14,7 @@ from database.tables.conversations import Message, Stream
 from database.tables.costs import LedgerRecord
 from providers.protocol import Chunk
 from services.conversations import messages
-from services.lost_streams import end_lost_stream, sweep_lost_streams
+from services.lost_streams import end_lost_stream, lives, sweep_lost_streams
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from streams.events import Draft
@@ -248,6 +248,38 @@ def test_the_sweep_finds_what_no_reader_does(context, alice, conversation_id, wo
 
     assert sweep_lost_streams() == swept
     assert len(booked()) == swept
+
+
+HERE_AND_ALIVE = f"{HERE}:{os.getppid()}"
+LIVES = [
+    pytest.param(HERE_AND_ALIVE, None, True, id="a process that lives"),
+    pytest.param(HERE_AND_ALIVE, 1, True, id="whose end is on its way"),
+    pytest.param(HERE_AND_ALIVE, 60, False, id="whose end should be there by now"),
+    pytest.param(f"{HERE}:999999999", None, False, id="a process that is gone"),
+    pytest.param(f"{HERE}:{os.getpid()}", None, False, id="this process's, which does not run it"),
+    pytest.param("elsewhere:1", None, False, id="another machine's"),
+]
+
+
+@pytest.mark.parametrize(("worker", "ended_s", "is_living"), LIVES)
+def test_a_worker_that_lost_sight_of_redis_lives(
+    context, alice, conversation_id, worker, ended_s, is_living
+):
+    """Its stream must not end with an error for some readers, and well for others."""
+    make_stream(alice, conversation_id, worker=worker)
+    if ended_s is not None:
+        with unit_of_work() as work:
+            stream = work.session.get_one(Stream, STREAM)
+            stream.status = "ended"
+            stream.ended_at = runtime().clock.now() - timedelta(seconds=ended_s)
+            work.invalidates(STREAMS.of(UserId(alice.user_id)))
+
+    assert lives(STREAM) is is_living
+
+
+def test_nobody_lives_who_is_not_known(context):
+    """Its user may have been deleted."""
+    assert not lives(STREAM)
 
 
 def test_a_stream_that_cannot_be_ended_keeps_no_other(context, alice, conversation_id, monkeypatch):

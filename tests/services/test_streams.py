@@ -117,6 +117,18 @@ def test_a_stream_of_another_worker_cannot_be_followed_without_redis(owner):
     assert refused.value.code == "stream_elsewhere"
 
 
+@pytest.mark.server
+@pytest.mark.parametrize("cache_fields", ["redis"], indirect=True)
+def test_a_running_stream_that_redis_has_lost_does_not_look_ended(owner):
+    """Redis came back empty, and its worker has not heard of that yet."""
+    _elsewhere(owner)
+
+    with pytest.raises(Unavailable) as refused:
+        streams.join_stream(owner, "s", after=3)
+
+    assert refused.value.code == "stream_elsewhere"
+
+
 def test_a_stream_that_ended_elsewhere_has_nothing_more_to_say(owner):
     """Its message has all of it."""
     _elsewhere(owner, status="ended")

@@ -12,4 +12,5 @@ def test_a_plan_sets_no_time_limits_of_its_own():
 
 def test_hooks_ask_nobody_by_default():
     """The engine works without a service around it."""
-    assert (StreamHooks().on_lost, StreamHooks().stops_requested) == (None, None)
+    hooks = StreamHooks()
+    assert (hooks.on_lost, hooks.lives, hooks.stops_requested) == (None, None, None)

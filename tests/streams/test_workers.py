@@ -179,6 +179,36 @@ def test_a_stream_taken_for_dead_ends_for_its_own_readers_too(workers, new_clien
     assert [getattr(o.error, "code", None) for o in answer.booked] == ["producer_lost"]
 
 
+def test_a_worker_that_alone_lost_sight_of_redis_is_not_taken_for_dead(new_client):
+    """Its readers elsewhere wait, and get all of it."""
+    clients, asked = [new_client()], list[str]()
+    here = make_engine(redis=lambda: clients[0] if clients else None, limits=LIMITS)
+    client = new_client()
+    there = make_engine(redis=lambda: client, limits=LIMITS)
+
+    def lives(stream_id: str) -> bool:
+        asked.append(stream_id)
+        return True
+
+    there.bind(StreamHooks(lives=lives))
+    script, bodies = Script().say("a"), list[bytes]()
+    here.start(Answer(script=script).plan())
+    wait_until(lambda: there.is_alive("s") is True)
+    reader = threading.Thread(target=lambda: bodies.append(body_of(there, "s")))
+    reader.start()
+
+    sight = clients.pop()
+    wait_until(lambda: asked == ["s"])
+    clients.append(sight)
+    script.say("b").finish()
+    reader.join(10)
+
+    assert bodies == [body_of(here, "s")]
+    assert b"event: done" in bodies[0]
+    for engine in (here, there):
+        engine.shutdown(0)
+
+
 @pytest.mark.server
 def test_a_killed_worker_leaves_every_reader_one_error(own_redis):
     """S5: SIGKILL of the producing worker, within the heartbeat's limit, partial text readable."""

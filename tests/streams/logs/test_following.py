@@ -31,14 +31,21 @@ class Following:
         self.client = fakeredis.FakeRedis(server=self.server)
         self.shared = RedisLogs(lambda: self.client, limits=LIMITS, prefix="larder")
         self.lost: list[str] = []
+        self.living: list[bool] = []
+        self.lost_when_asked: list[list[str]] = []
         self.counters = StreamCounters()
         self.follower = Follower(
             self.shared,
             clock=SYSTEM_CLOCK,
             limits=LIMITS,
             on_lost=self.lost.append,
+            lives=self._lives,
             counters=self.counters,
         )
+
+    def _lives(self, _: str) -> bool:
+        self.lost_when_asked.append([*self.lost])
+        return self.living.pop() if self.living else False
 
     def produce(self, first: int, last: int, *, ends: bool = False, dies: bool = False) -> None:
         """The other worker writes events, and lives on, ends the stream, or dies."""
@@ -180,6 +187,18 @@ def test_a_short_absence_is_no_death(following):
     wait_until(lambda: copy.is_closed)
     assert not copy.is_lost
     assert following.lost == []
+
+
+def test_a_producer_that_is_known_to_live_is_not_buried(following):
+    """It lost sight of Redis alone. It is asked after again, for it may die meanwhile."""
+    following.living = [True, True]
+    following.produce(0, 2, dies=True)
+    copy = following.follower.follow("s", patience_s=0)
+
+    wait_until(lambda: copy.is_lost)
+
+    assert following.lost_when_asked == [[], [], []]
+    assert following.lost == ["s"]
 
 
 def test_an_outage_is_no_death(following):
