@@ -58,6 +58,9 @@ GRACE_S = _number("SHUTDOWN_GRACE", 25, 0, 3600, float)
 SETTLE_S = 5
 LAST_WAIT_S = 0.5
 """For a request on a connection that waits for one, or comes, when the end has begun."""
+LAST_REQUESTS_S = 1.6
+"""How long a worker that was told to go may still be handed requests: a gevent worker looks once a
+second whether it is to close its listener, and a client has `LAST_WAIT_S` to say what it wants."""
 JOINED_BYTES = 64 * 1024
 """Of a larger first piece no copy is made."""
 COLLECTOR = (5000, 20, 20)
@@ -263,6 +266,7 @@ def post_worker_init(worker: Any) -> None:
         worker.timeout_ctx = worker.larder_idle.wait
     app.extensions["larder_serving"]()
     _calm_collector()
+    worker.larder_served = threading.Event()
     watch = threading.Thread(target=_end_streams, args=(worker, app), daemon=True)
     worker.larder_watch = watch
     watch.start()
@@ -280,12 +284,17 @@ def _calm_collector() -> None:
 
 
 def _end_streams(worker: Any, app: Any) -> None:
-    """End the streams as soon as the worker is told to go, beside gunicorn's own draining."""
+    """End the streams when the worker was told to go, beside gunicorn's own draining.
+
+    What is asked in the last moment is answered; then no stream begins any more.
+    """
     while worker.alive:
         time.sleep(0.1)
     if hasattr(worker, "larder_idle"):
         worker.larder_idle.end()
-    app.extensions["larder_shutdown"](GRACE_S)
+    last_s = min(LAST_REQUESTS_S, GRACE_S)
+    worker.larder_served.wait(last_s)
+    app.extensions["larder_shutdown"](GRACE_S - last_s)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
@@ -294,6 +303,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     watch = getattr(worker, "larder_watch", None)
     if watch is not None:
         worker.alive = False
+        worker.larder_served.set()
         watch.join(GRACE_S + SETTLE_S)
 
 

@@ -180,8 +180,9 @@ def test_a_workers_garbage_collector_leaves_its_start_alone(hooks):
     worker.alive = False
 
 
-def test_a_worker_that_is_told_to_go_ends_its_streams_at_once(hooks):
+def test_a_worker_that_is_told_to_go_ends_its_streams(hooks, monkeypatch):
     """Readers learn of it while gunicorn drains the other requests."""
+    monkeypatch.setitem(hooks["_end_streams"].__globals__, "LAST_REQUESTS_S", 0.5)
     app = _App()
     worker = _worker(app)
     hooks["post_worker_init"](worker)
@@ -189,7 +190,22 @@ def test_a_worker_that_is_told_to_go_ends_its_streams_at_once(hooks):
     worker.alive = False
     wait_until(lambda: len(app.asked) == 2)
 
-    assert app.asked[-1] == ("shutdown", hooks["GRACE_S"])
+    assert app.asked[-1] == ("shutdown", hooks["GRACE_S"] - 0.5)
+
+
+def test_a_worker_that_has_served_its_last_request_waits_for_no_other(hooks, monkeypatch):
+    """Its goodbye begins with its connections' end."""
+    monkeypatch.setitem(hooks["_end_streams"].__globals__, "LAST_REQUESTS_S", 60)
+    app = _App()
+    worker = _worker(app)
+    hooks["post_worker_init"](worker)
+    leaving = threading.Thread(target=hooks["worker_exit"], args=(None, worker))
+
+    leaving.start()
+    leaving.join(20)
+
+    assert not leaving.is_alive()
+    assert app.asked[-1] == ("shutdown", 0)
 
 
 def test_a_worker_does_not_end_before_its_streams_are_booked(hooks):

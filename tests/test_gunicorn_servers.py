@@ -1,5 +1,6 @@
 """Larder served by gunicorn: what a server makes at its start, and leaves behind at its end."""
 
+import signal
 from contextlib import closing
 from http.client import HTTPConnection
 
@@ -7,6 +8,8 @@ import pytest
 
 from tests.doubles.gunicorn_server import GunicornServer
 from tests.streams.scripts import wait_until
+
+ASKED = {"model": "demo/echo", "messages": [{"role": "user", "content": "hello"}]}
 
 
 def _booted(server: GunicornServer) -> int:
@@ -60,3 +63,20 @@ def test_workers_that_are_replaced_leave_no_files_behind(tmp_path, worker_class)
     assert statuses == {200}
     assert len(slots) <= 4 < booted  # two workers, and those that end beside their successors
     assert 'method="GET",route="/api/me",status="200"} 100.0' in text
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.parametrize("worker_class", ["gevent", "gthread"])
+def test_a_reload_refuses_nobody(tmp_path, worker_class):
+    """Workers that were told to go are still handed requests for a moment."""
+    server = GunicornServer(tmp_path, LARDER_WORKER_CLASS=worker_class).start()
+    before, statuses = set(server.worker_pids()), set()
+
+    server.send_signal(signal.SIGHUP)
+    while before.intersection(server.worker_pids()):
+        answer = server.post("/v1/chat/completions", ASKED, headers={"Connection": "close"})
+        statuses.add(answer.status)
+    server.stop()
+
+    assert statuses == {200}
