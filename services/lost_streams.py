@@ -33,7 +33,7 @@ from streams.errors import ProducerLost
 from streams.events import Event
 from streams.outcome import Outcome, Tally
 
-__all__ = ["end_lost_stream", "lives", "sweep_lost_streams"]
+__all__ = ["end_if_dead", "end_lost_stream", "lives", "sweep_lost_streams"]
 
 # A stream's row is there a moment before its worker gives signs of life; one whose process is gone
 # gives none any more, and holds a place of its key's limit.
@@ -84,6 +84,16 @@ def end_lost_stream(stream_id: str) -> bool:
             messages.finish_answer(work, stream.message_id, written)
     log.warning("stream_lost", stream_id=stream_id, chars=len(partial.outcome.text))
     return True
+
+
+def end_if_dead(stream_id: str) -> bool:
+    """End a stream of this machine if its worker's process is gone; returns whether it is."""
+    with read_session() as session:
+        stream = session.get(Stream, stream_id)
+    is_dead = stream is not None and _runs_here(stream.worker) is False
+    if is_dead:
+        end_lost_stream(stream_id)
+    return is_dead
 
 
 def lives(stream_id: str) -> bool:

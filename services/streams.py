@@ -16,6 +16,7 @@ from database.tables.conversations import Stream
 from schemas.page import DEFAULT_LIMIT
 from schemas.streams import StreamSchema
 from services.errors import Conflict, NotFound, Unavailable
+from services.lost_streams import end_if_dead
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -85,8 +86,10 @@ def join_stream(owner: UserId, stream_id: str, *, after: int) -> Reader | None:
             stream_id, after=after, is_expected=stream["status"] == "running"
         )
     except StreamGone as gone:
+        if stream["status"] != "running" or gone.reason == "ended":
+            return None
         # A Redis that came back empty knows nothing of it until its worker has written all again.
-        if stream["status"] == "running" and gone.reason != "ended":
+        if gone.reason != "expired" or not end_if_dead(stream_id):
             raise Unavailable(
                 "Another worker writes this stream, and Redis does not have it just now: come "
                 "again, or read the message itself.",

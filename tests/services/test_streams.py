@@ -1,5 +1,6 @@
 """Streams as their owners see them, also where another worker writes them."""
 
+import socket
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -27,7 +28,15 @@ def owner(app, alice):
         yield UserId(alice.user_id)
 
 
-def _elsewhere(owner, stream_id="s", *, status="running", age_s=0, conversation_id=None):
+def _elsewhere(
+    owner,
+    stream_id="s",
+    *,
+    status="running",
+    age_s=0,
+    conversation_id=None,
+    worker="another-machine:1",
+):
     """A stream that another worker writes, or wrote."""
     with unit_of_work() as work:
         work.session.add(
@@ -38,7 +47,7 @@ def _elsewhere(owner, stream_id="s", *, status="running", age_s=0, conversation_
                 conversation_id=conversation_id,
                 model_id="demo/echo",
                 endpoint="messages",
-                worker="another-machine:1",
+                worker=worker,
                 status=status,
                 input_estimate=1,
                 started_at=runtime().clock.now() - timedelta(seconds=age_s),
@@ -127,6 +136,16 @@ def test_a_running_stream_that_redis_has_lost_does_not_look_ended(owner):
         streams.join_stream(owner, "s", after=3)
 
     assert refused.value.code == "stream_elsewhere"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("cache_fields", ["redis"], indirect=True)
+def test_a_stream_that_died_before_redis_heard_of_it_ends_with_its_first_reader(owner):
+    """He need not wait for the sweep to be told that nothing more comes."""
+    _elsewhere(owner, worker=f"{socket.gethostname()}:999999999")
+
+    assert streams.join_stream(owner, "s", after=-1) is None
+    assert streams.get_stream(owner, "s").value["status"] == "ended"
 
 
 def test_a_stream_that_ended_elsewhere_has_nothing_more_to_say(owner):
