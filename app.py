@@ -3,9 +3,7 @@
 Importing anything opens nothing; `create_app` puts the parts together, in one place.
 """
 
-import os
 import random
-import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -54,6 +52,7 @@ from services.secrets import SecretBox
 from services.streams import stops_requested
 from services.warming import warm_at_start
 from services.warming_strategies import STRATEGIES
+from services.worker_processes import name_of_worker
 from streams.engine import StreamEngine
 from streams.limits import StreamLimits
 from streams.logs.both import StreamLogs
@@ -199,7 +198,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
         ),
         clock=clock,
     )
-    worker = f"{socket.gethostname()}:{os.getpid()}"
+    worker = name_of_worker()
     app.extensions["larder_shutdown"] = shut_down
     app.extensions["larder_serving"] = serving
     streams.bind(StreamHooks(on_lost=end_lost_stream, lives=lives, stops_requested=stops_requested))

@@ -4,8 +4,6 @@ Whoever finds such a stream ends it: a reader on another worker, or the sweep. I
 how many do, nor whether the worker had booked it just before it died: the stream's row decides.
 """
 
-import os
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +27,7 @@ from services.costs.ledger import ProviderCall
 from services.estimates import estimate_answer
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
+from services.worker_processes import worker_is_gone
 from streams.errors import ProducerLost
 from streams.events import Event
 from streams.outcome import Outcome, Tally
@@ -90,7 +89,7 @@ def end_if_dead(stream_id: str) -> bool:
     """End a stream of this machine if its worker's process is gone; returns whether it is."""
     with read_session() as session:
         stream = session.get(Stream, stream_id)
-    is_dead = stream is not None and _runs_here(stream.worker) is False
+    is_dead = stream is not None and worker_is_gone(stream.worker) is True
     if is_dead:
         end_lost_stream(stream_id)
     return is_dead
@@ -104,7 +103,9 @@ def lives(stream_id: str) -> bool:
     """
     with read_session() as session:
         stream = session.get(Stream, stream_id)
-    if stream is None or stream.worker == runtime().worker or _is_gone(stream.worker) is not False:
+    if stream is None or stream.worker == runtime().worker:
+        return False
+    if worker_is_gone(stream.worker) is not False:
         return False
     return stream.ended_at is None or runtime().clock.now() - stream.ended_at < END_ARRIVES
 
@@ -122,7 +123,7 @@ def sweep_lost_streams() -> int:
     return sum(
         _end_if_lost(row.id, row.worker)
         for row in rows
-        if row.started_at < now - YOUNGEST or _is_gone(row.worker)
+        if row.started_at < now - YOUNGEST or worker_is_gone(row.worker)
     )
 
 
@@ -139,25 +140,11 @@ def _is_lost(stream_id: str, worker: str) -> bool:
     alive = runtime().streams.is_alive(stream_id)
     if alive:
         return False
-    is_gone = _is_gone(worker)
+    is_gone = worker_is_gone(worker)
     if is_gone is None:
         return alive is False  # without Redis nobody can tell of another machine
     # A Redis that came back empty says the same of every stream: here the process itself counts.
     return is_gone or worker == runtime().worker  # this very process would know it
-
-
-def _is_gone(worker: str) -> bool | None:
-    """Whether a worker's process has ended; `None` for one of another machine."""
-    host, _, process = worker.rpartition(":")
-    if host != socket.gethostname() or not process.isdigit():
-        return None
-    try:
-        os.kill(int(process), 0)  # asks only; signal 0 is never delivered
-    except (ProcessLookupError, OverflowError):
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _owed(record: Mapping[str, Any]) -> dict[str, Any]:

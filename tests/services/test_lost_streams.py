@@ -17,6 +17,7 @@ from services.conversations import messages
 from services.lost_streams import end_lost_stream, lives, sweep_lost_streams
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
+from services.worker_processes import name_of_worker
 from streams.events import Draft
 from streams.outcome import Outcome
 from streams.plan import StreamPlan
@@ -236,8 +237,8 @@ WORKERS = [
     pytest.param(f"{HERE}:{os.getppid()}", 120, 0, id="a process that lives"),
     pytest.param(f"{HERE}:999999999", 5, 0, id="one that has only just begun"),
     pytest.param(f"{HERE}:999999999", 20, 1, id="a young one of a process that is gone"),
-    pytest.param(f"{HERE}:{os.getpid()}", 20, 0, id="a young one of this process"),
-    pytest.param(f"{HERE}:{os.getpid()}", 120, 1, id="this process's, which does not run it"),
+    pytest.param(name_of_worker(), 20, 0, id="a young one of this process"),
+    pytest.param(name_of_worker(), 120, 1, id="this process's, which does not run it"),
 ]
 
 
@@ -256,7 +257,7 @@ LIVES = [
     pytest.param(HERE_AND_ALIVE, 1, True, id="whose end is on its way"),
     pytest.param(HERE_AND_ALIVE, 60, False, id="whose end should be there by now"),
     pytest.param(f"{HERE}:999999999", None, False, id="a process that is gone"),
-    pytest.param(f"{HERE}:{os.getpid()}", None, False, id="this process's, which does not run it"),
+    pytest.param(name_of_worker(), None, False, id="this process's, which does not run it"),
     pytest.param("elsewhere:1", None, False, id="another machine's"),
 ]
 
