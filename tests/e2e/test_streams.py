@@ -247,7 +247,7 @@ def _worker_of(larder: GunicornServer, stream_id: str) -> int:
     file = larder.folder / "instance" / "larder.sqlite3"
     with closing(sqlite3.connect(file)) as database:
         [(worker,)] = database.execute("SELECT worker FROM streams WHERE id = ?", (stream_id,))
-    return int(worker.rpartition(":")[2])
+    return int(worker.rpartition(":")[2].partition(".")[0])
 
 
 def _kill(pid: int) -> None:
