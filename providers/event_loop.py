@@ -47,11 +47,35 @@ class Sender(Protocol):
 
 
 class EventLoop:
-    """The thread, begun when it is first needed: in each process its own."""
+    """The thread, begun when it is first needed, or by `start`: in each process its own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._is_begun = False
         self._hub: Any = None
+
+    def start(self) -> Any:
+        """Begin the thread; where that fails it is not tried again, and `relay` does nothing.
+
+        To be called while there are files to be opened: libev goes on trying for ever for its own.
+
+        Returns:
+            Its hub, if there is one.
+        """
+        with self._lock:
+            if not self._is_begun:
+                self._is_begun = True
+                is_ready = threading.Event()
+                thread = threading.Thread(
+                    target=self._run, args=(is_ready,), name="larder-event-loop", daemon=True
+                )
+                try:
+                    thread.start()
+                except RuntimeError:
+                    log.exception("event_loop_thread_refused")
+                else:
+                    is_ready.wait()
+            return self._hub
 
     def relay(self, pieces: Iterator[bytes], sender: Sender) -> None:
         """Send what comes, in the loop, until it ends or needs the calling thread.
@@ -66,37 +90,32 @@ class EventLoop:
         Raises:
             BaseException: whatever `pieces` and `sender` raise.
         """
-        hub = self._started()
+        hub = self.start()
         if hub is None:
             return
         relay = _Relay(hub, pieces, sender)
         hub.loop.run_callback_threadsafe(relay.begin, copy_context())
         while (work := relay.asked.get()) is not None:
             hub.loop.run_callback_threadsafe(relay.go_on, *_done(work))
-        if relay.fault is not None:
-            raise relay.fault
-
-    def _started(self) -> Any:
-        with self._lock:
-            if self._hub is None:
-                is_ready = threading.Event()
-                thread = threading.Thread(
-                    target=self._run, args=(is_ready,), name="larder-event-loop", daemon=True
-                )
-                try:
-                    thread.start()
-                except RuntimeError:
-                    log.exception("event_loop_thread_refused")
-                else:
-                    is_ready.wait()
-            return self._hub
+        fault, relay.fault = relay.fault, None
+        if fault is not None:
+            try:
+                raise fault
+            finally:
+                del fault  # its traceback has this frame: each would keep the other
 
     def _run(self, is_ready: threading.Event) -> None:
-        from gevent import get_hub  # noqa: PLC0415 (only where it serves)
+        try:
+            from gevent import get_hub  # noqa: PLC0415 (only where it serves)
 
-        self._hub = hub = get_hub()
-        never = hub.loop.async_()  # with nothing to watch a loop ends
-        is_ready.set()
+            hub = get_hub()
+            never = hub.loop.async_()  # with nothing to watch a loop ends
+            self._hub = hub
+        except Exception:
+            log.exception("event_loop_not_begun")
+            return
+        finally:
+            is_ready.set()
         hub.wait(never)
 
 
@@ -152,6 +171,7 @@ class _Relay:
         finally:
             sender.sock = sock
             outlet.close()
+            self._green = None  # as it has this: the collector need not look for the two
             self.asked.put(None)
 
 

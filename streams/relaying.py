@@ -62,12 +62,13 @@ class Relayed:
 
 
 def relayed(app: Any) -> Any:
-    """A WSGI application for gunicorn's threads, whose streams go on in an event loop.
+    """A WSGI application for gunicorn's threads, whose streams go on in an event loop, begun here.
 
     Args:
         app: the application.
     """
     loop = EventLoop()
+    loop.start()
 
     def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body: Iterable[bytes] = app(environ, start_response)

@@ -1,9 +1,12 @@
 """Streams go on beside one another in one thread, and what blocks is done by theirs."""
 
+import gc
 import socket
 import threading
+import weakref
 from contextvars import ContextVar
 
+import gevent
 import pytest
 
 from providers.event_loop import EventLoop, by_thread, is_here
@@ -145,17 +148,65 @@ def test_a_stream_keeps_the_threads_context(new_sender):
     assert there.recv(100) == b"this request's"
 
 
-def test_without_a_thread_for_the_loop_the_streams_own_goes_on(new_sender, monkeypatch):
-    """No stream fails for it."""
+@pytest.fixture
+def no_collector():
+    """What is in a cycle stays."""
+    gc.disable()
+    yield
+    gc.enable()
 
-    def refuse(_: threading.Thread) -> None:
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_stream_leaves_nothing_to_the_collector(new_sender, fails):
+    """It comes seldom, and a response holds much: clients that hang up must not fill the memory."""
+    sender, there = new_sender()
+    kept = NotingSender(sender.sock)
+    left = weakref.ref(kept)
+    if fails:
+        there.close()
+        with pytest.raises(OSError, match="pipe"):
+            LOOP.relay(iter([b"a", b"b"]), kept)
+    else:
+        LOOP.relay(iter([b"a", b"b"]), kept)
+    LOOP.relay(iter([]), sender)  # by then the loop has done with the one before
+
+    del kept
+    assert left() is None
+
+
+def test_without_a_thread_for_the_loop_the_streams_own_goes_on(new_sender, monkeypatch):
+    """No stream fails for it, and none tries it again."""
+    asked = []
+
+    def refuse(thread: threading.Thread) -> None:
+        asked.append(thread)
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    sender, _ = new_sender()
-    pieces = iter([b"a", b"b"])
+    _goes_on_by_itself(*new_sender())
 
-    EventLoop().relay(pieces, sender)
+    assert len(asked) == 1
 
-    assert list(pieces) == [b"a", b"b"]
+
+def test_a_loop_that_cannot_be_made_holds_nobody_up(new_sender, monkeypatch):
+    """Not even the first one, which began it."""
+
+    def refuse() -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(gevent, "get_hub", refuse)
+    going = threading.Thread(target=_goes_on_by_itself, args=new_sender(), daemon=True)
+    going.start()
+    going.join(GUARD_S)
+
+    assert not going.is_alive()
+
+
+def _goes_on_by_itself(sender: NotingSender, _there: socket.socket) -> None:
+    loop = EventLoop()
+    for _ in range(2):
+        pieces = iter([b"a", b"b"])
+        loop.relay(pieces, sender)
+        assert list(pieces) == [b"a", b"b"]
     assert sender.threads == []
