@@ -106,9 +106,9 @@ class EventLoop:
 
     def _run(self, is_ready: threading.Event) -> None:
         try:
-            from gevent import get_hub  # noqa: PLC0415 (only where it serves)
+            import gevent.socket  # noqa: PLC0415 (only where it serves; receivers wait with it)
 
-            hub = get_hub()
+            hub = gevent.get_hub()
             never = hub.loop.async_()  # with nothing to watch a loop ends
             self._hub = hub
         except Exception:

@@ -223,7 +223,8 @@ class LoopReceiver(GreenletReceiver):
         if self._is_plain:
             received = self._sock.recv(READ_BYTES, socket.MSG_DONTWAIT)
         else:  # TLS has no such flag
-            self._sock.settimeout(0)
+            if self._sock.gettimeout() != 0:  # each setting of it is a call to the system
+                self._sock.settimeout(0)
             received = self._sock.recv(READ_BYTES)
         return received
 

@@ -2,7 +2,10 @@
 
 import socket
 import ssl
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import gevent
 import gevent.socket
@@ -20,6 +23,7 @@ from tests.doubles.certificates import Authority
 from tests.doubles.senders import NotingSender
 from tests.streams.scripts import wait_until
 
+ROOT = Path(__file__).resolve().parents[2]
 GUARD_S = 10
 LOOP = EventLoop()
 
@@ -286,3 +290,29 @@ def test_a_receiver_leaves_nothing_behind_in_the_loop(in_loop, threads_pair):
     receiver.close()
     in_loop(lambda: None)
     assert not alarm.active
+
+
+LOADING = """
+import socket, sys
+from providers.event_loop import EventLoop
+from providers.receiving import receiver_of
+from tests.doubles.senders import NotingSender
+
+loop = EventLoop()
+loop.start()
+here, there = socket.socketpair()
+receiver = receiver_of(here)
+there.sendall(b"one")
+loaded = set(sys.modules)
+loop.relay(iter(lambda: receiver.receive(10), b"one"), NotingSender(here))
+print(*set(sys.modules) - loaded)
+"""
+
+
+def test_the_first_stream_in_the_loop_loads_no_code():
+    """It would hold the others up, and fail where no file can be opened any more."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING], cwd=ROOT, capture_output=True, check=True, timeout=60
+    )
+
+    assert done.stdout.split() == []
