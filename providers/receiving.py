@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from typing import Any, Protocol
@@ -42,8 +43,11 @@ class Receiver(Protocol):
         """
         ...
 
-    def hang_up(self) -> None:
-        """The socket is closed by now, maybe by another thread: nobody is to wait for it."""
+    def hang_up(self, close: Callable[[], None]) -> None:
+        """Nobody is to wait for the socket any more; it is closed, by `close`, once nobody does.
+
+        May be called from any thread; the connection was shut down.
+        """
         ...
 
     def close(self) -> None:
@@ -82,11 +86,13 @@ class ThreadReceiver:
             self._limit(within_s)
         return self._received()
 
-    def hang_up(self) -> None:
+    def hang_up(self, close: Callable[[], None]) -> None:
         """As `Receiver` has it: a thread has been woken by the end of the connection."""
         self._is_over = True
-        if self._in_loop is not None:
-            self._in_loop.wake()
+        if self._in_loop is None:
+            close()
+        else:
+            self._in_loop.hang_up(close)
 
     def close(self) -> None:
         """As `Receiver` has it."""
@@ -97,7 +103,7 @@ class ThreadReceiver:
         self._limit_s = None  # the loop sets its own
         if self._in_loop is None:
             self._in_loop = LoopReceiver(self._sock)
-        if self._is_over:  # asked last: who hangs up from now on finds whom to wake
+        if self._is_over:  # asked last: who hangs up from now on leaves the closing to the loop
             raise OSError(CLOSED)
         return self._in_loop
 
@@ -158,8 +164,9 @@ class GreenletReceiver:
         finally:
             self._waiting = None
 
-    def hang_up(self) -> None:
+    def hang_up(self, close: Callable[[], None]) -> None:
         """As `Receiver` has it: gevent's sockets see to that."""
+        close()
 
     def close(self) -> None:
         """As `Receiver` has it."""
@@ -199,24 +206,21 @@ class LoopReceiver(GreenletReceiver):
         super().__init__(sock)
         self._readable = self._loop.io(sock.fileno(), 1)
         self._is_plain = type(sock) is socket.socket
-        self._is_awake = False
 
-    def wake(self) -> None:
-        """Have nobody wait any more, in any thread."""
-        self._is_awake = True
-        self._loop.run_callback_threadsafe(self._wake)
+    def hang_up(self, close: Callable[[], None]) -> None:
+        """As `Receiver` has it: libev ends the process if what it is to watch is closed."""
+        self._loop.run_callback_threadsafe(self._hang_up, close)
 
     def close(self) -> None:
         """As `Receiver` has it: what the loop watches is the loop's to let go."""
         self._loop.run_callback_threadsafe(self._let_go)
 
     def _received(self) -> bytes:
-        while not self._is_awake:
+        while True:
             if not self._pending():
                 self._wait(self._readable)
             with suppress(BlockingIOError, ssl.SSLWantReadError):  # a part of a record, say
                 return self._taken()
-        raise OSError(CLOSED)
 
     def _taken(self) -> bytes:
         received: bytes
@@ -228,9 +232,10 @@ class LoopReceiver(GreenletReceiver):
             received = self._sock.recv(READ_BYTES)
         return received
 
-    def _wake(self) -> None:
+    def _hang_up(self, close: Callable[[], None]) -> None:
         if self._waiting is not None:
             self._waiting.throw(OSError(CLOSED))
+        close()
 
     def _let_go(self) -> None:
         super().close()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from math import inf
 
 from providers.connections import Connection, Connections
@@ -18,7 +19,7 @@ from providers.protocol import (
     ProviderMalformed,
     ProviderTimeout,
 )
-from providers.receiving import Receiver, receiver_of
+from providers.receiving import receiver_of
 from providers.response import Response
 
 __all__ = ["TOO_LATE", "Reply"]
@@ -62,7 +63,7 @@ class Reply:
         self._begins_s: float | None = begins_s
         self._pause_s = config.between_tokens_timeout_s
         self._silence_s = config.silence_s
-        self._receiver: Receiver | None = None
+        self._receiver = receiver_of(self._sock)
         self._lock = threading.Lock()
 
     @property
@@ -84,7 +85,7 @@ class Reply:
             ProviderTimeout: a pause or the whole took too long.
             ProviderBroken: the connection ended before the body did.
         """
-        self._receiver = receiver = receiver_of(self._sock)
+        receiver = self._receiver
         try:
             yield from self._begun
             silence_s = self._silence_s if says_silence else inf
@@ -153,10 +154,7 @@ class Reply:
         if connection is not None:
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
-            with suppress(Exception):  # closing what is broken already must not hide why
-                connection.close()
-            if self._receiver is not None:
-                self._receiver.hang_up()
+            self._receiver.hang_up(partial(_close, connection))
 
     def _let_go(self) -> None:
         """The body is whole: its connection may serve the next call."""
@@ -194,3 +192,8 @@ class Reply:
         if pause_s <= 0:
             raise ProviderTimeout(self._what_ran_out())
         return min(left_s, pause_s)
+
+
+def _close(connection: Connection) -> None:
+    with suppress(Exception):  # closing what is broken already must not hide why
+        connection.close()

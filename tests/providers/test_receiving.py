@@ -246,33 +246,40 @@ def test_in_the_loop_what_comes_is_there_and_no_wait_too_long(in_loop, request, 
 
 
 def test_a_wait_in_the_loop_ends_when_another_thread_hangs_up(in_loop, threads_pair):
-    """The loop is not told by the system of a socket that is closed."""
+    """And only then is the socket closed: libev ends the process if it is to watch a closed one."""
     here, _ = threads_pair
     receiver = KernelReceiver(here)
-    faults = []
+    faults, watched = [], []
 
     def receive() -> None:
         with pytest.raises(OSError, match="closed") as fault:
             in_loop(lambda: receiver.receive(600))
         faults.append(fault.type)
 
+    def close() -> None:
+        watched.append(receiver._in_loop._readable.active)  # noqa: SLF001 (no one else knows)
+        here.close()
+
     waiting = threading.Thread(target=receive)
     waiting.start()
     wait_until(lambda: bool(receiver._in_loop and receiver._in_loop._waiting))  # noqa: SLF001
-    here.close()
-    receiver.hang_up()
+    receiver.hang_up(close)
     waiting.join(GUARD_S)
     receive()
 
     assert faults == [OSError, OSError]
+    assert watched == [False]
+    assert here.fileno() == -1
 
 
 def test_who_comes_to_the_loop_after_the_hanging_up_does_not_wait(in_loop, threads_pair):
     """The stop came in between."""
-    receiver = receiver_of(threads_pair[0])
-    receiver.hang_up()
+    here = threads_pair[0]
+    receiver = receiver_of(here)
+    receiver.hang_up(here.close)
 
-    with pytest.raises(OSError, match="closed"):
+    assert here.fileno() == -1
+    with pytest.raises(OSError, match="file descriptor|closed"):
         in_loop(lambda: receiver.receive(600))
 
 

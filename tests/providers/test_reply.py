@@ -1,13 +1,17 @@
 """A body as it arrives over real sockets: whole, broken off, silent, too slow."""
 
 import gzip
+import socket
 import threading
 
 import pytest
 
 from providers import protocol
+from providers.event_loop import EventLoop
 from providers.reply import MAX_BODY_BYTES
+from tests.doubles.senders import NotingSender
 from tests.doubles.wire_server import HOLD, head, whole
+from tests.streams.scripts import wait_until
 
 CHUNKED = "Transfer-Encoding: chunked"
 
@@ -58,6 +62,39 @@ def test_a_reply_is_closed_from_another_thread_while_it_waits(wire, send, steps)
     reader.join(10)
 
     assert len(failed) == 1
+
+
+@pytest.mark.parametrize("steps", ENDLESS)
+def test_a_reply_that_the_event_loop_waits_for_is_closed_there(wire, send, steps):
+    """A socket that is closed while it is watched ends the whole process, by libev's assertion."""
+    wire.replies(steps)
+    loop, faults, closing = EventLoop(), [], []
+    here, there = socket.socketpair()
+    reply = send()
+    pieces = reply.pieces()
+    next(pieces)
+    connection = reply._connection  # noqa: SLF001 (who closes it is the point)
+    close = connection.close
+    connection.close = lambda: (closing.append(threading.current_thread().name), close())
+
+    def read_on():
+        try:
+            loop.relay(pieces, NotingSender(here))
+        except protocol.ProviderBroken as fault:
+            faults.append(fault)
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    wait_until(lambda: (each := reply._receiver._in_loop) and each._waiting)  # noqa: SLF001
+    reply.close()
+    reader.join(10)
+    loop.relay(iter([]), NotingSender(there))  # by then the loop has done with the one before
+    here.close()
+    there.close()
+
+    assert len(faults) == 1
+    assert closing == ["larder-event-loop"]
+    assert wire.hung_up.wait(10)
 
 
 def test_a_compressed_body_is_read(wire, send):
