@@ -8,6 +8,7 @@ receiving a token took.
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -74,36 +75,52 @@ class ThreadReceiver:
         self._sock = sock
         self._limit_s: float | None = None
         self._in_loop: LoopReceiver | None = None
-        self._is_over = False
+        self._turn = threading.Lock()
+        self._close: Callable[[], None] | None = None
 
     def receive(self, within_s: float) -> bytes:
         """As `Receiver` has it."""
-        if is_here():
-            return self._loop_receiver().receive(within_s)
-        receptions.has_come = True
-        if within_s != self._limit_s:  # each setting of it is a call to the system
-            self._limit_s = within_s
-            self._limit(within_s)
-        return self._received()
+        if not self._turn.acquire(blocking=False):
+            raise OSError(CLOSED)
+        try:
+            if is_here():
+                return self._loop_receiver().receive(within_s)
+            receptions.has_come = True
+            if within_s != self._limit_s:  # each setting of it is a call to the system
+                self._limit_s = within_s
+                self._limit(within_s)
+            return self._received()
+        finally:
+            self._turn.release()
+            if self._close is not None:
+                self._close_unused()
 
     def hang_up(self, close: Callable[[], None]) -> None:
-        """As `Receiver` has it: a thread has been woken by the end of the connection."""
-        self._is_over = True
-        if self._in_loop is None:
-            close()
-        else:
-            self._in_loop.hang_up(close)
+        """As `Receiver` has it: a thread has been woken by the end of the connection.
+
+        It closes the socket itself then, or would look at a number that is another's by now: TLS
+        keeps the number, and libev ends the process if what it is to watch is closed.
+        """
+        self._close = close
+        if self._in_loop is not None:
+            self._in_loop.wake()
+        self._close_unused()
 
     def close(self) -> None:
         """As `Receiver` has it."""
         if self._in_loop is not None:
             self._in_loop.close()
 
+    def _close_unused(self) -> None:
+        """Close the socket, unless it is waited for or was closed; nobody has a turn after it."""
+        if self._close is not None and self._turn.acquire(blocking=False):
+            self._close()
+
     def _loop_receiver(self) -> "LoopReceiver":
         self._limit_s = None  # the loop sets its own
         if self._in_loop is None:
             self._in_loop = LoopReceiver(self._sock)
-        if self._is_over:  # asked last: who hangs up from now on leaves the closing to the loop
+        if self._close is not None:  # asked last: who hangs up from now on finds whom to wake
             raise OSError(CLOSED)
         return self._in_loop
 
@@ -207,9 +224,9 @@ class LoopReceiver(GreenletReceiver):
         self._readable = self._loop.io(sock.fileno(), 1)
         self._is_plain = type(sock) is socket.socket
 
-    def hang_up(self, close: Callable[[], None]) -> None:
-        """As `Receiver` has it: libev ends the process if what it is to watch is closed."""
-        self._loop.run_callback_threadsafe(self._hang_up, close)
+    def wake(self) -> None:
+        """Have nobody wait any more, in any thread."""
+        self._loop.run_callback_threadsafe(self._wake)
 
     def close(self) -> None:
         """As `Receiver` has it: what the loop watches is the loop's to let go."""
@@ -232,10 +249,9 @@ class LoopReceiver(GreenletReceiver):
             received = self._sock.recv(READ_BYTES)
         return received
 
-    def _hang_up(self, close: Callable[[], None]) -> None:
+    def _wake(self) -> None:
         if self._waiting is not None:
             self._waiting.throw(OSError(CLOSED))
-        close()
 
     def _let_go(self) -> None:
         super().close()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import gevent
 import gevent.socket
@@ -245,11 +246,35 @@ def test_in_the_loop_what_comes_is_there_and_no_wait_too_long(in_loop, request, 
     receiver.close()
 
 
+@pytest.mark.parametrize("kind", ["threads_pair", "secured_pair"])
+def test_what_a_thread_waits_for_it_closes_itself(request, kind):
+    """TLS would read on from the number, which may be another connection's by then."""
+    here, there = request.getfixturevalue(kind)
+    receiver: Any = receiver_of(here)
+    closers: list[object] = []
+
+    def receive() -> None:
+        closers.append(receiver.receive(600))
+        with pytest.raises(OSError, match="closed"):
+            receiver.receive(600)
+
+    waiting = threading.Thread(target=receive)
+    waiting.start()
+    wait_until(receiver._turn.locked)  # noqa: SLF001 (nobody else can tell)
+    receiver.hang_up(lambda: closers.append(threading.current_thread()))
+    closers.append("hung up")
+    there.sendall(b"one")
+    waiting.join(GUARD_S)
+
+    assert closers == ["hung up", waiting, b"one"]
+
+
 def test_a_wait_in_the_loop_ends_when_another_thread_hangs_up(in_loop, threads_pair):
     """And only then is the socket closed: libev ends the process if it is to watch a closed one."""
     here, _ = threads_pair
-    receiver = KernelReceiver(here)
-    faults, watched = [], []
+    receiver: Any = KernelReceiver(here)
+    faults: list[type[BaseException]] = []
+    watched: list[bool] = []
 
     def receive() -> None:
         with pytest.raises(OSError, match="closed") as fault:

@@ -65,17 +65,23 @@ def test_a_reply_is_closed_from_another_thread_while_it_waits(wire, send, steps)
 
 
 @pytest.mark.parametrize("steps", ENDLESS)
-def test_a_reply_that_the_event_loop_waits_for_is_closed_there(wire, send, steps):
+def test_a_reply_that_the_event_loop_waits_for_is_closed_afterwards(wire, send, steps):
     """A socket that is closed while it is watched ends the whole process, by libev's assertion."""
     wire.replies(steps)
-    loop, faults, closing = EventLoop(), [], []
+    loop, faults, watched = EventLoop(), [], []
+    is_held, may_go_on = threading.Event(), threading.Event()
     here, there = socket.socketpair()
     reply = send()
     pieces = reply.pieces()
     next(pieces)
-    connection = reply._connection  # noqa: SLF001 (who closes it is the point)
+    receiver, connection = reply._receiver, reply._connection  # noqa: SLF001 (seen from within)
     close = connection.close
-    connection.close = lambda: (closing.append(threading.current_thread().name), close())
+
+    def note_and_close():
+        watched.append(receiver._in_loop._readable.active)  # noqa: SLF001
+        close()
+
+    connection.close = note_and_close
 
     def read_on():
         try:
@@ -83,17 +89,26 @@ def test_a_reply_that_the_event_loop_waits_for_is_closed_there(wire, send, steps
         except protocol.ProviderBroken as fault:
             faults.append(fault)
 
+    def hold():
+        is_held.set()
+        may_go_on.wait(10)
+        yield b""
+
     reader = threading.Thread(target=read_on)
     reader.start()
-    wait_until(lambda: (each := reply._receiver._in_loop) and each._waiting)  # noqa: SLF001
+    wait_until(lambda: receiver._in_loop and receiver._in_loop._waiting)  # noqa: SLF001
+    holder = threading.Thread(target=loop.relay, args=(hold(), NotingSender(there)))
+    holder.start()
+    is_held.wait(10)
     reply.close()
-    reader.join(10)
-    loop.relay(iter([]), NotingSender(there))  # by then the loop has done with the one before
+    may_go_on.set()
+    for each in (reader, holder):
+        each.join(10)
     here.close()
     there.close()
 
     assert len(faults) == 1
-    assert closing == ["larder-event-loop"]
+    assert watched == [False]
     assert wire.hung_up.wait(10)
 
 
