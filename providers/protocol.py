@@ -110,15 +110,18 @@ class Chunk:
     adapters see to that. `is_followed` says that the next piece
     is there already, so that what came together can be handed on together. `has_audio` says that it
     is a piece of a spoken answer, which stands in `raw` alone. `beside_chars` are the characters of
-    other choices (`n`), which do so too: to be estimated where nobody says the usage.
+    other choices (`n`), which do so too, or of a tool's call in an `event` alone: to be estimated
+    where nobody says the usage.
 
     `details` is what belongs to the reasoning beside its text (signatures, encrypted thoughts), as
     OpenRouter's `reasoning_details`; a client sends it back. `prompt_usage` counts the prompt
     before the answer has begun: it holds for an answer that never gets to say its `usage`.
     `stop_sequence` is the one of the request's that ended it, where the provider tells (Anthropic).
     `blocks` are Anthropic's own of an answer in one piece, where the other fields do not tell all:
-    what stood in which order, and what a text cites. In a stream `citations` end a text of
-    Anthropic's with what it cites, which may be nothing.
+    what stood in which order, what a text cites, what tools that run at Anthropic were asked and
+    gave. In a stream each `event` of such a block, its name and its JSON in one line, stands beside
+    what the other fields tell of it; `is_unknown` is one that cannot be put together with others.
+    `ending` is what Anthropic tells of the message at its end and no other field does.
     """
 
     text: str = ""
@@ -130,7 +133,9 @@ class Chunk:
     prompt_usage: Usage | None = None
     stop_sequence: str | None = None
     blocks: tuple[Mapping[str, object], ...] = ()
-    citations: tuple[Mapping[str, object], ...] | None = None
+    event: tuple[str, bytes] | None = None
+    is_unknown: bool = False
+    ending: Mapping[str, object] | None = None
     raw: bytes | None = None
     has_audio: bool = False
     beside_chars: int = 0

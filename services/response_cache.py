@@ -6,7 +6,7 @@ name that the operator has declared. What failed, broke or was stopped is never 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
@@ -58,7 +58,8 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
     finish_reason: str | None = None
     stop_sequence: str | None = None
     blocks: list[dict[str, Any]] = []
-    citations: list[dict[str, Any]] | None = None
+    event: tuple[str, str] | None = None
+    ending: dict[str, Any] | None = None
     raw: str | None = None
     usage: bool = False
 
@@ -72,7 +73,8 @@ class KeptPiece(msgspec.Struct, frozen=True, omit_defaults=True):
             finish_reason=self.finish_reason,
             stop_sequence=self.stop_sequence,
             blocks=tuple(self.blocks),
-            citations=None if self.citations is None else tuple(self.citations),
+            event=None if self.event is None else (self.event[0], self.event[1].encode()),
+            ending=self.ending,
             usage=usage if self.usage else None,
             raw=None if self.raw is None else self.raw.encode(),
         )
@@ -100,7 +102,15 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
         tally = Tally()
         for chunk in self.chunks():
             tally.add(chunk)
-        return tally.outcome(error=None, cancelled=False, first_token_s=0.0, duration_s=0.0)
+        told = tally.outcome(error=None, cancelled=False, first_token_s=0.0, duration_s=0.0)
+        return replace(told, events=tuple(self._events()))
+
+    def _events(self) -> list[bytes]:
+        """The provider's own of Anthropic's blocks, where they say all."""
+        beside = [each for each in self.pieces if each.event is None]
+        if any(each.text or each.reasoning or each.tool_calls for each in beside):
+            return []
+        return [each.event[1].encode() for each in self.pieces if each.event is not None]
 
     def raws(self) -> list[bytes]:
         """The provider's own chunks, of an answer that was streamed in OpenAI's format."""

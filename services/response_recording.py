@@ -1,6 +1,6 @@
 """An answer taken down as it comes, for the response cache, and for those who wait to share it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
@@ -40,10 +40,11 @@ class Recording:
         """Take one more chunk."""
         try:
             raw = None if chunk.raw is None else chunk.raw.decode()
+            event = None if chunk.event is None else (chunk.event[0], chunk.event[1].decode())
         except UnicodeDecodeError:
             self._is_readable = False
             return
-        cited = chunk.citations
+        self._is_readable = self._is_readable and not chunk.is_unknown
         self._pieces.append(
             KeptPiece(
                 text=chunk.text,
@@ -53,7 +54,8 @@ class Recording:
                 finish_reason=chunk.finish_reason,
                 stop_sequence=chunk.stop_sequence,
                 blocks=[dict(each) for each in chunk.blocks],
-                citations=None if cited is None else [dict(each) for each in cited],
+                event=event,
+                ending=None if chunk.ending is None else dict(chunk.ending),
                 raw=raw,
                 usage=chunk.usage is not None,
             )
@@ -62,6 +64,7 @@ class Recording:
     def pieces(self, outcome: Outcome) -> list[KeptPiece] | None:
         """What was taken down, if it is a whole answer."""
         is_whole = outcome.error is None and outcome.finish_reason not in NOT_WHOLE
+        is_whole = is_whole and not _goes_on(outcome.ending or {})
         return self._pieces if is_whole and self._is_readable and self._pieces else None
 
     def keep(self, call: ModelCall, outcome: Outcome, bill: Bill) -> None:
@@ -89,6 +92,11 @@ def given_up_on_failure(recording: Recording | None, call_id: str) -> Iterator[N
         if recording is not None:
             recording.give_up(call_id)
         raise
+
+
+def _goes_on(ending: Mapping[str, object]) -> bool:
+    """Whether the provider waits for the rest of a turn, or keeps files of it: both run out."""
+    return "container" in ending or ending.get("stop_reason") == "pause_turn"
 
 
 def _kept(call: ModelCall, bill: Bill, pieces: list[KeptPiece]) -> KeptAnswer:

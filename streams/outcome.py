@@ -18,7 +18,8 @@ class Outcome:
     """What a producer saw when the provider's part was over. Times are seconds.
 
     `finish_reason` is the provider's own word, or `cancelled` after a stop, or `None` with an
-    `error`; `stop_sequence` and `blocks` are as with `Chunk`. `usage` is the provider's last word
+    `error`; `stop_sequence`, `blocks` and `ending` are as with `Chunk`, `events` the
+    JSON of those of an answer that was kept as a stream. `usage` is the provider's last word
     on it, `None` when it said nothing; `prompt_usage` what it counted before the answer. `details`
     belong to the reasoning, as with `Chunk`. `raw` is the body of an answer that came in one piece,
     `beside_chars` what other choices said.
@@ -33,6 +34,8 @@ class Outcome:
     prompt_usage: Usage | None = None
     stop_sequence: str | None = None
     blocks: tuple[Mapping[str, object], ...] = ()
+    events: tuple[bytes, ...] = ()
+    ending: Mapping[str, object] | None = None
     error: ProviderError | None = None
     first_token_s: float | None = None
     duration_s: float = 0.0
@@ -49,6 +52,7 @@ class Tally:
         "_calls",
         "_chunks",
         "_details",
+        "_ending",
         "_finish_reason",
         "_prompt_usage",
         "_raw",
@@ -67,6 +71,7 @@ class Tally:
         self._calls: defaultdict[object, _ToolCall] = defaultdict(_ToolCall)
         self._details: list[Mapping[str, object]] = []
         self._blocks: tuple[Mapping[str, object], ...] = ()
+        self._ending: Mapping[str, object] | None = None
         self._finish_reason: str | None = None
         self._stop_sequence: str | None = None
         self._usage: Usage | None = None
@@ -91,6 +96,7 @@ class Tally:
             self._finish_reason = chunk.finish_reason
             self._stop_sequence = chunk.stop_sequence
             self._blocks = chunk.blocks
+            self._ending = chunk.ending
         if chunk.usage is not None:
             self._usage = chunk.usage
         if chunk.prompt_usage is not None:
@@ -118,6 +124,7 @@ class Tally:
             prompt_usage=self._prompt_usage,
             stop_sequence=None if cancelled else self._stop_sequence,
             blocks=self._blocks,
+            ending=None if cancelled or error else self._ending,
             error=error,
             first_token_s=first_token_s,
             duration_s=duration_s,

@@ -2,10 +2,12 @@
 
 https://platform.claude.com/docs/en/build-with-claude/streaming
 
-An unknown kind of event, block or delta is passed over: the API says that there will be more.
+An unknown kind of event is passed over: the API says that there will be more. A block's events go
+along as they are, whatever its kind, for clients that know it.
 """
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any
 
 import msgspec
@@ -28,6 +30,10 @@ from providers.sse import ServerEvent
 __all__ = ["answer_of"]
 
 NOT_OF_ITS_FORMAT = "The provider sent an event that is not of its format."
+NOWHERE = nan
+"""No index is equal to it, nor to the next."""
+LINE_FEED = 10
+"""As a number, which is found in a quarter of the time."""
 OVERLOADED = 529
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -39,7 +45,18 @@ FINISH_REASONS = {
     "refusal": "content_filter",
 }
 """Anthropic's reasons in OpenAI's words; one that is not here is a plain stop."""
+PLAIN_REASONS = ("end_turn", "stop_sequence", "max_tokens", "tool_use", "refusal")
+"""Those that OpenAI's words tell, or the sequence that ended it."""
 PLAIN_ORDER = {"thinking": 0, "redacted_thinking": 0, "text": 1, "tool_use": 2}
+PLAIN_FIELDS = {
+    "thinking": {"type", "thinking", "signature"},
+    "redacted_thinking": {"type", "data"},
+    "text": {"type", "text"},
+    "tool_use": {"type", "id", "name", "input"},
+}
+SAID_ELSEWHERE = frozenset(
+    {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage", "delta"}
+)
 OUR_FAULT = ("authentication_error", "permission_error", "billing_error")
 THEIR_FAULT = ("invalid_request_error", "not_found_error", "request_too_large")
 
@@ -60,8 +77,9 @@ class _Reader:
         self._usage = UsageCount()
         self._calls = self._details = 0
         self._block: dict[str, Any] = {}
+        self._place = -1.0
+        self._open_at = NOWHERE
         self._written = ""
-        self._cited: list[dict[str, Any]] = []
 
     def whole(self, raw: bytes) -> Chunk:
         """The one chunk of an answer that comes as one message."""
@@ -80,6 +98,7 @@ class _Reader:
             finish_reason=_finish_reason(told.get("stop_reason")),
             usage=self._usage.whole(),
             stop_sequence=_stop_sequence(told),
+            ending=_ending(told, told),
             blocks=() if _are_plain(blocks) else tuple(blocks),
         )
 
@@ -93,21 +112,31 @@ class _Reader:
             return Chunk(reasoning=text, details=self._signed(text, block.get("signature")))
         if block.get("type") == "redacted_thinking":
             return Chunk(details=self._encrypted(block))
-        return Chunk(text=_text(block.get("text")))
+        return Chunk(text=_text(block.get("text")) if block.get("type") == "text" else "")
 
     def chunk_of(self, event: ServerEvent) -> Chunk | None:
         """An event's chunk, if it has one."""
         told = self._parsed(event.data)
         kind = told.get("type")
-        if kind == "message_stop":
-            return END
         if kind == "content_block_delta":
-            return self._delta(_part(told, "delta"))
-        if kind == "content_block_start":
-            return self._begun(_part(told, "content_block"))
+            chunk = self._delta(_part(told, "delta"))
+        elif kind == "content_block_start":
+            self._place += 1
+            self._open_at = self._place
+            chunk = self._begun(_part(told, "content_block"))
+        elif kind == "content_block_stop":
+            chunk = self._ended()
+        else:
+            return END if kind == "message_stop" else self._counted(told)
+        if told.get("index") != self._open_at:
+            self._place = self._open_at = NOWHERE  # for good
+            return chunk
         if kind == "content_block_stop":
-            return self._ended()
-        return self._counted(told)
+            self._open_at = NOWHERE
+        chunk = chunk or Chunk()
+        raw = event.data
+        chunk.event = (kind, msgspec.json.encode(told) if LINE_FEED in raw else raw)
+        return chunk
 
     def _counted(self, told: dict[str, Any]) -> Chunk | None:
         """What says something of the message as a whole: its usage, and why it ended."""
@@ -123,11 +152,12 @@ class _Reader:
                 finish_reason=_finish_reason(reason) if reason else None,
                 usage=self._usage.whole() if reason else None,
                 stop_sequence=_stop_sequence(delta),
+                ending=_ending({**told, **delta}, told) if reason else None,
             )
         return None
 
     def _begun(self, block: dict[str, Any]) -> Chunk | None:
-        self._block, self._written, self._cited = block, "", []
+        self._block, self._written = block, ""
         kind = block.get("type")
         if kind == "tool_use":
             return self._opened_call(block, "")
@@ -136,32 +166,33 @@ class _Reader:
         if kind == "thinking":
             self._written = _text(block.get("thinking"))
             return Chunk(reasoning=self._written) if self._written else None
-        text = _text(block.get("text")) if kind == "text" else ""
-        return Chunk(text=text) if text else None
+        if kind == "text":
+            text = _text(block.get("text"))
+            return Chunk(text=text) if text else None
+        return Chunk(beside_chars=len(_text(block.get("name"))) or 1)  # the answer has begun
 
     def _delta(self, delta: dict[str, Any]) -> Chunk | None:
         kind = delta.get("type")
         if kind == "text_delta":
-            return Chunk(text=_text(delta.get("text")))
+            text = delta.get("text")
+            return Chunk(text if isinstance(text, str) else "")
         if kind == "thinking_delta":
             text = _text(delta.get("thinking"))
             self._written += text
             return Chunk(reasoning=text)
         if kind == "signature_delta":
             return Chunk(details=self._signed(self._written, delta.get("signature")))
-        if kind == "input_json_delta" and self._block.get("type") == "tool_use":
+        if kind == "input_json_delta":
             piece = _text(delta.get("partial_json"))
+            if self._block.get("type") != "tool_use":  # of a tool that runs at the provider
+                return Chunk(beside_chars=len(piece))
             self._written += piece
             return self._more_arguments(piece) if piece else None
-        if kind == "citations_delta":
-            self._cited.append(_part(delta, "citation"))
-        return None
+        return None if kind == "citations_delta" else Chunk(is_unknown=True)
 
     def _ended(self) -> Chunk | None:
         """A block's end; a call that had no arguments gets an empty object, which JSON wants."""
         block, self._block = self._block, {}
-        if block.get("type") == "text":
-            return Chunk(citations=tuple(self._cited))
         if block.get("type") != "tool_use" or self._written:
             return None
         return self._more_arguments(msgspec.json.encode(block.get("input") or {}).decode())
@@ -227,14 +258,36 @@ def _stop_sequence(told: Mapping[str, Any]) -> str | None:
     return _text(told.get("stop_sequence")) or None
 
 
+def _ending(said: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is said at the end and nowhere else: a reason of Anthropic's own, searches, a container.
+
+    Args:
+        said: the fields of the message, or of the event that ends it.
+        told: where the usage stands.
+    """
+    ending = {
+        name: value
+        for name, value in said.items()
+        if name not in SAID_ELSEWHERE and value is not None
+    }
+    reason = said.get("stop_reason")
+    if isinstance(reason, str) and reason not in PLAIN_REASONS:
+        ending["stop_reason"] = reason
+    if searches := _part(told, "usage").get("server_tool_use"):
+        ending["server_tool_use"] = searches
+    return ending or None
+
+
 def _are_plain(blocks: Sequence[Mapping[str, Any]]) -> bool:
     """Whether there are thoughts, one text that cites nothing and calls, in this order, at most."""
     kinds = [each.get("type") for each in blocks]
     if not all(isinstance(kind, str) and kind in PLAIN_ORDER for kind in kinds):
         return False
     places = [PLAIN_ORDER[str(kind)] for kind in kinds]
-    is_cited = any(each.get("citations") for each in blocks)
-    return places == sorted(places) and kinds.count("text") <= 1 and not is_cited
+    if places != sorted(places) or kinds.count("text") > 1:
+        return False
+    said = [{name for name, value in each.items() if value is not None} for each in blocks]
+    return all(names <= PLAIN_FIELDS[str(kind)] for names, kind in zip(said, kinds, strict=True))
 
 
 def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:

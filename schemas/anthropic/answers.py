@@ -3,19 +3,21 @@
 https://docs.anthropic.com/en/api/messages-streaming
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 __all__ = [
     "arguments_of",
+    "at_its_end",
     "block_of_call",
     "error_data",
     "error_json",
     "event_json",
     "message",
     "message_json",
+    "put_together",
     "stop_reason",
     "taken_apart",
     "thoughts",
@@ -30,6 +32,9 @@ STOP_REASONS = {
     "content_filter": "refusal",
     "cancelled": None,  # stopped from outside: none of Anthropic's reasons says so
 }
+CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+WITH_REASON = ("stop_reason", "stop_details", "container")
+WITH_USAGE = ("server_tool_use",)
 BROKEN = 500
 ERRORS = {
     400: "invalid_request_error",
@@ -48,7 +53,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-def event_json(kind: str, **fields: Any) -> bytes:
+def event_json(kind: str, /, **fields: Any) -> bytes:
     """One event; its type stands in its data as well."""
     return _encode({"type": kind, **fields})
 
@@ -133,7 +138,7 @@ def thoughts(reasoning: str, details: Sequence[Mapping[str, Any]]) -> list[dict[
 def taken_apart(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A whole block as a stream has it: what it begins as, and the deltas that fill it."""
     kind = block.get("type")
-    if kind == "tool_use":
+    if kind in CALLS and isinstance(block.get("input"), dict):
         arguments = _encode(block.get("input") or {}).decode()
         return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": arguments}]
     if kind == "thinking":
@@ -145,11 +150,51 @@ def taken_apart(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str
         cited = [
             {"type": "citations_delta", "citation": each} for each in block.get("citations") or ()
         ]
-        return {"type": "text", "text": ""}, [
-            {"type": "text_delta", "text": block.get("text")},
-            *cited,
-        ]
+        rest = {name: value for name, value in block.items() if name != "citations"}
+        words = {"type": "text_delta", "text": block.get("text")}
+        return {**rest, "text": ""}, [words, *cited]
     return dict(block), []
+
+
+def put_together(events: Iterable[bytes]) -> list[dict[str, Any]]:
+    """The blocks that a stream's events of them make, one after the other."""
+    parts: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
+    for raw in events:
+        told = _decode(raw)
+        if told["type"] == "content_block_start":
+            parts.append((told.get("content_block") or {}, []))
+        elif "delta" in told:
+            parts[-1][1].append(told["delta"])
+    return [_filled(*each) for each in parts]
+
+
+def _filled(start: Mapping[str, Any], deltas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A block with its deltas, of the kinds that `taken_apart` makes."""
+    block = dict(start)
+    for name in ("text", "thinking"):
+        if pieces := _said(deltas, name):
+            block[name] = "".join([start.get(name) or "", *pieces])
+    if signatures := _said(deltas, "signature"):
+        block["signature"] = signatures[-1]
+    if cited := [each["citation"] for each in deltas if "citation" in each]:
+        block["citations"] = [*(start.get("citations") or ()), *cited]
+    if written := "".join(_said(deltas, "partial_json")):
+        arguments = arguments_of(written)
+        block["input"] = {"arguments": written} if arguments is None else arguments
+    return block
+
+
+def _said(deltas: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    return [each[name] for each in deltas if isinstance(each.get(name), str)]
+
+
+def at_its_end(ending: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """What Anthropic told at a message's end: what goes with its reason, its usage, beside them."""
+    places: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})
+    for name, value in ending.items():
+        place = 0 if name in WITH_REASON else 1 if name in WITH_USAGE else 2
+        places[place][name] = value
+    return places
 
 
 def stop_reason(finish_reason: str | None) -> str | None:

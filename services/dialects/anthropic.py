@@ -29,6 +29,8 @@ from telemetry.ids import new_id
 __all__ = ["AnthropicDialect", "anthropic_unpaid"]
 
 OVERLOADED = 529
+PROVIDERS = "provider's"
+"""In the place of an open block's kind: its events come as its provider wrote them."""
 STARTS: Mapping[str, Mapping[str, Any]] = {
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},
     "text": {"type": "text", "text": ""},
@@ -50,19 +52,30 @@ class AnthropicDialect:
     def chunk(self, chunk: Chunk) -> list[Draft]:
         """The events of a chunk; the first one opens the message."""
         drafts = self._opening()
+        if chunk.event is not None:
+            return [*drafts, self._relayed(*chunk.event)]
         if chunk.blocks:
             return [*drafts, *(draft for each in chunk.blocks for draft in self._whole_block(each))]
         if self._call is None:
             drafts += self._said(chunk)
-        elif chunk.text or chunk.reasoning or chunk.details or chunk.citations:
+        elif chunk.text or chunk.reasoning or chunk.details:
             self._waiting.append(partial(self._said, replace(chunk, raw=None)))
             drafts += self._released()
         for delta in chunk.tool_calls:
             drafts += self._called(delta)
         return drafts
 
+    def _relayed(self, kind: str, data: bytes) -> Draft:
+        """The provider's own event of a block, whose places are the same as here."""
+        if kind == "content_block_start":
+            self._place += 1
+            self._open = PROVIDERS
+        elif kind == "content_block_stop":
+            self._open = ""
+        return Draft(kind, data)
+
     def _said(self, chunk: Chunk) -> list[Draft]:
-        """A chunk's words and thoughts; behind what a text cites another begins."""
+        """A chunk's words and thoughts."""
         drafts: list[Draft] = []
         if chunk.reasoning:
             drafts += self._told("thinking", "thinking_delta", "thinking", chunk.reasoning)
@@ -70,12 +83,7 @@ class AnthropicDialect:
             drafts += self._thought(detail)
         if chunk.text:
             drafts += self._told("text", "text_delta", "text", chunk.text)
-        if chunk.citations is not None and self._open == "text":
-            drafts += [self._cited(each) for each in chunk.citations] + self._stopped()
         return drafts
-
-    def _cited(self, citation: Mapping[str, Any]) -> Draft:
-        return self._delta(self._place, {"type": "citations_delta", "citation": citation})
 
     def _whole_block(self, block: Mapping[str, Any]) -> list[Draft]:
         """A block of an answer that came in one piece."""
@@ -87,7 +95,8 @@ class AnthropicDialect:
     def closing(self, outcome: Outcome, bill: Bill) -> list[Draft]:
         """The last block's stop, the reason with the usage, the end."""
         ended_by = outcome.stop_sequence
-        delta = {"stop_reason": _stop_reason(outcome), "stop_sequence": ended_by}
+        told, counted, beside = answers.at_its_end(outcome.ending or {})
+        delta = {"stop_reason": _stop_reason(outcome), "stop_sequence": ended_by, **told}
         drafts = self._opening()
         nameless = [call for call in self._calls.values() if not call.name]
         self._waiting.extend(partial(self._written, call) for call in nameless)
@@ -96,7 +105,7 @@ class AnthropicDialect:
         return [
             *drafts,
             *self._stopped(),
-            _draft("message_delta", delta=delta, usage=_usage(bill)),
+            _draft("message_delta", **beside, delta=delta, usage=_usage(bill) | counted),
             _draft("message_stop"),
         ]
 
@@ -111,21 +120,22 @@ class AnthropicDialect:
         """The message; other formats' own words are not needed for it."""
         del raws
         content: list[Mapping[str, Any]] = list(outcome.blocks)
+        content = content or [*answers.put_together(outcome.events)]
         if not content:
             content += answers.thoughts(outcome.reasoning, outcome.details)
             if outcome.text:
                 content.append({"type": "text", "text": outcome.text})
             content.extend(answers.block_of_call(call) for call in outcome.tool_calls)
-        return answers.message_json(
-            answers.message(
-                self._head.call_id,
-                self._head.model(),
-                content,
-                _stop_reason(outcome),
-                _usage(bill),
-                stop_sequence=outcome.stop_sequence,
-            )
+        told, counted, beside = answers.at_its_end(outcome.ending or {})
+        message = answers.message(
+            self._head.call_id,
+            self._head.model(),
+            content,
+            _stop_reason(outcome),
+            _usage(bill) | counted,
+            stop_sequence=outcome.stop_sequence,
         )
+        return answers.message_json(message | told | beside)
 
     def _opening(self) -> list[Draft]:
         if self._has_begun:
@@ -252,7 +262,7 @@ def _stop_reason(outcome: Outcome) -> str | None:
     return answers.stop_reason("tool_calls" if is_call else outcome.finish_reason)
 
 
-def _draft(kind: str, **fields: Any) -> Draft:
+def _draft(kind: str, /, **fields: Any) -> Draft:
     return Draft(kind, answers.event_json(kind, **fields))
 
 

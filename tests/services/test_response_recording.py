@@ -37,16 +37,16 @@ def test_the_sequence_that_ended_the_answer_is_kept(recording):
 
 def test_blocks_are_kept(recording):
     """A copy has them in the same order, and each text with what it cites."""
-    recording.add(Chunk(citations=()))
-    recording.add(Chunk(citations=({"n": 1},)))
+    event = ("content_block_start", b'{"content_block":{"type":"of_tomorrow"}}')
+    recording.add(Chunk(event=event))
     blocks = ({"type": "text", "text": "a"}, {"type": "text", "text": "b"})
-    recording.add(Chunk(text="ab", blocks=blocks))
+    recording.add(Chunk(text="ab", blocks=blocks, ending={"stop_details": {}}))
 
     pieces = recording.pieces(Outcome(finish_reason="stop")) or []
 
     kept = [each.chunk(Usage(1, 1)) for each in pieces]
-    assert [each.citations for each in kept] == [(), ({"n": 1},), None]
-    assert kept[-1].blocks == blocks
+    assert [each.event for each in kept] == [event, None]
+    assert (kept[-1].blocks, kept[-1].ending) == (blocks, {"stop_details": {}})
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,8 @@ def test_blocks_are_kept(recording):
     [
         Outcome(),
         Outcome(finish_reason="cancelled"),
+        Outcome(finish_reason="stop", ending={"stop_reason": "pause_turn"}),
+        Outcome(finish_reason="stop", ending={"container": {"id": "c"}}),
         Outcome(finish_reason="stop", error=ProviderBroken("x")),
     ],
 )
@@ -64,8 +66,12 @@ def test_half_an_answer_is_none(recording, outcome):
     assert recording.pieces(outcome) is None
 
 
-def test_an_answer_of_broken_letters_is_none(recording):
-    """It could not be given again as it was."""
-    recording.add(Chunk(text="x", raw=b"\xff"))
+@pytest.mark.parametrize(
+    "chunk", [Chunk(text="x", raw=b"\xff"), Chunk(event=("delta", b"{}"), is_unknown=True)]
+)
+def test_an_answer_that_could_not_be_given_again_is_none(recording, chunk):
+    """Of broken letters, or of parts that nobody can put together."""
+    recording.add(chunk)
+    recording.add(Chunk(text="y"))
 
     assert recording.pieces(Outcome(finish_reason="stop")) is None

@@ -43,10 +43,13 @@ def test_silence_about_usage_is_no_usage():
 
 def test_the_sequence_that_ended_an_answer_goes_with_its_reason():
     """One that is stopped from outside meanwhile has ended by that."""
-    chunks = Chunk(text="a"), Chunk(finish_reason="stop", stop_sequence="END"), Chunk()
+    end = Chunk(finish_reason="stop", stop_sequence="END", ending={"of_tomorrow": 1})
+    chunks = Chunk(text="a"), end, Chunk()
 
     assert outcome_of(*chunks).stop_sequence == "END"
+    assert outcome_of(*chunks).ending == {"of_tomorrow": 1}
     assert outcome_of(*chunks, cancelled=True).stop_sequence is None
+    assert outcome_of(*chunks, cancelled=True).ending is None
 
 
 def test_halves_of_a_code_point_become_whole():

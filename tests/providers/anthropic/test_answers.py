@@ -226,7 +226,7 @@ def test_a_stream_that_breaks_off_is_broken(provider):
     """What came is there, and the prompt's count with it."""
     said = (each for each in _asked(provider, "break") if each is not SILENCE)
 
-    assert [next(said).text for _ in range(3)] == ["", "You ", "said: "]
+    assert [next(said).text for _ in range(4)] == ["", "", "You ", "said: "]
     with pytest.raises(protocol.ProviderBroken):
         list(said)
 

@@ -1,5 +1,7 @@
 """What Anthropic's clients read."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -124,9 +126,64 @@ def test_thoughts_are_blocks_signed_where_they_came_so(reasoning, details, block
                 {"type": "signature_delta", "signature": ""},
             ],
         ),
+        (
+            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"q": 1}},
+            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
+            [{"type": "input_json_delta", "partial_json": '{"q":1}'}],
+        ),
         ({"type": "of_tomorrow", "x": 1}, {"type": "of_tomorrow", "x": 1}, []),
     ],
 )
 def test_a_whole_block_is_taken_apart(block, start, deltas):
     """As a stream begins and fills it."""
     assert answers.taken_apart(block) == (start, deltas)
+
+
+BLOCKS: list[dict[str, Any]] = [
+    {"type": "thinking", "thinking": "hm", "signature": "s"},
+    {"type": "redacted_thinking", "data": "x"},
+    {"type": "text", "text": "a", "citations": [{"n": 1}, {"n": 2}]},
+    {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"q": 1}},
+    {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"n": 1}]},
+    {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}, "caller": {"type": "direct"}},
+]
+
+
+def _events(*streamed):
+    for start, deltas in streamed:
+        yield answers.event_json("content_block_start", content_block=start)
+        for delta in deltas:
+            yield answers.event_json("content_block_delta", delta=delta)
+        yield answers.event_json("content_block_stop")
+
+
+def test_what_was_taken_apart_is_put_together_again():
+    """Whatever the blocks, and in their order."""
+    assert answers.put_together(_events(*map(answers.taken_apart, BLOCKS))) == BLOCKS
+
+
+@pytest.mark.parametrize(
+    ("start", "deltas", "block"),
+    [
+        ({"text": "a"}, [{"text": "b"}, {"text": "c"}], {"text": "abc"}),
+        ({"citations": []}, [{"citation": {"n": 1}}], {"citations": [{"n": 1}]}),
+        ({"input": {}}, [{"partial_json": '{"a"'}, {"partial_json": ":1}"}], {"input": {"a": 1}}),
+        ({"input": {"a": 1}}, [{"partial_json": ""}], {"input": {"a": 1}}),
+        (None, [{"text": "a"}, {"text": 7}], {"text": "a"}),
+        ({"input": {}}, [{"partial_json": "{oops"}], {"input": {"arguments": "{oops"}}),
+    ],
+)
+def test_deltas_fill_a_block(start, deltas, block):
+    """What it began with stays; broken JSON is shown, not lost."""
+    assert answers.put_together(_events((start, deltas))) == [block]
+
+
+def test_what_is_told_at_the_end_has_its_places():
+    """With the reason, with the usage, and beside them."""
+    ending = {"container": {"id": "c"}, "server_tool_use": {"n": 1}, "of_tomorrow": 1}
+
+    assert answers.at_its_end(ending) == (
+        {"container": {"id": "c"}},
+        {"server_tool_use": {"n": 1}},
+        {"of_tomorrow": 1},
+    )

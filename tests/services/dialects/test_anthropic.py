@@ -290,26 +290,63 @@ def test_blocks_that_came_whole_are_streamed_in_their_order(dialect):
     ]
 
 
-def test_each_text_has_what_it_cites(dialect):
-    """In a block of its own, as a text that cites nothing is."""
-    ends = [Chunk(citations=()), Chunk(citations=(CITED,)), Chunk(citations=())]
-    said = [each for text, end in zip("abc", ends, strict=True) for each in (Chunk(text), end)]
-
-    events = _events(dialect, *said)
-
-    assert _short(events)[2:-2] == [
-        *[("start", 0), ("delta", 0), ("stop", 0)],
-        *[("start", 1), ("delta", 1), ("delta", 1), ("stop", 1)],
-        *[("start", 2), ("delta", 2), ("stop", 2)],
-    ]
-    assert events[7]["delta"] == {"type": "citations_delta", "citation": CITED}
+def _own(kind, index, **fields):
+    told = {"type": f"content_block_{kind}", "index": index, **fields}
+    return Chunk(event=(told["type"], msgspec.json.encode(told)))
 
 
-def test_what_is_cited_amid_a_call_waits_with_its_text(dialect):
-    """Only one block is open at a time."""
-    chunks = [Chunk("a"), Chunk(citations=(CITED,)), Chunk(tool_calls=(_call(0, None, None, "}"),))]
+SEARCH = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+RELAYED = (
+    _own("start", 0, content_block=SEARCH),
+    _own("delta", 0, delta={"type": "input_json_delta", "partial_json": '{"q":1}'}),
+    _own("stop", 0),
+    _own("start", 1, content_block={"type": "text", "text": ""}),
+    _own("delta", 1, delta={"type": "of_tomorrow"}),
+)
 
-    events = _events(dialect, Chunk(tool_calls=(_call(0, "t", "f", "{"),)), *chunks)
 
-    deltas = [each["delta"]["type"] for each in events if each["type"] == "content_block_delta"]
-    assert deltas == ["input_json_delta", "input_json_delta", "text_delta", "citations_delta"]
+def test_a_providers_own_events_of_blocks_pass_as_they_are(dialect):
+    """Byte for byte, between the message's start and its end; an open block is stopped there."""
+    drafts = [draft for chunk in RELAYED for draft in dialect.chunk(chunk)]
+    closing = dialect.closing(Outcome(finish_reason="stop"), BILL)
+
+    assert [draft.name for draft in drafts[:2]] == ["message_start", "ping"]
+    assert [(draft.name, draft.data) for draft in drafts[2:]] == [each.event for each in RELAYED]
+    assert msgspec.json.decode(closing[0].data) == {"type": "content_block_stop", "index": 1}
+
+
+def test_text_behind_relayed_blocks_has_the_next_place(dialect):
+    """A provider may lose count amid its answer."""
+    events = _events(dialect, *RELAYED, Chunk("a"))
+
+    assert _short(events)[-6:-2] == [("stop", 1), ("start", 2), ("delta", 2), ("stop", 2)]
+
+
+def test_an_answer_that_was_kept_as_a_stream_is_put_together(dialect):
+    """Its blocks are those that a client makes of the events."""
+    outcome = Outcome(text="a", events=tuple(each.event[1] for each in RELAYED[:4]))
+
+    message = msgspec.json.decode(dialect.whole(outcome, BILL, ()))
+
+    assert message["content"] == [{**SEARCH, "input": {"q": 1}}, {"type": "text", "text": ""}]
+
+
+def test_what_only_anthropic_tells_of_the_end_stands_where_its_clients_look(dialect):
+    """Also a field that nobody here knows, whatever it is called."""
+    counted = {"web_search_requests": 1}
+    ending = {
+        "stop_reason": "pause_turn",
+        "container": {"id": "c"},
+        "server_tool_use": counted,
+        "kind": "x",
+    }
+    outcome = Outcome(text="a", finish_reason="stop", ending=ending)
+
+    closing = msgspec.json.decode(dialect.closing(outcome, BILL)[-2].data)
+    message = msgspec.json.decode(dialect.whole(outcome, BILL, ()))
+
+    told = {"stop_reason": "pause_turn", "container": {"id": "c"}}
+    assert closing["delta"] == {**told, "stop_sequence": None}
+    assert {name: message[name] for name in told} == told
+    assert closing["kind"] == message["kind"] == "x"
+    assert closing["usage"]["server_tool_use"] == message["usage"]["server_tool_use"] == counted
