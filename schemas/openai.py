@@ -7,7 +7,7 @@ Fields that Larder does not know are passed to the provider, as OpenAI clients e
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from marshmallow import INCLUDE, Schema, fields, post_load, validate
@@ -19,6 +19,7 @@ __all__ = [
     "MAX_MESSAGES",
     "ChatCall",
     "ChatCompletionSchema",
+    "Untranslatable",
     "chunk_json",
     "completion_json",
     "error_data",
@@ -30,12 +31,20 @@ MAX_MESSAGES = 10_000
 _encode = msgspec.json.Encoder().encode
 
 
+class Untranslatable(NamedTuple):
+    """A place of a request that only models of one wire format can be told."""
+
+    field: str
+    message: str
+    wire_format: str = "anthropic"
+
+
 @dataclass(frozen=True, slots=True)
 class ChatCall:
     """A chat request: what Larder decides by, and the body that goes to the provider.
 
-    `plain` is the body for providers of OpenAI's format where it is another, `cache` what the
-    request says of the response cache.
+    `plain` is the body for providers of OpenAI's format where it is another; there is none where
+    something of it is `untranslatable`. `cache` is what the request says of the response cache.
     """
 
     model: str
@@ -44,6 +53,7 @@ class ChatCall:
     body: Mapping[str, Any]
     plain: Mapping[str, Any] | None = None
     cache: CacheControls | None = None
+    untranslatable: Untranslatable | None = None
 
 
 class _MessageSchema(Schema):

@@ -135,7 +135,7 @@ def estimate_input(asked: ChatCall) -> int:
         NotFound: there is no such model.
     """
     body = asked.plain or asked.body
-    model_routes.routes_for(asked.model, body)
+    model_routes.routes_for(asked.model, body, asked.untranslatable)
     tools = msgspec.json.encode(body.get("tools") or []).decode()
     return estimates.estimate_prompt(body) + (estimate_tokens(tools) if body.get("tools") else 0)
 
@@ -150,7 +150,7 @@ def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:
         UpstreamFailed: the provider failed before its first token, or, where the answer is not
             streamed, at all.
     """
-    ways = model_routes.routes_for(asked.model, asked.body)
+    ways = model_routes.routes_for(asked.model, asked.body, asked.untranslatable)
     slots = response_cache.VECTORS if style is EMBEDDINGS else response_cache.CHAT
     slot = response_cache.slot_for(
         principal, asked.body, asked.cache, ways, plain=asked.plain, slots=slots

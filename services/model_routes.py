@@ -17,6 +17,7 @@ from database.session import read_session
 from database.tables.models import CatalogueModel, CatalogueProvider, ModelAlias
 from providers.protocol import ProviderConfig
 from schemas.anthropic.requests import with_known_limit
+from schemas.openai import Untranslatable
 from services.errors import Invalid, NotFound, Unavailable
 from services.runtime import runtime
 from services.secrets import SecretUnreadable
@@ -37,7 +38,12 @@ __all__ = [
 
 ORDERED, WEIGHTED = "ordered", "weighted"
 NO_WEIGHTS: Mapping[str, int] = MappingProxyType({})
-NEEDED_FOR_PARTS = {"image_url": "vision", "input_audio": "audio", "file": "files"}
+NEEDED_FOR_PARTS = {
+    "image_url": "vision",
+    "image": "vision",
+    "input_audio": "audio",
+    "file": "files",
+}
 """What a model must be able to do for a part of a message, in the catalogue's words."""
 
 _dice = random.SystemRandom()
@@ -101,30 +107,36 @@ def find_routing(model_id: str) -> Routing | None:
     return Routing(targets=(Target(_route(found[0])),)) if len(found) == 1 else None
 
 
-def routes_for(model_id: str, body: Mapping[str, Any]) -> FoundRoutes:
+def routes_for(
+    model_id: str, body: Mapping[str, Any], untranslatable: Untranslatable | None = None
+) -> FoundRoutes:
     """The ways for a call that is about to be made, the first to be tried first.
 
     Args:
         model_id: what the caller asked for.
         body: the request, which decides what a model must be able to do.
+        untranslatable: what of it only models of one wire format can be told, if anything.
 
     Raises:
         NotFound: there is no such model, or it or its provider is switched off.
         Unavailable: all that the alias stands for is switched off.
-        Invalid: no model of the alias can do what the request needs.
+        Invalid: no model of the alias can do what the request needs, or the model cannot be told.
     """
     found = find_routing(model_id).value
     if found is None:
         detail = f"There is no model “{model_id[:80]}” that is switched on."
         raise NotFound(detail, code="model_not_found")
+    targets = [each for each in found.targets if _takes(each.route, untranslatable)]
+    if untranslatable is not None and found.targets and not targets:
+        raise Invalid.field(untranslatable.field, untranslatable.message)
     if found.alias_id is None:
-        return FoundRoutes(None, [each.route for each in found.targets])
-    if not found.targets:
+        return FoundRoutes(None, [each.route for each in targets])
+    if not targets:
         raise Unavailable(
             f"No model that “{found.alias_id}” stands for can be used now.", code="alias_is_empty"
         )
     needed = _needed(body)
-    able = [each for each in found.targets if _can(each.route, needed)]
+    able = [each for each in targets if _can(each.route, needed)]
     if not able:
         wants = ", ".join(sorted(needed))
         raise Invalid.field("model", f"No model of “{found.alias_id}” has what is needed: {wants}.")
@@ -281,6 +293,11 @@ def _needed(body: Mapping[str, Any]) -> set[str]:
             if isinstance(kind, str) and kind in NEEDED_FOR_PARTS:
                 needed.add(NEEDED_FOR_PARTS[kind])
     return needed
+
+
+def _takes(route: ModelRoute, untranslatable: Untranslatable | None) -> bool:
+    """Whether a model can be told the request."""
+    return untranslatable is None or route.wire_format == untranslatable.wire_format
 
 
 def _can(route: ModelRoute, needed: set[str]) -> bool:

@@ -141,7 +141,11 @@ def _tool_result(message: Mapping[str, Any], where: str) -> Block:
     content = message.get("content")
     told = content if isinstance(content, str) else _blocks(content, where)
     result: Block = {"type": "tool_result", "tool_use_id": call_id, "content": told}
-    return _kept(message, {**result, "is_error": True} if message.get("is_error") else result)
+    if message.get("is_error"):
+        result["is_error"] = True
+    if message.get("toolset_name"):
+        result["toolset_name"] = message["toolset_name"]
+    return _kept(message, result)
 
 
 def _tool_uses(calls: Any, where: str) -> Iterator[Block]:

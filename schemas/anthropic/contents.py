@@ -3,8 +3,8 @@
 https://docs.anthropic.com/en/api/messages
 
 What OpenAI's format has no word for stays as adapters of Anthropic's format read it: thoughts where
-they stood (an answer must come back as it was given), images in a tool's result, `cache_control`.
-`plain_messages` takes it out for others.
+they stood (an answer must come back as it was given), images in a tool's result, `cache_control`,
+Anthropic's own blocks. `plain_messages` takes it out for others; own blocks it is not to meet.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +13,14 @@ from typing import Any
 import msgspec
 from marshmallow import ValidationError
 
+from schemas.anthropic.own import is_own_block
+
 __all__ = ["chat_messages", "plain_messages", "system_message"]
 
-ONLY_ANTHROPICS = frozenset({"cache_control", "is_error", "citations", "context"})
+ONLY_ANTHROPICS = frozenset({"cache_control", "is_error", "citations", "context", "toolset_name"})
 SAID_OF_DOCUMENTS = ("title", "context", "citations")
 THINKING = ("thinking", "redacted_thinking")
+CALL_FIELDS = frozenset({"type", "id", "name", "input", "cache_control"})
 Block = Mapping[str, Any]
 
 
@@ -81,7 +84,11 @@ def _images(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _without(message: Mapping[str, Any]) -> dict[str, Any]:
     kept = _stripped(message)
     if isinstance(kept["content"], list):
-        parts = [_plain_part(part) for part in kept["content"] if part["type"] not in THINKING]
+        said = [part for part in kept["content"] if part["type"] not in (*THINKING, "tool_use")]
+        placed = [part for part in kept["content"] if part["type"] == "tool_use"]
+        if placed:
+            kept["tool_calls"] = [*(_call(each) for each in placed), *kept.get("tool_calls", ())]
+        parts = [_plain_part(part) for part in said]
         kept["content"] = _lean(parts, _joint(message["role"])) if parts else None
     if "tool_calls" in kept:
         kept["tool_calls"] = [_stripped(call) for call in kept["tool_calls"]]
@@ -117,15 +124,24 @@ def _turn(content: object, where: str) -> Iterator[dict[str, Any]]:
 
 
 def _answer(content: object, where: str) -> dict[str, Any]:
+    """What the model said, then what it called; a call that this would move, or lessen, stays."""
     parts: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
-    for place, block in _blocks(content, where):
+    for place, block in reversed(list(_blocks(content, where))):
         if block.get("type") == "tool_use":
-            calls.append(_call(block, place))
-        elif block.get("type") in THINKING:
+            _check_call(block, place)
+            if parts or not _is_plain_call(block):
+                parts.append(dict(block))
+            else:
+                calls.append(_call(block))
+        elif block.get("type") in THINKING or is_own_block(block):
             parts.append(dict(block))
         else:
-            parts.append(_text_part(block, place))
+            part = _text_part(block, place)
+            cited = block.get("citations")
+            parts.append({**part, "citations": cited} if cited else part)
+    parts.reverse()
+    calls.reverse()
     said = _lean(parts, _joint("assistant")) if parts else None
     message: dict[str, Any] = {"role": "assistant", "content": said}
     if calls:
@@ -133,16 +149,22 @@ def _answer(content: object, where: str) -> dict[str, Any]:
     return message
 
 
-def _call(block: Block, where: str) -> dict[str, Any]:
-    arguments = block.get("input")
-    if not isinstance(arguments, Mapping):
+def _check_call(block: Block, where: str) -> None:
+    if not isinstance(block.get("input"), Mapping):
         raise ValidationError("Must be an object.", f"{where}.input")
-    function = {
-        "name": _said(block, "name", where),
-        "arguments": msgspec.json.encode(arguments).decode(),
-    }
-    call = {"id": _said(block, "id", where), "type": "function", "function": function}
-    return _marked(call, block)
+    for name in ("name", "id"):
+        _said(block, name, where)
+
+
+def _is_plain_call(block: Block) -> bool:
+    """Whether it says no more than a call of OpenAI's; who called it, say, stands beside."""
+    return all(name in CALL_FIELDS for name, value in block.items() if value is not None)
+
+
+def _call(block: Block) -> dict[str, Any]:
+    arguments = msgspec.json.encode(block["input"]).decode()
+    function = {"name": block["name"], "arguments": arguments}
+    return _marked({"id": block["id"], "type": "function", "function": function}, block)
 
 
 def _result(block: Block, where: str) -> dict[str, Any]:
@@ -157,11 +179,15 @@ def _result(block: Block, where: str) -> dict[str, Any]:
     }
     if block.get("is_error"):
         message["is_error"] = True
+    if block.get("toolset_name"):
+        message["toolset_name"] = block["toolset_name"]
     return _marked(message, block)
 
 
 def _part(block: Block, where: str) -> dict[str, Any]:
     kind = block.get("type")
+    if is_own_block(block):
+        return dict(block)
     if kind == "image":
         part: dict[str, Any] = {"type": "image_url", "image_url": {"url": _source(block, where)}}
     elif kind == "document":

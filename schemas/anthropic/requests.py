@@ -3,7 +3,7 @@
 https://docs.anthropic.com/en/api/messages
 
 Fields that neither format shares are passed on, so that a provider of Anthropic's gets all that its
-own client said; `plain` is the same request for providers of OpenAI's format.
+own client said; `plain` is the same request for providers of OpenAI's format, if they can be told.
 """
 
 import re
@@ -14,6 +14,7 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, ValidationError, fields, post_load, validate
 
 from schemas.anthropic.contents import chat_messages, plain_messages, system_message
+from schemas.anthropic.own import first_untranslatable, is_own_tool
 from schemas.anthropic.strictness import takes_strictly
 from schemas.fields import Flag, Id, WholeNumber
 from schemas.openai import MAX_MESSAGES, ChatCall
@@ -80,8 +81,16 @@ class CountSchema(Schema):
         model, stream = body.pop("model"), bool(body.pop("stream", False))
         controls = body.pop("cache", None)
         chat = _chat_body(body)
-        plain = _plain_body(chat)
-        return ChatCall(model, stream, include_usage=True, body=chat, plain=plain, cache=controls)
+        own = first_untranslatable(loaded)
+        return ChatCall(
+            model,
+            stream,
+            include_usage=True,
+            body=chat,
+            plain=_plain_body(chat) if own is None else None,
+            cache=controls,
+            untranslatable=own,
+        )
 
 
 class MessagesSchema(CountSchema):
@@ -181,6 +190,8 @@ def _effort(budget: object) -> str:
 
 
 def _tool(tool: Mapping[str, Any], where: str) -> dict[str, Any]:
+    if is_own_tool(tool):
+        return dict(tool)
     if tool.get("type") not in (None, "custom"):
         shown = str(tool["type"])[:60]
         raise ValidationError(f"Tools of type “{shown}” are not supported.", f"{where}.type")

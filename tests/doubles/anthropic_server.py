@@ -17,7 +17,8 @@ __all__ = ["KEY", "MODELS", "AnthropicServer"]
 KEY = "sk-ant-upstream-secret-key"
 MODELS = (
     "echo", "thinking", "redacted", "tools", "no-arguments", "cached", "overloaded-later", "break",
-    "long-answer", "refusal", "interleaved", "status-400", "status-401", "status-429", "status-529",
+    "long-answer", "refusal", "interleaved", "searching", "paused", "compacting", "mirror",
+    "status-400", "status-401", "status-429", "status-529",
 )  # fmt: skip
 PAGE = 5
 ERRORS = {
@@ -25,7 +26,22 @@ ERRORS = {
     429: "rate_limit_error", 500: "api_error", 529: "overloaded_error",
 }  # fmt: skip
 STOPS = {"tools": "tool_use", "no-arguments": "tool_use", "interleaved": "tool_use",
-         "long-answer": "max_tokens", "refusal": "refusal"}  # fmt: skip
+         "long-answer": "max_tokens", "refusal": "refusal", "searching": "tool_use",
+         "paused": "pause_turn"}  # fmt: skip
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search",
+          "input": {"query": "Oslo"}}  # fmt: skip
+FOUND = {
+    "type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "caller": {"type": "direct"},
+    "content": [{"type": "web_search_result", "url": "https://x.test", "title": "Oslo",
+                 "encrypted_content": "enc==", "page_age": None}],
+}  # fmt: skip
+CITED = {
+    "type": "text", "text": "It is sunny.",
+    "citations": [{"type": "web_search_result_location", "url": "https://x.test", "title": "Oslo",
+                   "encrypted_index": "idx==", "cited_text": "sunny"}],
+}  # fmt: skip
+COMPACTED = {"type": "compaction", "content": "All that was said.", "encrypted_content": "enc=="}
+CONTAINER = {"id": "container_1", "expires_at": "2026-01-01T00:00:00Z"}
 
 
 class _Handler(ProviderHandler):
@@ -133,6 +149,10 @@ def _blocks(body: dict[str, Any]) -> list[dict[str, Any]]:
         "interleaved": [thought, text, hidden, call],
         "tools": [text, call, {**call, "id": "toolu_2", "input": {"city": "Rome"}}],
         "no-arguments": [{**call, "input": {}}],
+        "searching": [text, SEARCH, FOUND, CITED, {**call, "caller": {"type": "direct"}}],
+        "paused": [text, SEARCH],
+        "compacting": [COMPACTED, text],
+        "mirror": [{**text, "text": json.dumps(body)}],
     }
     return by_model.get(body["model"], [text])
 
@@ -143,6 +163,8 @@ def _usage(body: dict[str, Any], written: int) -> dict[str, Any]:
         "input_tokens": asked, "output_tokens": written, "cache_read_input_tokens": 0,
         "cache_creation_input_tokens": 0, "service_tier": "standard",
     }  # fmt: skip
+    if body["model"] == "searching":
+        usage["server_tool_use"] = {"web_search_requests": 1, "web_fetch_requests": 0}
     if body["model"] == "cached":
         usage |= {
             "input_tokens": 10, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 300,
@@ -154,8 +176,9 @@ def _usage(body: dict[str, Any], written: int) -> dict[str, Any]:
 def _message(
     body: dict[str, Any], blocks: list[dict[str, Any]], stop: str | None
 ) -> dict[str, Any]:
+    container = {"container": CONTAINER} if stop and body["model"] == "paused" else {}
     return {
-        "id": "msg_1", "type": "message", "role": "assistant", "model": body["model"],
+        **container, "id": "msg_1", "type": "message", "role": "assistant", "model": body["model"],
         "content": blocks, "stop_reason": stop, "stop_sequence": None,
         "usage": _usage(body, len(_words(body)) if stop else 1),
     }  # fmt: skip
@@ -163,7 +186,7 @@ def _message(
 
 def _pieces(block: dict[str, Any], words: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A block as it begins, and the deltas that fill it."""
-    if block["type"] == "tool_use":
+    if block["type"] in {"tool_use", "server_tool_use"}:
         whole = json.dumps(block["input"]) if block["input"] else ""
         parts = ["", whole[:5], whole[5:]]
         deltas = [{"type": "input_json_delta", "partial_json": each} for each in parts]
@@ -172,6 +195,13 @@ def _pieces(block: dict[str, Any], words: list[str]) -> tuple[dict[str, Any], li
         thoughts = [{"type": "thinking_delta", "thinking": each} for each in ("Let me ", "see.")]
         signed = {"type": "signature_delta", "signature": block["signature"]}
         return {**block, "thinking": "", "signature": ""}, [*thoughts, signed]
+    if block["type"] == "compaction":
+        told = {"content": block["content"], "encrypted_content": block["encrypted_content"]}
+        return {"type": "compaction"}, [{"type": "compaction_delta", **told}]
+    if block.get("citations"):
+        cited = [{"type": "citations_delta", "citation": each} for each in block["citations"]]
+        said = {"type": "text_delta", "text": block["text"]}
+        return {"type": "text", "text": "", "citations": []}, [*cited, said]
     if block["type"] == "text":
         return {**block, "text": ""}, [{"type": "text_delta", "text": each} for each in words]
     return block, []
@@ -193,8 +223,13 @@ def _events(body: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
                 yield {"type": "error", "error": error}
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
-    end = {"stop_reason": STOPS.get(model, "end_turn"), "stop_sequence": None}
+    last = _message(body, [], STOPS.get(model, "end_turn"))
+    end = {
+        name: last[name] for name in ("stop_reason", "stop_sequence", "container") if name in last
+    }
     usage = {"output_tokens": len(_words(body))}
+    if "server_tool_use" in last["usage"]:
+        usage["server_tool_use"] = last["usage"]["server_tool_use"]
     yield {"type": "message_delta", "delta": end, "usage": usage}
     yield {"type": "message_stop"}
 

@@ -7,6 +7,7 @@ import pytest
 
 from cache.namespaces import MODELS, PROVIDERS
 from database.tables.models import CatalogueProvider
+from schemas.openai import Untranslatable
 from services import model_routes
 from services.errors import Invalid, NotFound, Unavailable
 from services.model_routes import ModelRoute, Target
@@ -255,6 +256,25 @@ def test_an_alias_that_nobody_can_answer_for_says_why(admin, three, context):
 
     assert "vision" in refused.value.errors["model"][0]
     assert empty.value.code == "alias_is_empty"
+
+
+def test_what_only_one_format_can_say_is_asked_of_models_that_speak_it(admin, three, context):
+    """Behind an alias the next one; where there is none, the place in the request is named."""
+    own = Untranslatable("tools.0.type", "No.")
+    make_provider(admin, URL, provider_id="claude", wire_format="anthropic")
+    admin.post("/api/models", json={"id": "claude/opus"})
+    _alias(admin, ("blind", 1))
+    for name in ("smart", "acme/blind"):
+        with pytest.raises(Invalid) as refused:
+            model_routes.routes_for(name, {}, own)
+        assert refused.value.errors == {"tools.0.type": ["No."]}
+    both = [{"model": "acme/blind"}, {"model": "claude/opus"}]
+    admin.patch("/api/models/smart", json={"targets": both})
+
+    asked = [model_routes.routes_for(name, {}, own).routes for name in ("smart", "claude/opus")]
+
+    assert [[each.name for each in routes] for routes in asked] == [["opus"], ["opus"]]
+    assert _names("smart")[1] == ["blind", "opus"]
 
 
 def test_a_disabled_alias_is_not_there(admin, three, context):

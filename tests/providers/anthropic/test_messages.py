@@ -47,6 +47,7 @@ def test_results_of_tools_are_one_turn_with_what_the_user_says_next():
             "tool_call_id": "c2",
             "content": [_text("rain"), _text("")],
             "is_error": True,
+            "toolset_name": "browser",
         },
         {"role": "user", "content": "and?"},
     )
@@ -60,6 +61,7 @@ def test_results_of_tools_are_one_turn_with_what_the_user_says_next():
             "tool_use_id": "c2",
             "content": [_text("rain")],
             "is_error": True,
+            "toolset_name": "browser",
         },
         _text("and?"),
     ]

@@ -151,12 +151,13 @@ def test_what_only_anthropic_knows_is_taken_out_for_others():
 @pytest.mark.parametrize(
     ("role", "block", "field"),
     [
-        ("user", {"type": "hologram"}, "0.type"),
+        ("user", {"type": "file"}, "0.type"),
+        ("user", {"type": 7}, "0.type"),
         ("user", {"type": "text"}, "0.text"),
         ("user", {"type": "text", "text": 7}, "0.text"),
         ("user", "loose", "0"),
         ("user", {"type": "image"}, "0.source"),
-        ("user", {"type": "image", "source": {"type": "ftp"}}, "0.source.type"),
+        ("user", {"type": "image", "source": {"type": 7}}, "0.source.type"),
         ("user", {"type": "image", "source": {"type": "url"}}, "0.source.url"),
         ("user", {"type": "tool_result"}, "0.tool_use_id"),
         ("user", {"type": "tool_result", "tool_use_id": "t", "content": [7]}, "0.content.0"),
@@ -221,5 +222,33 @@ def test_the_texts_of_an_answer_go_back_as_one(thoughts):
 
     (plain,) = plain_messages([message])
     assert plain["content"] == "one two"
-    if not thoughts:
-        assert message["content"] == "one two"
+    assert message["content"][-1]["citations"] == [{"n": 1}]
+
+
+FOUND = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
+USE = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
+
+
+def test_blocks_of_anthropics_own_stand_where_they_stood():
+    """In a turn of either side, and in a tool's result."""
+    filed = {"type": "image", "source": {"type": "file", "file_id": "f"}}
+    found = {"type": "search_result", "source": "s", "title": "t", "content": []}
+    shown = {"type": "tool_result", "tool_use_id": "t1", "content": [found], "toolset_name": "x"}
+    result, said = _user(shown, filed, _text("a"))
+
+    assert _assistant(_text("a"), FOUND, _text("b"))["content"] == [_text("a"), FOUND, _text("b")]
+    assert said["content"] == [filed, _text("a")]
+    assert (result["content"], result["toolset_name"]) == ([found], "x")
+
+
+def test_a_call_stays_in_its_place_where_one_of_openais_would_not_say_all():
+    """Before other blocks, and with what is said of who called it; for others it is a call."""
+    owned = {**USE, "id": "t2", "caller": {"type": "direct"}}
+    message = _assistant(_text("a"), USE, _text("b"), owned, {**USE, "id": "t3", "caller": None})
+
+    assert message["content"] == [_text("a"), USE, _text("b"), owned]
+    assert [each["id"] for each in message["tool_calls"]] == ["t3"]
+    (plain,) = plain_messages([message])
+    assert plain["content"] == "ab"
+    assert [each["id"] for each in plain["tool_calls"]] == ["t1", "t2", "t3"]
+    assert plain["tool_calls"][1].keys() == {"id", "type", "function"}

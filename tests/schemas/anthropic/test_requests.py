@@ -57,6 +57,17 @@ def test_tools_are_functions():
     assert asked.body["tools"][0] == {**first, **own}
 
 
+def test_tools_of_anthropics_own_go_as_they_are_and_to_nobody_else():
+    """They have no schema, and may have no name."""
+    own = [{"type": "mcp_toolset", "mcp_server_name": "s"}, {"type": "bash_20250124"}]
+    asked = _asked(tools=[{"name": "f"}, *own])
+
+    assert asked.body["tools"][1:] == own
+    assert asked.plain is None
+    assert asked.untranslatable.field == "tools.1.type"
+    assert _asked().untranslatable is None
+
+
 CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -195,7 +206,8 @@ def test_counting_needs_no_limit_of_the_answer():
         ({"stream": "yes"}, "stream"),
         ({"system": 7}, "system"),
         ({"system": [{"type": "image"}]}, "system.0.type"),
-        ({"tools": [{"type": "web_search_20250305", "name": "w"}]}, "tools.0.type"),
+        ({"tools": [{"type": "function", "name": "w"}]}, "tools.0.type"),
+        ({"tools": [{"type": 7, "name": "w"}]}, "tools.0.type"),
         ({"tools": [{}]}, "tools.0.name"),
         ({"tool_choice": {"type": "all"}}, "tool_choice.type"),
         ({"cache": {"ttl": -1}}, "cache"),
