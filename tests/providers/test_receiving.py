@@ -304,7 +304,7 @@ def test_who_comes_to_the_loop_after_the_hanging_up_does_not_wait(in_loop, threa
     receiver.hang_up(here.close)
 
     assert here.fileno() == -1
-    with pytest.raises(OSError, match="file descriptor|closed"):
+    with pytest.raises(OSError, match=r"file descriptor|closed"):
         in_loop(lambda: receiver.receive(600))
 
 
