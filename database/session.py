@@ -69,7 +69,8 @@ def init_database(app: Flask, url: str, *, pool_size: int) -> None:
         SettingsError: it is no URL of a database that Larder knows.
     """
     _check(url)
-    options: dict[str, Any] = {"pool_pre_ping": False}
+    # Faults are logged, and what a statement writes are people's messages and keys' hashes.
+    options: dict[str, Any] = {"pool_pre_ping": False, "hide_parameters": True}
     if not url.startswith("sqlite"):
         options |= {
             "pool_size": pool_size,

@@ -54,6 +54,17 @@ def test_what_was_committed_is_seen_by_the_next_read(either):
         assert session.scalar(COUNT) == 1
 
 
+def test_a_fault_does_not_tell_what_was_written(either):
+    """Faults are logged; messages, and the hashes of keys, have no place there."""
+    _write("a-secret")
+
+    with pytest.raises(IntegrityError) as caught:
+        _write("a-secret")
+
+    assert "INSERT INTO" in str(caught.value)
+    assert "a-secret" not in str(caught.value).partition("DETAIL")[0]
+
+
 def test_a_block_without_a_commit_leaves_nothing(either):
     """Safe by default: an error on the way rolls all of it back."""
     with write_session() as session:
