@@ -34,6 +34,7 @@ from schemas.search import FoundSchema, SearchQuery
 from services.conversations.snippets import highlight, snippet
 from services.errors import Invalid
 from services.paging import decode_cursor, encode_cursor, page_of
+from services.runtime import runtime
 
 __all__ = ["search_conversations"]
 
@@ -150,6 +151,7 @@ def _messages(
     )
     found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
+        runtime().clock.sleep(0)  # a page may have hundreds of long texts: others come between
         found[row.conversation_id].append(
             {
                 "message_id": row.id,

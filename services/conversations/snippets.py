@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from database.search.words import Term, Word, words_in
+from database.search.words import Term, Word, start_of_first, words_in
 
 __all__ = ["highlight", "snippet"]
 
@@ -41,11 +41,13 @@ def _places(text: str, terms: Sequence[Term], *, within: int | None = None) -> I
     """
     recent: deque[Word] = deque(maxlen=max((len(term.words) for term in terms), default=0))
     limit = len(text)
-    for word in words_in(text):
+    for word in words_in(text, start_of_first(text, terms)):
         if word.start > limit:
             return
         recent.append(word)
         for term in terms:
+            if not word.folded.startswith(term.words[-1]):
+                continue
             said = list(recent)[-len(term.words) :]
             if _is_said(term, said):
                 limit = limit if within is None else min(limit, word.end + within)

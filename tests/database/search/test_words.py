@@ -10,6 +10,7 @@ from database.search.words import (
     Term,
     body_of,
     parse_terms,
+    start_of_first,
     words_in,
 )
 
@@ -58,6 +59,34 @@ def test_the_words_with_places_are_those_of_the_body(text):
 
     assert "".join(f" {word.folded}" for word in words).strip() == body_of(text).strip()
     assert all(0 <= word.start < word.end <= len(text) for word in words)
+
+
+def test_a_long_text_is_gone_through_from_little_before_the_first_place():
+    """Word by word is slow: a page of search shows hundreds of such texts."""
+    text = "z, " * 50_000 + "the sea " * 9_000
+
+    start = start_of_first(text, parse_terms('"the sea" the '))
+
+    assert 145_000 < start <= 150_000
+    assert next(words_in(text, start)).folded == "z"
+
+
+@given(st.integers(0, 4_000), st.sampled_from(["-", "ab ", "東", "½", "é\u0301, ", "x"]))
+def test_no_term_begins_before_the_place_found(repeated, filler):
+    """Whatever stands before it, and wherever that is cut into pieces."""
+    text = filler * repeated + " to-sea " + filler * 3_000 + " to sea"
+    terms = parse_terms('"to sea" sea')
+
+    start = start_of_first(text, terms)
+
+    before = [word for word in words_in(text) if word.start < start]
+    assert all(word.folded not in {"to", "sea"} for word in before)
+    assert list(words_in(text))[len(before) :] == list(words_in(text, start))
+
+
+def test_what_is_not_there_is_looked_for_from_the_beginning():
+    """Another part of the text may have it, behind what is searched."""
+    assert start_of_first("z " * 9_000, parse_terms("sea ")) == 0
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from database.search.words import parse_terms
+from database.search.words import parse_terms, words_in
+from services.conversations import snippets
 from services.conversations.snippets import highlight, snippet
 
 LOREM = "Lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor. " * 5
@@ -62,6 +63,23 @@ def test_a_short_text_is_shown_whole_in_one_line():
 def test_a_text_without_spaces_is_cut_anywhere():
     """A megabyte of one word is no reason to send a megabyte."""
     assert len(snippet("x" * 10_000 + "-sea-" + "y" * 10_000, parse_terms("sea "))) < 220
+
+
+def test_a_place_far_down_a_long_text_is_not_reached_word_by_word(monkeypatch):
+    """A page of search shows hundreds of such texts: it must not hold up its worker."""
+    looked_at = []
+
+    def counted(*args):
+        for word in words_in(*args):
+            looked_at.append(word)
+            yield word
+
+    monkeypatch.setattr(snippets, "words_in", counted)
+
+    shown = snippet("z " * 90_000 + "the sea", parse_terms("sea "))
+
+    assert "<mark>sea</mark>" in shown
+    assert len(looked_at) < 3_000
 
 
 @given(st.text(), st.text(max_size=40))
