@@ -12,10 +12,11 @@ from cache.namespaces import PERMISSIONS, USERS
 from cache.results import CachedResult
 from cache.scopes import KeyHash, UserId
 from database.session import read_session
+from database.tables.costs import Budget
 from database.tables.users import ApiKey, User, WorkspaceMember
 from schemas.keys import KeyEdit, KeyQuery, KeySchema, NewKey
 from services import audit_logs
-from services.errors import Conflict, Invalid, NotFound
+from services.errors import Conflict, Forbidden, Invalid, NotFound
 from services.key_rules import check_gift, check_own
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.preconditions import check_precondition
@@ -111,7 +112,8 @@ def create_key(principal: Principal, new: NewKey) -> dict[str, Any]:
         The key as it is read, and its `secret`, which is never to be seen again.
 
     Raises:
-        Forbidden: the caller gives what their own key has not, or may not speak for the user.
+        Forbidden: the caller gives what their own key has not, has a budget on it, or may not speak
+            for the user.
         Invalid: a scope, the expiry, the user or the workspace is not what it must be.
         Conflict: the user has as many keys as there may be.
     """
@@ -123,6 +125,7 @@ def create_key(principal: Principal, new: NewKey) -> dict[str, Any]:
         user = _user_to_key(work.session, principal, new.user_id)
         check_own(columns, runtime().clock.now())
         check_gift(principal, giver, user, columns)
+        _check_own_budget(work.session, principal)
         _check_workspace(work.session, user, columns["workspace_id"])
         _check_count(work.session, user)
         row, secret = add_key(work, UserId(user.id), new.name, **columns)
@@ -242,6 +245,22 @@ def _key_of(session: Session, principal: Principal, key_id: str) -> tuple[ApiKey
     ).one()
     principal.must_outrank(user.id, user.role)
     return session.scalars(select(ApiKey).where(ApiKey.id == key_id).with_for_update()).one(), user
+
+
+def _check_own_budget(session: Session, principal: Principal) -> None:
+    """A budget of a key counts that key alone: what is made with it would have none.
+
+    Who may change budgets could lift it as well.
+    """
+    if principal.may("costs:write"):
+        return
+    limited = select(Budget.id).where(
+        Budget.subject_kind == "key",
+        Budget.subject_id == principal.key_id,
+        Budget.hard_limit_usd.is_not(None),
+    )
+    if session.scalar(limited.limit(1)) is not None:
+        raise Forbidden("A key with a hard budget of its own makes no other keys.")
 
 
 def _check_workspace(session: Session, user: User, workspace_id: str | None) -> None:

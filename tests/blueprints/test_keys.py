@@ -163,6 +163,18 @@ def test_a_key_that_runs_out_makes_none_that_lasts_longer(app, alice, clock):
     assert _made(client, expires_at=_in(clock, 3600)).status_code == 201
 
 
+@pytest.mark.parametrize(("limit", "status"), [("hard_limit_usd", 403), ("soft_limit_usd", 201)])
+def test_a_key_with_a_budget_makes_none_without(app, admin, alice, limit, status):
+    """What a key may spend would be a matter of one call."""
+    made = _made(alice)
+    budget = {"subject_kind": "key", "subject_id": made.json["id"], "period": "month", limit: "5"}
+
+    assert admin.post("/api/costs/budgets", json=budget).status_code == 201
+
+    assert _made(_with(app, made)).status_code == status
+    assert _made(alice).status_code == 201
+
+
 def test_somebody_elses_key_is_not_there(alice, bob):
     """Not to be listed, changed or revoked by another member."""
     path = f"{PATH}/{_made(alice).json['id']}"
