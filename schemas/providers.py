@@ -20,6 +20,7 @@ __all__ = [
     "ProviderSchema",
     "ProviderWriteSchema",
     "SyncSchema",
+    "origin_of",
 ]
 
 MAX_SECRET_CHARS = 4000
@@ -27,6 +28,7 @@ API_VERSION = r"^[A-Za-z0-9.\-]+$(?!\n)"
 NOT_IN_URL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 HOST = re.compile(rf"\[.+\]|(?=.{{1,254}}$){_LABEL}(\.{_LABEL})*\.?")
+PORTS = {"http": 80, "https": 443}
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)"
 SLUG = r"^[a-z0-9][a-z0-9_.\-]{0,63}$(?!\n)"  # `$` alone lets a line feed follow
 
@@ -73,6 +75,12 @@ def check_base_url(url: str) -> None:
         raise ValidationError("Must have no query and no fragment.")
 
 
+def origin_of(base_url: str) -> tuple[str | None, str | None, int | None]:
+    """Whom requests to `base_url` reach: scheme, host and port (RFC 6454)."""
+    parts = parse_url(base_url)
+    return parts.scheme, parts.host, parts.port or PORTS.get(parts.scheme or "")
+
+
 CLOSED = {"state": "closed", "opened_at": None, "retry_at": None, "reason": None}
 
 
@@ -114,7 +122,10 @@ ProviderPageSchema = page_schema(ProviderSchema)
 
 
 class ProviderPatchSchema(StrictSchema):
-    """A change of a provider: what is left out stays; a secret of null is forgotten."""
+    """A change of a provider: what is left out stays; a secret of null is forgotten.
+
+    Another host's `base_url` needs the secret anew, where there is one.
+    """
 
     name = Name(min_chars=1, max_chars=200)
     base_url = Text(max_chars=2000, validate=check_base_url)

@@ -15,7 +15,13 @@ from cache.results import CachedResult, encode_body, etag_of
 from database.session import read_session
 from database.tables.models import CatalogueProvider
 from providers.registry import WIRE_FORMATS
-from schemas.providers import CircuitSchema, NewProvider, ProviderEdit, ProviderSchema
+from schemas.providers import (
+    CircuitSchema,
+    NewProvider,
+    ProviderEdit,
+    ProviderSchema,
+    origin_of,
+)
 from services import audit_logs
 from services.errors import Conflict, Invalid, NotFound
 from services.paging import decode_cursor, encode_cursor, page_of
@@ -132,11 +138,13 @@ def edit_provider(
 
     Raises:
         NotFound: there is none of this id.
+        Invalid: it moves to another host, and the secret is not given anew.
         PreconditionFailed: `if_match` names another version.
     """
     with unit_of_work() as work:
         row = _stored(work.session, provider_id)
         _check_version(if_match, row)
+        _check_secret(row, edit)
         changes = dict(edit.changes)
         if "secret" in changes:
             secret = changes.pop("secret")
@@ -197,6 +205,14 @@ def _with_circuits(
 def _check_version(if_match: str | None, row: CatalogueProvider) -> None:
     version = None if if_match is None else CIRCUIT_MARK.sub('"', if_match)
     check_precondition(version, _dump(row))
+
+
+def _check_secret(row: CatalogueProvider, edit: ProviderEdit) -> None:
+    """A secret never comes out, not by being sent to somebody else's host either."""
+    base_url = edit.changes.get("base_url", row.base_url)
+    is_kept = row.encrypted_secret is not None and "secret" not in edit.changes
+    if is_kept and origin_of(base_url) != origin_of(row.base_url):
+        raise Invalid.field("secret", "Must be given anew (or as null) for another host.")
 
 
 def _dump(row: CatalogueProvider) -> dict[str, Any]:

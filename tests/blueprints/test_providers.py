@@ -98,6 +98,25 @@ def test_a_change_that_does_not_name_the_secret_keeps_it(admin, provided):
     assert admin.post(f"{PATH}/up/check").json["ok"] is True
 
 
+def test_a_secret_is_not_sent_to_another_host(admin, provided):
+    """It never comes out: whoever may change an address could have it sent to their own."""
+    path = f"{PATH}/up"
+    here = admin.get(path).json["base_url"]
+    moves = [
+        ({"base_url": FULL["base_url"]}, 422),
+        ({"base_url": here.replace("http:", "https:")}, 422),
+        ({"base_url": f"{here.upper().replace('HTTP', 'http')}/v2", "name": "Up"}, 200),
+        ({"base_url": FULL["base_url"], "secret": "sk-other"}, 200),
+        ({"base_url": here, "secret": None}, 200),
+        ({"base_url": FULL["base_url"]}, 200),
+    ]
+
+    answers = [(admin.patch(path, json=change), status) for change, status in moves]
+
+    assert [each.status_code for each, _ in answers] == [status for _, status in answers]
+    assert list(answers[0][0].json["errors"]) == ["secret"]
+
+
 def test_a_sync_brings_the_providers_models(admin, alice, provided):
     """They are in the next list, without doing anything twice."""
     again = admin.post(f"{PATH}/up/sync")
@@ -160,7 +179,7 @@ def test_a_changed_address_is_used_from_the_next_call_on(admin, alice, provided)
     asked = {"model": "up/echo", "messages": [{"role": "user", "content": "hi"}]}
     first = alice.post("/v1/chat/completions", json=asked)
 
-    admin.patch(f"{PATH}/up", json={"base_url": FULL["base_url"]})
+    admin.patch(f"{PATH}/up", json={"base_url": FULL["base_url"], "secret": KEY})
 
     assert first.status_code == 200
     assert alice.post("/v1/chat/completions", json=asked).status_code == 502

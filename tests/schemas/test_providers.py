@@ -5,7 +5,12 @@ from types import SimpleNamespace
 import pytest
 from marshmallow import ValidationError
 
-from schemas.providers import ProviderPatchSchema, ProviderSchema, ProviderWriteSchema
+from schemas.providers import (
+    ProviderPatchSchema,
+    ProviderSchema,
+    ProviderWriteSchema,
+    origin_of,
+)
 
 NEW = {"id": "acme", "wire_format": "openai", "base_url": "https://acme.example/v1"}
 
@@ -101,3 +106,18 @@ def test_a_secret_goes_in_and_never_out():
     assert dumped["has_secret"] is True
     assert "sk-ours" not in str(dumped)
     assert "sealed" not in str(dumped)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://acme.example/v1", "https://ACME.example:443/v2", True),
+        ("http://acme.example", "http://acme.example:80", True),
+        ("https://acme.example", "http://acme.example", False),
+        ("https://acme.example", "https://acme.example:8443", False),
+        ("https://acme.example", "https://acme.example.other", False),
+    ],
+)
+def test_an_origin_is_whom_requests_reach(one, other, same):
+    """The path, and how it is written, make no difference."""
+    assert (origin_of(one) == origin_of(other)) is same
