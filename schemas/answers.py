@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import ValidationError, fields, post_load, validate, validates
+from marshmallow import ValidationError, fields, post_load, validates
 
-from schemas.fields import Flag, Id, StrictSchema, Text
+from schemas.fields import Flag, Id, Items, StrictSchema, Text
 from schemas.response_cache import CacheControls, CacheControlsSchema
 
 __all__ = ["Question", "QuestionSchema", "Regenerate", "RegenerateSchema"]
@@ -69,7 +69,7 @@ class QuestionSchema(_AskSchema):
 
     content = Text(min_chars=1, max_chars=MAX_CONTENT_CHARS, required=True)
     parent_id = Id(load_default=None, allow_none=True)
-    file_ids = fields.List(Id(), load_default=list, validate=validate.Length(max=MAX_FILES))
+    file_ids = Items(Id(), max_items=MAX_FILES, load_default=list)
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> Question:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, fields, post_load
 
-from schemas.fields import StrictSchema, Text, UtcTime, WholeNumber
+from schemas.fields import Items, StrictSchema, Text, UtcTime, WholeNumber
 from schemas.page import DEFAULT_LIMIT, PageQuerySchema, page_schema
 
 __all__ = [
@@ -252,8 +252,8 @@ class EntryWriteSchema(StrictSchema):
 class WarmRequestSchema(StrictSchema):
     """Which strategies are to run; all by default."""
 
-    strategies = fields.List(
-        Text(min_chars=1, max_chars=60), load_default=None, validate=validate.Length(min=1, max=20)
+    strategies = Items(
+        Text(min_chars=1, max_chars=60), min_items=1, max_items=20, load_default=None
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from schemas.fields import Id, Money, StrictSchema, UtcTime, WholeNumber
+from schemas.fields import Id, Items, Money, StrictSchema, UtcTime, WholeNumber
 from schemas.page import PageQuerySchema
 
 __all__ = [
@@ -82,9 +82,7 @@ class RatesSchema(RateSetSchema):
 
     input = _rate(required=True)
     output = _rate(required=True)
-    tiers = fields.List(
-        fields.Nested(RateTierSchema), validate=validate.Length(min=1, max=MAX_TIERS)
-    )
+    tiers = Items(fields.Nested(RateTierSchema), min_items=1, max_items=MAX_TIERS)
 
     @validates_schema
     def check_tiers(self, loaded: dict[str, Any], **_: object) -> None:

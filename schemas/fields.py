@@ -12,6 +12,7 @@ __all__ = [
     "Day",
     "Flag",
     "Id",
+    "Items",
     "Money",
     "Name",
     "StrictSchema",
@@ -24,6 +25,7 @@ __all__ = [
 MAX_ID_CHARS = 300
 MAX_NUMBER_CHARS = 30
 MAX_TIME_CHARS = 40
+MAX_FAULTS = 20
 DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 LINE_BREAKING = {"Cc", "Zl", "Zp"}
 """Unicode's categories of control characters and separators of lines."""
@@ -72,6 +74,43 @@ class Id(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_chars=1, max_chars=MAX_ID_CHARS, **kwargs)
+
+
+class Items(fields.List[Any]):
+    """A list of bounded length, of which no more is looked at than its answer needs.
+
+    One that is too long is refused as it is, and a faulty one read up to its first faults: else
+    some megabytes of nothing (`[{},{},…]`) hold a worker up for a minute.
+    """
+
+    def __init__(
+        self,
+        inner: fields.Field[Any],
+        *,
+        max_items: int,
+        min_items: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._length = validate.Length(min=min_items, max=max_items)
+        super().__init__(inner, validate=self._length, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        del attr, data
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        self._length(value)
+        loaded: list[Any] = []
+        faults: dict[int, Any] = {}
+        for place, each in enumerate(value):
+            try:
+                loaded.append(self.inner.deserialize(each, **kwargs))
+            except ValidationError as fault:
+                faults[place] = fault.messages
+                if len(faults) == MAX_FAULTS:
+                    break
+        if faults:
+            raise ValidationError(faults)
+        return loaded
 
 
 class Flag(fields.Boolean):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, fields, post_load
 
-from schemas.fields import Id, Name, StrictSchema, Text, UtcTime, WholeNumber
+from schemas.fields import Id, Items, Name, StrictSchema, Text, UtcTime, WholeNumber
 from schemas.page import PageQuerySchema, page_schema
 from schemas.response_cache import MAX_RESPONSE_TTL_S
 
@@ -65,13 +65,14 @@ class KeyQuery:
     user_id: str | None = None
 
 
-class Scopes(fields.List[str]):
+class Scopes(Items):
     """Words that say what a key may do; each once, in order."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             Text(min_chars=1, max_chars=MAX_SCOPE_CHARS),
-            validate=validate.Length(min=1, max=MAX_SCOPES),
+            min_items=1,
+            max_items=MAX_SCOPES,
             metadata={
                 "description": "Permissions (`models:read`), families (`models:*`) or `*` for all."
             },

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from schemas.costs_pricing import PriceOverride, PriceOverrideSchema
-from schemas.fields import Name, StrictSchema, Text, UtcTime, WholeNumber
+from schemas.fields import Items, Name, StrictSchema, Text, UtcTime, WholeNumber
 from schemas.page import PageQuerySchema, page_schema
 from schemas.response_cache import MAX_RESPONSE_TTL_S
 
@@ -141,7 +141,7 @@ class ModelFieldsSchema(StrictSchema):
 
     display_name = Name(min_chars=1, max_chars=300)
     status = fields.String(validate=validate.OneOf(STATUSES))
-    capabilities = fields.List(Text(min_chars=1, max_chars=60), validate=validate.Length(max=50))
+    capabilities = Items(Text(min_chars=1, max_chars=60), max_items=50)
     context_window = WholeNumber(low=1, high=MAX_TOKENS, allow_none=True)
     max_output_tokens = WholeNumber(low=1, high=MAX_TOKENS, allow_none=True)
     response_cache_ttl_s = WholeNumber(low=1, high=MAX_RESPONSE_TTL_S, allow_none=True)
@@ -152,9 +152,7 @@ class ModelFieldsSchema(StrictSchema):
             "draws them by their weights; the others follow where one fails before its first token."
         },
     )
-    targets = fields.List(
-        fields.Nested(TargetSchema), validate=validate.Length(min=1, max=MAX_TARGETS)
-    )
+    targets = Items(fields.Nested(TargetSchema), min_items=1, max_items=MAX_TARGETS)
 
     @validates_schema
     def check_targets(self, loaded: dict[str, Any], **_: object) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from marshmallow import INCLUDE, Schema, fields, post_load, validate
 
-from schemas.fields import Flag, Id
+from schemas.fields import Flag, Id, Items
 from schemas.response_cache import CacheControls, CacheControlsSchema
 
 __all__ = [
@@ -83,10 +83,8 @@ class ChatCompletionSchema(Schema):
         unknown = INCLUDE
 
     model = Id(required=True)
-    messages = fields.List(
-        fields.Nested(_MessageSchema),
-        required=True,
-        validate=validate.Length(min=1, max=MAX_MESSAGES),
+    messages = Items(
+        fields.Nested(_MessageSchema), min_items=1, max_items=MAX_MESSAGES, required=True
     )
     stream = Flag(load_default=False, allow_none=True)
     stream_options = fields.Nested(_StreamOptionsSchema, load_default=None, allow_none=True)

@@ -20,7 +20,7 @@ from marshmallow import (
 )
 
 from schemas.chatgpt import from_chatgpt, is_chatgpt
-from schemas.fields import Id, Money, StrictSchema, Text, UtcTime, WholeNumber
+from schemas.fields import Id, Items, Money, StrictSchema, Text, UtcTime, WholeNumber
 
 __all__ = [
     "FORMAT",
@@ -132,15 +132,13 @@ class ExportedMessageSchema(StrictSchema):
     role = fields.String(required=True, validate=validate.OneOf(ROLES))
     content = Text(max_chars=MAX_CONTENT_CHARS, required=True)
     reasoning = Text(max_chars=MAX_CONTENT_CHARS, load_default=None, allow_none=True)
-    tool_calls = fields.List(
+    tool_calls = Items(
         fields.Dict(keys=fields.String()),
+        max_items=MAX_TOOL_CALLS,
         load_default=None,
         allow_none=True,
-        validate=validate.Length(max=MAX_TOOL_CALLS),
     )
-    file_ids = fields.List(
-        Id(), load_default=None, allow_none=True, validate=validate.Length(max=MAX_FILES)
-    )
+    file_ids = Items(Id(), max_items=MAX_FILES, load_default=None, allow_none=True)
     model_id = Id(data_key="model", load_default=None, allow_none=True)
     status = fields.String(load_default="complete", validate=validate.OneOf(STATUSES))
     finish_reason = Text(max_chars=40, load_default=None, allow_none=True)
@@ -168,10 +166,8 @@ class ExportSchema(StrictSchema):
     )
     created_at = UtcTime(load_default=None, allow_none=True)
     active_at = UtcTime(load_default=None, allow_none=True)
-    messages = fields.List(
-        fields.Nested(ExportedMessageSchema),
-        required=True,
-        validate=validate.Length(max=MAX_IMPORTED_MESSAGES),
+    messages = Items(
+        fields.Nested(ExportedMessageSchema), max_items=MAX_IMPORTED_MESSAGES, required=True
     )
 
     @validates_schema
@@ -192,10 +188,11 @@ class ExportSchema(StrictSchema):
 class ImportSchema(StrictSchema):
     """What is to be imported."""
 
-    conversations = fields.List(
+    conversations = Items(
         fields.Nested(ExportSchema),
+        min_items=1,
+        max_items=MAX_CONVERSATIONS,
         required=True,
-        validate=validate.Length(min=1, max=MAX_CONVERSATIONS),
         metadata={"description": ABOUT_IMPORT},
     )
 
@@ -210,16 +207,6 @@ class ImportSchema(StrictSchema):
         is_one = isinstance(given, dict) and ("messages" in given or is_chatgpt(given))
         return {"conversations": _ours([given])} if is_one else given
 
-    @validates_schema
-    def check_count(self, loaded: dict[str, Any], **_: object) -> None:
-        """Refuse more messages than one transaction should write."""
-        count = sum(len(each.messages) for each in loaded.get("conversations", ()))
-        if count > MAX_IMPORTED_MESSAGES:
-            raise ValidationError(
-                f"There can be {MAX_IMPORTED_MESSAGES} messages at most in one import.",
-                "conversations",
-            )
-
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> ConversationImport:
         """The loaded fields as one value."""
@@ -230,7 +217,19 @@ def _ours(conversations: Any) -> Any:
     """Conversations in our own format; what is neither ours nor ChatGPT's is left to be refused."""
     if not isinstance(conversations, list) or len(conversations) > MAX_CONVERSATIONS:
         return conversations
-    return [from_chatgpt(each) if is_chatgpt(each) else each for each in conversations]
+    ours = [from_chatgpt(each) if is_chatgpt(each) else each for each in conversations]
+    _check_count(ours)
+    return ours
+
+
+def _check_count(conversations: Sequence[Any]) -> None:
+    """Refuse more messages than one transaction should write, before any of them is looked at."""
+    listed = [each.get("messages") for each in conversations if isinstance(each, dict)]
+    if sum(len(each) for each in listed if isinstance(each, list)) > MAX_IMPORTED_MESSAGES:
+        raise ValidationError(
+            f"There can be {MAX_IMPORTED_MESSAGES} messages at most in one import.",
+            "conversations",
+        )
 
 
 def _fault_of_tree(messages: Sequence[ImportedMessage]) -> str | None:

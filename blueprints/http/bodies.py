@@ -6,6 +6,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from itertools import islice
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 MAX_NESTING = 100
+MAX_FAULTS = 100
 NO_CONTENT = 204
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -53,10 +55,10 @@ class StrictParser(FlaskParser):
         return read_json(req)
 
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
-        """Every fault of one request, by field."""
+        """The faults of one request by field, as many as anybody reads."""
         del args, kwargs
         messages = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's gap
-        raise Invalid(dict(_flat(messages))) from error
+        raise Invalid(dict(islice(_flat(messages), MAX_FAULTS))) from error
 
 
 def read_json(req: Request) -> Any:

@@ -16,13 +16,14 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields, post_load, val
 from schemas.anthropic.contents import chat_messages, plain_messages, system_message
 from schemas.anthropic.own import first_untranslatable, is_own_tool
 from schemas.anthropic.strictness import takes_strictly
-from schemas.fields import Flag, Id, WholeNumber
+from schemas.fields import Flag, Id, Items, WholeNumber
 from schemas.openai import MAX_MESSAGES, ChatCall
 from schemas.response_cache import CacheControlsSchema
 
 __all__ = ["CountSchema", "MessagesSchema", "with_betas", "with_known_limit"]
 
 MAX_TOKENS = 10**9
+MAX_LISTED = 10_000
 ROLES = ("user", "assistant")
 RENAMED = {"stop_sequences": "stop"}
 ONLY_ANTHROPICS = frozenset(
@@ -64,15 +65,11 @@ class CountSchema(Schema):
         unknown = INCLUDE
 
     model = Id(required=True)
-    messages = fields.List(
-        fields.Nested(_TurnSchema),
-        required=True,
-        validate=validate.Length(min=1, max=MAX_MESSAGES),
-    )
+    messages = Items(fields.Nested(_TurnSchema), min_items=1, max_items=MAX_MESSAGES, required=True)
     system = fields.Raw(metadata={"description": "Text, or a list of text blocks."})
-    tools = fields.List(fields.Dict(keys=fields.String()))
+    tools = Items(fields.Dict(keys=fields.String()), max_items=MAX_LISTED)
     tool_choice = fields.Dict(keys=fields.String())
-    stop_sequences = fields.List(fields.String())
+    stop_sequences = Items(fields.String(), max_items=MAX_LISTED)
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> ChatCall:

@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from marshmallow import ValidationError
+from marshmallow import ValidationError, fields
 
-from schemas.fields import Day, Money, Text, UtcTime, WholeNumber, money_text
+from schemas.fields import Day, Items, Money, Text, UtcTime, WholeNumber, money_text
 
 
 @pytest.mark.parametrize("text", ["0", "0.25", "1000000", "0.000000000001", "007.10"])
@@ -68,3 +68,36 @@ def test_a_number_out_of_bounds_is_refused(value):
     """Whatever Python would make of it."""
     with pytest.raises(ValidationError):
         WholeNumber(low=1, high=10).deserialize(value)
+
+
+class _Counted(fields.Integer):
+    """Counts how often it was asked for."""
+
+    asked = 0
+
+    def _deserialize(self, value, attr, data, **kwargs):
+        _Counted.asked += 1
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "faults"),
+    [
+        ([1, 2, 3], 3, None),
+        ([], 0, ["Length must be between 1 and 50."]),
+        ([{}] * 51, 0, ["Length must be between 1 and 50."]),
+        ("123", 0, ["Not a valid list."]),
+        ([1, {}, 3], 3, {1: ["Not a valid integer."]}),
+        ([{}] * 50, 20, {place: ["Not a valid integer."] for place in range(20)}),
+    ],
+)
+def test_of_a_list_no_more_is_read_than_its_answer_needs(given, asked, faults):
+    """Each item takes its time: a long list of nothing would hold its worker up."""
+    _Counted.asked, found = 0, None
+
+    try:
+        assert Items(_Counted(), min_items=1, max_items=50).deserialize(given) == given
+    except ValidationError as fault:
+        found = fault.messages
+
+    assert (found, _Counted.asked) == (faults, asked)

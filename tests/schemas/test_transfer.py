@@ -125,3 +125,14 @@ def test_an_import_has_as_many_messages_as_one_transaction_should_write():
         ImportSchema().load([{"messages": half}, {"messages": half}])
 
     assert list(fault.value.messages) == ["conversations"]
+
+
+def test_more_messages_than_that_are_not_looked_at():
+    """Millions of them, each with its faults, would hold a worker up for minutes."""
+    half: list[object] = [{}] * (MAX_IMPORTED_MESSAGES // 2 + 1)
+
+    with pytest.raises(ValidationError) as fault:
+        ImportSchema().load([{"messages": half}, {"messages": half}])
+
+    sentence = f"There can be {MAX_IMPORTED_MESSAGES} messages at most in one import."
+    assert fault.value.messages == {"conversations": [sentence]}

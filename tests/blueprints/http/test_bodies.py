@@ -226,6 +226,14 @@ def test_a_wrong_query_is_named(client, asked, wrong):
     assert list(answer.get_json()["errors"]) == [wrong]
 
 
+def test_no_more_faults_are_told_than_anybody_reads(client):
+    """A body of a million unknown fields is not answered with a million sentences."""
+    answer = client.put("/things", json={"name": "a", **{f"f{at}": 1 for at in range(300)}})
+
+    assert answer.status_code == 422
+    assert len(answer.get_json()["errors"]) == 100
+
+
 def test_an_object_has_the_etag_of_its_bytes(client):
     """A change's answer can be used for `If-Match` without reading again."""
     answer = client.post("/things", json={"name": "Sea"})
