@@ -4,7 +4,7 @@ A file that is neither is named in words, so that the model knows of it and nobo
 """
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -14,11 +14,16 @@ from cache.scopes import UserId
 from database.session import read_session
 from database.tables.platform import StoredFile
 from services import files
-from services.errors import Invalid, NotFound
+from services.errors import Invalid, NotFound, TooLarge
+from services.runtime import runtime
 
-__all__ = ["check_files", "parts"]
+__all__ = ["check_files", "check_size", "parts"]
 
 MAX_TEXT_BYTES = 256 * 1024
+MAX_PROMPT_BYTES = 50 * 2**20
+"""Of all files in one prompt; providers take less than that."""
+NAMED_BYTES = 300
+"""What a file takes that is only named."""
 IMAGES = {each: each for each in ("image/png", "image/jpeg", "image/gif", "image/webp")}
 IMAGES["image/jpg"] = "image/jpeg"
 """What providers take, and how they name it. Another one would be refused, and with it each later
@@ -38,6 +43,27 @@ def check_files(owner: UserId, file_ids: Sequence[str]) -> None:
             files.get_file(owner, file_id)
         except NotFound as fault:
             raise Invalid.field("file_ids", fault.detail) from fault
+
+
+def check_size(owner: UserId, file_ids: Iterable[str]) -> None:
+    """Refuse a prompt whose files are more than a worker should hold, before one of them is read.
+
+    A file counts as often as it is named, for so often it is sent.
+
+    Raises:
+        TooLarge: they are.
+    """
+    named = list(file_ids)
+    if not named:
+        return
+    wanted = select(StoredFile.id, StoredFile.media_type, StoredFile.size_bytes)
+    with read_session() as session:
+        rows = session.execute(wanted.where(StoredFile.user_id == owner)).all()
+    shown = {row.id: _shown_bytes(row.media_type, row.size_bytes) for row in rows}
+    limit = max(MAX_PROMPT_BYTES, runtime().settings.max_file_bytes)
+    if sum(shown.get(each, NAMED_BYTES) for each in named) > limit:
+        sentence = f"The files of a question and of what led to it can have {limit} bytes at most."
+        raise TooLarge(sentence, code="files_too_large")
 
 
 def parts(owner: UserId, file_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -64,9 +90,20 @@ def _part(file: StoredFile) -> dict[str, Any]:
             "type": "image_url",
             "image_url": {"url": f"data:{IMAGES[file.media_type]};base64,{encoded}"},
         }
-    if file.media_type.startswith("text/") or file.media_type in TEXTS:
+    if _is_text(file.media_type):
         return {"type": "text", "text": f"File {file.name}{_text(file.content)}"}
     return {"type": "text", "text": f"(A file {file.name} of type {file.media_type}, not shown.)"}
+
+
+def _shown_bytes(media_type: str, size: int) -> int:
+    """How much of a file is read into a prompt."""
+    if media_type in IMAGES:
+        return size
+    return NAMED_BYTES + (min(size, MAX_TEXT_BYTES) if _is_text(media_type) else 0)
+
+
+def _is_text(media_type: str) -> bool:
+    return media_type.startswith("text/") or media_type in TEXTS
 
 
 def _text(content: bytes) -> str:

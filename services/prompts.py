@@ -24,7 +24,11 @@ def prompt_of(
         owner: whose conversation it is.
         system_prompt: the conversation's own.
         path: its messages from the first to the question, as they are stored.
+
+    Raises:
+        TooLarge: their files are more than one prompt may have.
     """
+    attachments.check_size(owner, (file for each in path for file in each.get("file_ids") or ()))
     prompt = [{"role": "system", "content": system_prompt}] if system_prompt else []
     return [*prompt, *(_message(owner, each) for each in path)]
 

@@ -1,10 +1,22 @@
 """Files of a message as providers read them."""
 
+from dataclasses import replace
+
 import pytest
 
 from cache.scopes import UserId
 from services import attachments
+from services.errors import TooLarge
 from tests.factories.files import make_file
+
+LIMIT = 300_000
+SIZE = LIMIT // 3
+
+
+@pytest.fixture
+def settings(settings):
+    """Prompts that have room for three files."""
+    return replace(settings, max_file_bytes=LIMIT)
 
 
 def _parts(app, client, *made):
@@ -79,3 +91,38 @@ def test_somebody_elses_file_cannot_be_attached(alice, bob):
     answer = bob.post(path, json={"content": "x", "model": "demo/echo", "file_ids": [file_id]})
 
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("kind", "times", "is_refused"),
+    [("image/png", 3, False), ("image/png", 4, True), ("text/plain", 9, False)],
+)
+def test_files_count_as_often_as_they_are_sent(app, alice, monkeypatch, kind, times, is_refused):
+    """A picture that is named twenty times a message is twenty pictures in the worker's memory."""
+    monkeypatch.setattr(attachments, "MAX_PROMPT_BYTES", LIMIT)
+    monkeypatch.setattr(attachments, "MAX_TEXT_BYTES", 10)
+    file_id = make_file(alice, b"x" * SIZE, "a", kind).json["id"]
+
+    with app.app_context():
+        refused = None
+        try:
+            attachments.check_size(UserId(alice.user_id), [file_id] * times)
+        except TooLarge as fault:
+            refused = fault.code
+
+    assert refused == ("files_too_large" if is_refused else None)
+
+
+def test_a_question_with_too_many_files_is_refused_before_it_is_kept(alice, monkeypatch):
+    """What led to it counts as well."""
+    monkeypatch.setattr(attachments, "MAX_PROMPT_BYTES", LIMIT)
+    file_id = make_file(alice, b"x" * SIZE, "a", "image/png").json["id"]
+    path = "/api/conversations"
+    thread = alice.post(path, json={"model": "demo/echo"}).json["id"]
+    asked = {"content": "look", "file_ids": [file_id], "stream": False}
+
+    answers = [alice.post(f"{path}/{thread}/messages", json=asked) for _ in range(4)]
+
+    assert [each.status_code for each in answers] == [200, 200, 200, 413]
+    assert answers[-1].json["code"] == "files_too_large"
+    assert len(alice.get(f"{path}/{thread}/messages").json["items"]) == 6
