@@ -4,7 +4,8 @@ A file that is neither is named in words, so that the model knows of it and nobo
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -24,6 +25,7 @@ MAX_PROMPT_BYTES = 50 * 2**20
 """Of all files in one prompt; providers take less than that."""
 NAMED_BYTES = 300
 """What a file takes that is only named."""
+ASKED_AT_ONCE = 500
 IMAGES = {each: each for each in ("image/png", "image/jpeg", "image/gif", "image/webp")}
 IMAGES["image/jpg"] = "image/jpeg"
 """What providers take, and how they name it. Another one would be refused, and with it each later
@@ -53,17 +55,26 @@ def check_size(owner: UserId, file_ids: Iterable[str]) -> None:
     Raises:
         TooLarge: they are.
     """
-    named = list(file_ids)
+    named = Counter(file_ids)
     if not named:
         return
-    wanted = select(StoredFile.id, StoredFile.media_type, StoredFile.size_bytes)
-    with read_session() as session:
-        rows = session.execute(wanted.where(StoredFile.user_id == owner)).all()
-    shown = {row.id: _shown_bytes(row.media_type, row.size_bytes) for row in rows}
     limit = max(MAX_PROMPT_BYTES, runtime().settings.max_file_bytes)
-    if sum(shown.get(each, NAMED_BYTES) for each in named) > limit:
+    if NAMED_BYTES * named.total() + _beyond_names(owner, named) > limit:
         sentence = f"The files of a question and of what led to it can have {limit} bytes at most."
         raise TooLarge(sentence, code="files_too_large")
+
+
+def _beyond_names(owner: UserId, named: Mapping[str, int]) -> int:
+    """What files take in bytes, beyond what they would if they were only named."""
+    wanted = select(StoredFile.id, StoredFile.media_type, StoredFile.size_bytes)
+    ids, total = list(named), 0
+    with read_session() as session:
+        for first in range(0, len(ids), ASKED_AT_ONCE):
+            some = StoredFile.id.in_(ids[first : first + ASKED_AT_ONCE])
+            for row in session.execute(wanted.where(StoredFile.user_id == owner, some)):
+                shown = _shown_bytes(row.media_type, row.size_bytes)
+                total += named[row.id] * max(0, shown - NAMED_BYTES)
+    return total
 
 
 def parts(owner: UserId, file_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -99,7 +110,7 @@ def _shown_bytes(media_type: str, size: int) -> int:
     """How much of a file is read into a prompt."""
     if media_type in IMAGES:
         return size
-    return NAMED_BYTES + (min(size, MAX_TEXT_BYTES) if _is_text(media_type) else 0)
+    return min(size, MAX_TEXT_BYTES) if _is_text(media_type) else 0
 
 
 def _is_text(media_type: str) -> bool:
