@@ -1,7 +1,8 @@
 """How a threaded worker sends a stream: by its request's thread at first, then in the event loop.
 
-An answer that is there in a moment is not worth the way to the loop and back. Nor is one whose
-events others produce: its thread sleeps until there are some.
+An answer that is there in a moment is not worth the way to the loop and back. Nor is one that
+comes in a rush: while its thread waits for its turn more comes together. Nor one whose events
+others produce: its thread sleeps until there are some.
 """
 
 import socket
@@ -14,7 +15,9 @@ from providers.event_loop import EventLoop, Sender, receptions
 __all__ = ["Relayed", "relayed"]
 
 LASTS_S = 0.2
-"""A stream that has taken longer goes on in the loop."""
+"""A stream that has taken longer goes on in the loop,"""
+RUSH_PIECES = 40
+"""unless more pieces than these came in that time."""
 EVENT_STREAM = "text/event-stream"
 
 
@@ -42,12 +45,15 @@ class Relayed:
 
     def __iter__(self) -> Iterator[bytes]:
         pieces = iter(self._body)
-        lasts_s = self._monotonic_s() + LASTS_S
+        looks_at_s, count = self._monotonic_s() + LASTS_S, 0
         receptions.has_come = False
         for piece in pieces:
             yield piece
-            if receptions.has_come and self._monotonic_s() >= lasts_s:
-                break
+            count += 1
+            if receptions.has_come and (now_s := self._monotonic_s()) >= looks_at_s:
+                if count <= RUSH_PIECES:
+                    break
+                looks_at_s, count = now_s + LASTS_S, 0
             receptions.has_come = False
         else:
             return

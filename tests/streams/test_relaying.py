@@ -8,7 +8,7 @@ import pytest
 
 from providers.event_loop import EventLoop
 from providers.receiving import receiver_of
-from streams.relaying import LASTS_S, Relayed, relayed
+from streams.relaying import LASTS_S, RUSH_PIECES, Relayed, relayed
 from tests.doubles.fake_clock import FakeClock
 from tests.doubles.senders import NotingSender
 
@@ -32,14 +32,25 @@ def pairs():
 class _Relay:
     """Relays a provider's words word by word; each takes so long."""
 
-    def __init__(self, pairs, takes_s: float, *, pulls: bool = True) -> None:
+    def __init__(
+        self,
+        pairs,
+        takes_s: float,
+        *,
+        pulls: bool = True,
+        words: int = 4,
+        slows_by: int = 1,
+    ) -> None:
         (self.provider, self._from), (here, self.client) = pairs
         self.sender = NotingSender(here)
         self.yielded: list[bytes] = []
         self.closed = False
+        self.read = b""
         self._clock = FakeClock()
         self._takes_s = takes_s
         self._pulls = pulls
+        self._words = words
+        self._slows_by = slows_by
 
     def __iter__(self):
         receiver = receiver_of(self._from)
@@ -47,9 +58,14 @@ class _Relay:
             word = receiver.receive(GUARD_S) if self._pulls else self._from.recv(100)
             if not word:
                 return
-            self._clock.advance(self._takes_s)
+            is_late = len(self.sender.threads) > RUSH_PIECES
+            self._clock.advance(self._takes_s * (self._slows_by if is_late else 1))
             yield word
-            self.provider.sendall(b"more") if len(self._seen()) < 4 else self.provider.close()
+            self.read += self.client.recv(100)
+            if len(self.sender.threads) < self._words:
+                self.provider.sendall(b"more")
+            else:
+                self.provider.close()
 
     def close(self) -> None:
         """As PEP 3333 has it."""
@@ -64,9 +80,6 @@ class _Relay:
             self.sender.write(piece)
         body.close()
 
-    def _seen(self):
-        return self.sender.threads
-
 
 def test_a_stream_that_lasts_goes_on_in_the_loop(pairs):
     """All of it comes, in its order; the thread sends what came before."""
@@ -76,7 +89,7 @@ def test_a_stream_that_lasts_goes_on_in_the_loop(pairs):
 
     here = threading.current_thread()
     assert [thread is here for thread in relay.sender.threads] == [True, True, False, False]
-    assert relay.client.recv(100) == b"more" * 4
+    assert relay.read == b"more" * 4
     assert relay.closed
 
 
@@ -88,6 +101,18 @@ def test_a_stream_that_is_soon_over_stays_with_its_thread(pairs):
 
     assert relay.yielded == [b"more"] * 4
     assert set(relay.sender.threads) == {threading.current_thread()}
+
+
+def test_a_rush_stays_with_its_thread_until_it_slows_down(pairs):
+    """What comes while a thread waits for its turn comes together, which is cheaper."""
+    relay = _Relay(pairs, takes_s=LASTS_S / (RUSH_PIECES + 5), words=2 * RUSH_PIECES, slows_by=4)
+
+    relay.run()
+
+    here = threading.current_thread()
+    fast = [thread is here for thread in relay.sender.threads[: RUSH_PIECES + 10]]
+    assert all(fast)
+    assert relay.sender.threads[-1] is not here
 
 
 def test_a_stream_that_others_produce_stays_with_its_thread(pairs):
