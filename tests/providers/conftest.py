@@ -1,14 +1,19 @@
-"""A provider on real sockets, asked by the HTTP client, or behind TLS."""
+"""Providers: on real sockets, or behind TLS, asked by the HTTP client; or as written down."""
 
 import socket
 import ssl
 import threading
+from functools import partial
 
 import pytest
 
-from providers.protocol import ProviderConfig
+from providers.attempts import Attempts, Candidate, Reached
+from providers.circuit import Circuit, CircuitPolicy
+from providers.protocol import ChatRequest, ProviderConfig
+from providers.retries import RetryPolicy
 from providers.transport import Transport
 from tests.doubles.certificates import Authority
+from tests.providers.scripted import Watcher, itself
 
 KEY = "sk-key-of-ours"
 
@@ -46,6 +51,15 @@ def secured(wire, tmp_path):
 
 
 @pytest.fixture
+def threads_pair():
+    """Two plain sockets, joined."""
+    ends = socket.socketpair()
+    yield ends
+    for each in ends:
+        each.close()
+
+
+@pytest.fixture
 def send(wire):
     """Send one request to the server; limits may be named."""
 
@@ -63,3 +77,33 @@ def send(wire):
         )
 
     return sending
+
+
+@pytest.fixture
+def watcher():
+    """Who is told of failed tries."""
+    return Watcher()
+
+
+@pytest.fixture
+def tried(clock, watcher):
+    """The attempts over some providers; two retries, all waits as long as they may be."""
+
+    def trying(
+        *providers, deadline_s=60.0, retries=2, with_clock=clock, circuits=None, stream=True
+    ):
+        circuits = circuits or [Circuit("p", CircuitPolicy(), clock) for _ in providers]
+        reached = [Reached(*each) for each in zip(providers, circuits, strict=True)]
+        return Attempts(
+            [
+                Candidate(partial(itself, each), ChatRequest(f"m{place}", {}, stream=stream))
+                for place, each in enumerate(reached)
+            ],
+            policy=RetryPolicy(retries=retries, first_wait_s=1.0, patience_s=10.0),
+            clock=with_clock,
+            draw=lambda: 1.0,
+            deadline_s=with_clock.monotonic() + deadline_s,
+            watcher=watcher,
+        )
+
+    return trying
