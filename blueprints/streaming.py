@@ -67,7 +67,7 @@ def join_stream(
 @returns(TicketSchema, status=201)
 def issue_ticket(principal: Principal, stream_id: str) -> dict[str, Any]:
     """Make a ticket that reads this stream: for an EventSource, which can send no key."""
-    return stream_tickets.issue_ticket(principal.user_id, stream_id)
+    return stream_tickets.issue_ticket(principal, stream_id)
 
 
 @routes.delete("/<stream_id>")

@@ -15,7 +15,7 @@ from services.permissions import granted
 from services.principal import Principal
 from services.runtime import runtime
 
-__all__ = ["authenticate", "find_principal"]
+__all__ = ["authenticate", "find_principal", "principal_behind"]
 
 
 def authenticate(secret: str) -> Principal:
@@ -29,10 +29,17 @@ def authenticate(secret: str) -> Principal:
     principal = next((each for each in found if each is not None), None)
     if principal is None:
         raise Unauthenticated("This API key is not valid.", code="invalid_api_key")
-    ends_s = principal.expires_at_s
-    if ends_s is not None and cache.is_over(ends_s):
+    if _has_run_out(principal):
         raise Unauthenticated("This API key has run out.", code="expired_api_key")
     return principal
+
+
+def principal_behind(key_id: str) -> Principal | None:
+    """Who stands behind a key now, by its id; `None` if it opens nothing any more."""
+    with read_session() as session:
+        key_hash = session.scalar(select(ApiKey.secret_hash).where(ApiKey.id == key_id))
+    principal = None if key_hash is None else find_principal(KeyHash(key_hash)).value
+    return None if principal is None or _has_run_out(principal) else principal
 
 
 @PERMISSIONS.read("principal")
@@ -61,3 +68,7 @@ def find_principal(key_hash: KeyHash) -> Principal | None:
         response_cache_ttl_s=key.response_cache_ttl_s,
         expires_at_s=key.expires_at.timestamp() if key.expires_at else None,
     )
+
+
+def _has_run_out(principal: Principal) -> bool:
+    return principal.expires_at_s is not None and cache.is_over(principal.expires_at_s)

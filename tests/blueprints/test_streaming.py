@@ -1,5 +1,7 @@
 """`/api/streams` as clients meet it: listed, read on, stopped."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.doubles.api_client import ApiClient
@@ -240,6 +242,38 @@ def test_what_is_no_ticket_opens_nothing(client, ticket, path, damage):
     answers = [client.get(path, query_string={"ticket": each}) for each in (damage, changed)]
 
     assert [each.json["code"] for each in answers] == ["invalid_ticket"] * 2
+
+
+def test_a_ticket_lasts_no_longer_than_its_key(app, client, admin, alice, path):
+    """Whoever revokes a key, or takes a right from it, would not look for its tickets."""
+    revoked = alice.post("/api/keys", json={"name": "Page", "scopes": ["streams:read"]}).json
+    narrowed = alice.post("/api/keys", json={"name": "Tab", "scopes": ["streams:read"]}).json
+    lent = [
+        ApiClient(app, each["secret"]).post(f"{path}/tickets").json for each in (revoked, narrowed)
+    ]
+    own = alice.post(f"{path}/tickets").json
+    tickets = [each["path"] for each in (*lent, own)]
+    assert [client.get(each).status_code for each in tickets] == [200, 200, 200]
+
+    alice.delete(f"/api/keys/{revoked['id']}")
+    alice.patch(f"/api/keys/{narrowed['id']}", json={"scopes": ["models:read"]})
+    after_the_keys = [client.get(each).status_code for each in tickets]
+    admin.patch(f"/api/users/{alice.user_id}", json={"is_active": False})
+
+    assert after_the_keys == [401, 401, 200]
+    assert client.get(tickets[-1]).json["code"] == "invalid_ticket"
+
+
+def test_a_ticket_lasts_no_longer_than_a_key_that_runs_out(app, client, alice, path, clock):
+    """As the key itself."""
+    ends_at = (clock.now() + timedelta(seconds=60)).isoformat()
+    made = alice.post("/api/keys", json={"name": "Page", "expires_at": ends_at}).json
+    ticket = ApiClient(app, made["secret"]).post(f"{path}/tickets").json
+
+    before = client.get(ticket["path"]).status_code
+    clock.advance(61)
+
+    assert (before, client.get(ticket["path"]).json["code"]) == (200, "invalid_ticket")
 
 
 def test_nobody_gets_a_ticket_to_anothers_stream(bob, path):

@@ -22,3 +22,17 @@ def test_what_a_key_may_do_is_written_in_order(app, admin):
 
     assert list(permissions) == sorted(permissions)
     assert permissions
+
+
+def test_who_is_behind_a_key_is_told_by_its_id_while_it_is_one(app, alice):
+    """For what was made with it, and lasts only as long."""
+    made = alice.post("/api/keys", json={"name": "Page"}).json
+    with app.app_context():
+        before = authentication.principal_behind(made["id"])
+    alice.delete(f"/api/keys/{made['id']}")
+
+    with app.app_context():
+        assert before is not None
+        assert before.user_id == alice.user_id
+        assert authentication.principal_behind(made["id"]) is None
+        assert authentication.principal_behind("nobody's") is None

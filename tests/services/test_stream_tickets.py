@@ -2,8 +2,8 @@
 
 import pytest
 
+from services.authentication import authenticate
 from services.errors import NotFound, Unauthenticated
-from services.principal import UserId
 from services.stream_tickets import issue_ticket, owner_of
 from tests.factories.chats import make_conversation, say
 
@@ -16,14 +16,13 @@ def stream_id(alice):
 
 def test_a_ticket_speaks_for_its_user_to_the_second_it_ends(app, alice, stream_id, clock):
     """As long as the stream can last: what a provider may take, and how long its log is kept."""
-    owner = UserId(alice.user_id)
     with app.app_context():
-        issued = issue_ticket(owner, stream_id)
+        issued = issue_ticket(authenticate(alice.key), stream_id)
         clock.advance(899)
         found = owner_of(issued["ticket"], stream_id)
         clock.advance(1)
 
-        assert found == owner
+        assert found == alice.user_id
         with pytest.raises(Unauthenticated):
             owner_of(issued["ticket"], stream_id)
 
@@ -31,4 +30,4 @@ def test_a_ticket_speaks_for_its_user_to_the_second_it_ends(app, alice, stream_i
 def test_there_is_no_ticket_to_a_stream_that_is_not_ones_own(app, bob, stream_id):
     """Else a ticket would be a way around the owner's check."""
     with app.app_context(), pytest.raises(NotFound):
-        issue_ticket(UserId(bob.user_id), stream_id)
+        issue_ticket(authenticate(bob.key), stream_id)
