@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from cache.namespaces import CONVERSATIONS
@@ -112,10 +112,12 @@ def delete_folder(
         PreconditionFailed: `if_match` names another version.
     """
     with unit_of_work() as work:
+        _lock_tree(work.session, owner)
         row = _owned(work.session, owner, folder_id)
         check_precondition(if_match, _dump(row))
+        inside = Conversation.folder_id.in_(_subtree(work.session, owner, folder_id))
+        _lock_conversations(work.session, inside)
         if contents == "delete":
-            inside = Conversation.folder_id.in_(_subtree(work.session, owner, folder_id))
             stop_within(work, owner, select(Conversation.id).where(inside))
             work.session.execute(delete(Conversation).where(inside))
         work.session.delete(row)
@@ -128,8 +130,11 @@ def _dump(row: Folder) -> dict[str, Any]:
 
 
 def _owned(session: Session, owner: UserId, folder_id: str) -> Folder:
+    """The row, locked as `_lock_tree` does."""
     row = session.scalar(
-        select(Folder).where(Folder.user_id == owner, Folder.id == folder_id).with_for_update()
+        select(Folder)
+        .where(Folder.user_id == owner, Folder.id == folder_id)
+        .with_for_update(key_share=True)
     )
     if row is None:
         raise NotFound.of("folder", folder_id)
@@ -137,9 +142,23 @@ def _owned(session: Session, owner: UserId, folder_id: str) -> Folder:
 
 
 def _lock_tree(session: Session, owner: UserId) -> None:
-    """Have moves follow one another: two at once, each fine by itself, could close a circle."""
+    """Have moves follow one another: two at once, each fine by itself, could close a circle.
+
+    Whoever writes a conversation has it before its folder, which PostgreSQL keeps from being
+    deleted meanwhile: this lock lets that pass, or the two would wait for each other.
+    """
     session.execute(
-        select(Folder.id).where(Folder.user_id == owner).order_by(Folder.id).with_for_update()
+        select(Folder.id)
+        .where(Folder.user_id == owner)
+        .order_by(Folder.id)
+        .with_for_update(key_share=True)
+    )
+
+
+def _lock_conversations(session: Session, inside: ColumnElement[bool]) -> None:
+    """Have conversations before their folders, and wait for questions that are being stored."""
+    session.execute(
+        select(Conversation.id).where(inside).order_by(Conversation.id).with_for_update()
     )
 
 

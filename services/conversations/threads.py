@@ -171,6 +171,8 @@ def _owned(
 def _check_folder(session: Session, owner: UserId, folder_id: str | None) -> None:
     if folder_id is None:
         return
-    found = session.scalar(select(Folder.id).where(Folder.user_id == owner, Folder.id == folder_id))
+    wanted = select(Folder.id).where(Folder.user_id == owner, Folder.id == folder_id)
+    # As the reference will lock it: who deletes it at the same moment is waited for, and named.
+    found = session.scalar(wanted.with_for_update(read=True, key_share=True))
     if found is None:
         raise Invalid.field("folder_id", f"There is no folder “{folder_id[:80]}”.")

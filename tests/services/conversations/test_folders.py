@@ -1,18 +1,27 @@
 """Folders as services see them: a tree of one user, whatever happens at the same moment."""
 
+import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select, text
 
 from app import create_app
+from cache.namespaces import CONVERSATIONS, STREAMS
 from cache.scopes import UserId
-from database.session import db
+from database.session import autocommit_connection, db, read_session
+from database.tables.conversations import Conversation, Folder, Stream
 from schemas.folders import FolderEdit, NewFolder
 from services.conversations import folders
 from services.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from services.runtime import runtime
+from services.unit_of_work import unit_of_work
 from tests.doubles.together import together
 from tests.factories.chats import make_conversation, say
 from tests.factories.users import make_user
+from tests.streams.scripts import wait_until
+
+LIMIT_S = 30
 
 
 @pytest.fixture
@@ -174,6 +183,106 @@ def test_moves_at_once_leave_a_tree(racing, round_):
     done = together([lambda: moving("a", "in-b"), lambda: moving("b", "in-a")])
 
     assert sorted(done) == ["moved", "refused"]
+
+
+def _is_somebody_waiting() -> bool:
+    with autocommit_connection() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+
+def _deleting(app, owner, folder_id, contents):
+    """A deletion on a thread of its own, and whether it came to its end."""
+    ends: list[str] = []
+
+    def delete() -> None:
+        with app.app_context():
+            folders.delete_folder(owner, folder_id, contents=contents)
+            ends.append("deleted")
+
+    return threading.Thread(target=delete), ends
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("contents", ["unfile", "delete"])
+def test_a_folder_is_deleted_while_something_is_asked_in_it(app, alice, owner, contents):
+    """The question waits for nobody who waits for it, and its answer does not run on unseen."""
+    folder_id = _made(owner, "trips")
+    conversation_id = make_conversation(alice, folder_id=folder_id)
+    deletion, ends = _deleting(app, owner, folder_id, contents)
+
+    with unit_of_work() as work:
+        asked = select(Conversation).where(Conversation.id == conversation_id)
+        work.session.scalars(asked.with_for_update()).one()
+        deletion.start()
+        wait_until(_is_somebody_waiting)
+        # As PostgreSQL does when a conversation is written.
+        its_folder = select(Folder.id).where(Folder.id == folder_id)
+        work.session.scalars(its_folder.with_for_update(read=True, key_share=True)).one()
+        work.session.add(
+            Stream(
+                id="s",
+                user_id=owner,
+                key_id="key",
+                conversation_id=conversation_id,
+                model_id="demo/echo",
+                endpoint="messages",
+                worker="another-machine:1",
+                status="running",
+                input_estimate=1,
+                started_at=runtime().clock.now(),
+            )
+        )
+        work.invalidates(STREAMS.of(owner))
+    deletion.join(LIMIT_S)
+
+    assert ends == ["deleted"]
+    with read_session() as session:
+        assert session.get_one(Stream, "s").is_stop_requested is (contents == "delete")
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_folder_is_deleted_while_folders_inside_are_moved(app, owner):
+    """Both take the folders in one order, wherever they stand in the tree."""
+    older, newer = _made(owner, "older"), _made(owner, "newer")
+    _moved(owner, older, newer)
+    deletion, ends = _deleting(app, owner, newer, "unfile")
+
+    with unit_of_work() as work:
+        for each in (older, newer):
+            row = select(Folder.id).where(Folder.id == each)
+            work.session.scalars(row.with_for_update(key_share=True)).one()
+            if each == older:
+                deletion.start()
+                wait_until(_is_somebody_waiting)
+    deletion.join(LIMIT_S)
+
+    assert ends == ["deleted"]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_conversation_is_filed_while_its_folder_goes(app, alice, owner):
+    """The refusal names the field, as a moment later."""
+    folder_id = _made(owner, "trips")
+    conversation_id = make_conversation(alice)
+    answers: list[int] = []
+
+    def file() -> None:
+        path = f"/api/conversations/{conversation_id}"
+        answers.append(alice.patch(path, json={"folder_id": folder_id}).status_code)
+
+    filing = threading.Thread(target=file)
+    with unit_of_work() as work:
+        work.session.delete(work.session.get_one(Folder, folder_id))
+        work.session.flush()  # the folder is gone for nobody yet
+        filing.start()
+        wait_until(_is_somebody_waiting)
+        work.invalidates(CONVERSATIONS.of(owner))
+    filing.join(LIMIT_S)
+
+    assert answers == [422]
 
 
 def test_a_large_tree_comes_in_pages(owner):
