@@ -6,11 +6,11 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validates
 
 from schemas.fields import Flag, Id, Items, StrictSchema, Text
+from schemas.messages import ABOUT_CONTENT, MAX_CONTENT_CHARS
 from schemas.response_cache import CacheControls, CacheControlsSchema
 
 __all__ = ["Question", "QuestionSchema", "Regenerate", "RegenerateSchema"]
 
-MAX_CONTENT_CHARS = 1_000_000
 MAX_FILES = 20
 OURS = frozenset({"model", "messages", "stream", "stream_options", "n", "cache"})
 MAX_PARAMS = 60
@@ -67,7 +67,12 @@ class _AskSchema(StrictSchema):
 class QuestionSchema(_AskSchema):
     """A message to be answered."""
 
-    content = Text(min_chars=1, max_chars=MAX_CONTENT_CHARS, required=True)
+    content = Text(
+        min_chars=1,
+        max_chars=MAX_CONTENT_CHARS,
+        required=True,
+        metadata={"description": ABOUT_CONTENT},
+    )
     parent_id = Id(load_default=None, allow_none=True)
     file_ids = Items(Id(), max_items=MAX_FILES, load_default=list)
 

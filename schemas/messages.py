@@ -10,6 +10,8 @@ from schemas.fields import Id, Money, StrictSchema, Text, UtcTime
 from schemas.page import PageQuerySchema, page_schema
 
 __all__ = [
+    "ABOUT_CONTENT",
+    "MAX_CONTENT_CHARS",
     "MessageEdit",
     "MessagePageSchema",
     "MessagePatchSchema",
@@ -18,7 +20,9 @@ __all__ = [
     "MessageSchema",
 ]
 
-MAX_CONTENT_CHARS = 1_000_000
+MAX_CONTENT_CHARS = 10**8
+"""The most that `MAX_MESSAGE_CHARS` can be set to; the setting itself is the services' to check."""
+ABOUT_CONTENT = "As many characters as `MAX_MESSAGE_CHARS` allows."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,12 @@ class MessageQuerySchema(PageQuerySchema):
 class MessagePatchSchema(StrictSchema):
     """An edit: it makes a sibling, so that nothing said is lost."""
 
-    content = Text(min_chars=1, max_chars=MAX_CONTENT_CHARS, required=True)
+    content = Text(
+        min_chars=1,
+        max_chars=MAX_CONTENT_CHARS,
+        required=True,
+        metadata={"description": ABOUT_CONTENT},
+    )
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> MessageEdit:

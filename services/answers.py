@@ -57,11 +57,13 @@ def ask(principal: Principal, conversation_id: str, question: Question) -> Answe
 
     Raises:
         NotFound: the caller has no such conversation or model.
-        Invalid: the parent or a file is not of this conversation or caller.
+        Invalid: the parent or a file is not of this conversation or caller, or the question is
+            longer than a message may be.
         Conflict: the parent is an answer that is still being written.
         BudgetExceeded: a hard limit is reached; nothing was stored.
         UpstreamFailed: the provider failed before its first token; question and failure are kept.
     """
+    messages.check_length(question.content)
     owner = principal.user_id
     thread = threads.get_conversation(owner, conversation_id).value
     attachments.check_files(owner, question.file_ids)

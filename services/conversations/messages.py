@@ -23,6 +23,7 @@ __all__ = [
     "add_answer",
     "add_question",
     "branch",
+    "check_length",
     "edit_message",
     "finish_answer",
     "get_message",
@@ -95,10 +96,12 @@ def edit_message(
     """Say a message anew: a sibling with the same parent and role.
 
     Raises:
+        Invalid: it is longer than a message may be.
         NotFound: `owner` has no such message in this conversation.
         Conflict: it is an answer that is still being written, or the conversation is full.
         PreconditionFailed: `if_match` names another version.
     """
+    check_length(edit.content)
     with unit_of_work() as work:
         thread = owned_conversation(work.session, owner, conversation_id)
         before = _owned(work.session, owner, conversation_id, message_id)
@@ -119,6 +122,17 @@ def edit_message(
         thread.active_at = row.created_at
         work.invalidates(CONVERSATIONS.of(owner))
     return _dump(row)
+
+
+def check_length(content: str) -> None:
+    """Refuse what is longer than a message may be.
+
+    Raises:
+        Invalid: it is.
+    """
+    limit = runtime().settings.max_message_chars
+    if len(content) > limit:
+        raise Invalid.field("content", f"A message can have {limit} characters at most.")
 
 
 def add_question(

@@ -1,8 +1,19 @@
 """`/api/conversations/{id}/messages` as clients meet it."""
 
+from dataclasses import replace
+
 import pytest
 
+from tests.factories.chats import say
 from tests.factories.conversations import make_conversation
+
+LONGEST = 1000
+
+
+@pytest.fixture
+def settings(settings):
+    """Of the suite, with short messages."""
+    return replace(settings, max_message_chars=LONGEST)
 
 
 @pytest.fixture
@@ -80,7 +91,7 @@ def test_a_leaf_of_another_conversation_is_not_there(app, alice, path):
         ({}, "content"),
         ({"content": ""}, "content"),
         ({"content": None}, "content"),
-        ({"content": "x" * 1_000_001}, "content"),
+        ({"content": "x" * (LONGEST + 1)}, "content"),
         ({"content": "a\x00b"}, "content"),
         ({"content": "x", "role": "assistant"}, "role"),
     ],
@@ -93,6 +104,17 @@ def test_a_wrong_edit_is_named(alice, path, body, field):
 
     assert answer.status_code == 422
     assert list(answer.json["errors"]) == [field]
+
+
+def test_a_message_is_as_long_as_the_setting_says(alice, path):
+    """Asked or edited, and to the character."""
+    thread = path.split("/")[3]
+    fits, longer = "é" * LONGEST, "é" * (LONGEST + 1)
+
+    answers = [say(alice, thread, each, model="demo/echo") for each in (fits, longer)]
+
+    assert [each.status_code for each in answers] == [200, 422]
+    assert str(LONGEST) in answers[1].json["errors"]["content"][0]
 
 
 def test_ten_megabytes_are_refused_before_they_are_read(alice, path):
