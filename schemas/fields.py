@@ -8,6 +8,8 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from telemetry.clock import SYSTEM_CLOCK
+
 __all__ = [
     "Day",
     "Flag",
@@ -26,6 +28,7 @@ MAX_ID_CHARS = 300
 MAX_NUMBER_CHARS = 30
 MAX_TIME_CHARS = 40
 MAX_FAULTS = 20
+READ_AT_ONCE = 100
 DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 LINE_BREAKING = {"Cc", "Zl", "Zp"}
 """Unicode's categories of control characters and separators of lines."""
@@ -102,6 +105,8 @@ class Items(fields.List[Any]):
         loaded: list[Any] = []
         faults: dict[int, Any] = {}
         for place, each in enumerate(value):
+            if place % READ_AT_ONCE == READ_AT_ONCE - 1:
+                SYSTEM_CLOCK.sleep(0)  # an import has thousands: others come between
             try:
                 loaded.append(self.inner.deserialize(each, **kwargs))
             except ValidationError as fault:

@@ -21,6 +21,7 @@ from marshmallow import (
 
 from schemas.chatgpt import from_chatgpt, is_chatgpt
 from schemas.fields import Id, Items, Money, StrictSchema, Text, UtcTime, WholeNumber
+from schemas.messages import MAX_CONTENT_CHARS
 
 __all__ = [
     "FORMAT",
@@ -38,7 +39,6 @@ FORMAT = "larder.conversation"
 VERSION = 1
 MAX_CONVERSATIONS = 1000
 MAX_IMPORTED_MESSAGES = 20_000
-MAX_CONTENT_CHARS = 1_000_000
 MAX_TITLE_CHARS = 500
 MAX_PROMPT_CHARS = 100_000
 MAX_FILES = 20

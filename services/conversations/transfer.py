@@ -1,11 +1,10 @@
 """Conversations out of Larder and into it: our own JSON, Markdown to read, ChatGPT's export."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from cache.namespaces import CONVERSATIONS
 from cache.scopes import UserId
@@ -25,7 +24,7 @@ from services.conversations.messages import branch
 from services.conversations.threads import get_conversation
 from services.errors import NotFound
 from services.runtime import runtime
-from services.unit_of_work import UnitOfWork, unit_of_work
+from services.unit_of_work import unit_of_work
 from telemetry.ids import new_id
 
 __all__ = [
@@ -37,6 +36,8 @@ __all__ = [
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 UNTITLED = "Conversation"
+WRITTEN_AT_ONCE = 100
+"""Messages; other requests of the worker come between, streams above all."""
 SPEAKERS = {"user": "You", "assistant": "Assistant", "system": "System"}
 _EXPORT = ExportSchema()
 _SHOWN = ConversationSchema(many=True)
@@ -102,15 +103,22 @@ def import_conversations(owner: UserId, given: ConversationImport) -> dict[str, 
     Returns:
         The conversations as they are read.
     """
+    owned = _owned_files(owner, given)
+    threads = [_conversation(owner, each) for each in given.conversations]
+    rows = [
+        row
+        for thread, each in zip(threads, given.conversations, strict=True)
+        for row in _messages(thread, each.messages, owned)
+    ]
     with unit_of_work() as work:
-        owned = _owned_files(work.session, owner, given)
-        rows = [_conversation(owner, each) for each in given.conversations]
-        work.session.add_all(rows)
+        work.session.add_all(threads)
         work.session.flush()  # the messages refer to them
-        for row, each in zip(rows, given.conversations, strict=True):
-            _add_messages(work, row, each.messages, owned)
+        for first in range(0, len(rows), WRITTEN_AT_ONCE):
+            work.session.add_all(rows[first : first + WRITTEN_AT_ONCE])
+            work.session.flush()  # some, then what else the worker does
+            runtime().clock.sleep(0)
         work.invalidates(CONVERSATIONS.of(owner))
-    return {"items": _SHOWN.dump(rows), "next_cursor": None}
+    return {"items": _SHOWN.dump(threads), "next_cursor": None}
 
 
 def _written(row: Message) -> dict[str, Any]:
@@ -144,15 +152,17 @@ def _conversation(owner: UserId, given: ImportedConversation) -> Conversation:
     )
 
 
-def _add_messages(
-    work: UnitOfWork, thread: Conversation, given: Iterable[ImportedMessage], owned: set[str]
-) -> None:
-    """Add messages in their order, so that parents are there first and the last stays the last."""
+def _messages(
+    thread: Conversation, given: Iterable[ImportedMessage], owned: set[str]
+) -> Iterator[Message]:
+    """The messages in their order, so that parents are there first and the last stays the last."""
     ids: dict[str, str] = {}
-    for each in given:
+    for place, each in enumerate(given, 1):
+        if place % WRITTEN_AT_ONCE == 0:
+            runtime().clock.sleep(0)
         ids[each.id] = new_id()
         usage = each.usage
-        row = Message(
+        yield Message(
             id=ids[each.id],
             conversation_id=thread.id,
             user_id=thread.user_id,
@@ -174,10 +184,9 @@ def _add_messages(
             created_at=_past(each.created_at, thread.created_at),
             updated_at=thread.updated_at,
         )
-        work.session.add(row)
 
 
-def _owned_files(session: Session, owner: UserId, given: ConversationImport) -> set[str]:
+def _owned_files(owner: UserId, given: ConversationImport) -> set[str]:
     """Which of the files that messages name are `owner`'s."""
     named = {
         file
@@ -187,4 +196,6 @@ def _owned_files(session: Session, owner: UserId, given: ConversationImport) -> 
     }
     if not named:
         return set()
-    return named & set(session.scalars(select(StoredFile.id).where(StoredFile.user_id == owner)))
+    with read_session() as session:
+        theirs = session.scalars(select(StoredFile.id).where(StoredFile.user_id == owner)).all()
+    return named & set(theirs)

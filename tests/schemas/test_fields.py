@@ -7,6 +7,7 @@ import pytest
 from marshmallow import ValidationError, fields
 
 from schemas.fields import Day, Items, Money, Text, UtcTime, WholeNumber, money_text
+from telemetry.clock import SYSTEM_CLOCK
 
 
 @pytest.mark.parametrize("text", ["0", "0.25", "1000000", "0.000000000001", "007.10"])
@@ -101,3 +102,13 @@ def test_of_a_list_no_more_is_read_than_its_answer_needs(given, asked, faults):
         found = fault.messages
 
     assert (found, _Counted.asked) == (faults, asked)
+
+
+def test_a_long_list_lets_others_come_between(monkeypatch):
+    """Its worker has streams to write."""
+    pauses: list[float] = []
+    monkeypatch.setattr(SYSTEM_CLOCK, "sleep", pauses.append)
+
+    Items(_Counted(), max_items=1000).deserialize(list(range(1000)))
+
+    assert pauses == [0] * 10

@@ -12,6 +12,7 @@ from schemas.transfer import ImportSchema
 from services.conversations import messages, threads, transfer
 from services.conversations.search import search_conversations
 from services.errors import NotFound
+from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from tests.factories.chatgpt import make_chatgpt
 from tests.factories.conversations import make_conversation
@@ -162,3 +163,30 @@ def test_nobody_elses_conversation_is_exported(owner, bob):
         transfer.export_conversation(owner, thread)
     with pytest.raises(NotFound):
         transfer.export_markdown(owner, thread)
+
+
+def test_answers_of_any_length_come_in_again(owner):
+    """A model may say more than a person may ask."""
+    said = {
+        "id": "a",
+        "role": "assistant",
+        "content": "x" * 1_100_000,
+        "reasoning": "y" * 1_100_000,
+    }
+
+    (thread,) = import_(owner, {"messages": [said]})
+
+    (message,) = transfer.export_conversation(owner, thread["id"])["messages"]
+    assert (message["content"], message["reasoning"]) == (said["content"], said["reasoning"])
+
+
+def test_a_long_import_lets_others_come_between(owner, monkeypatch):
+    """Its worker has streams to write."""
+    pauses: list[float] = []
+    monkeypatch.setattr(runtime().clock, "sleep", pauses.append)
+    said = [{"id": str(each), "role": "user", "content": "x"} for each in range(1000)]
+
+    import_(owner, {"messages": said})
+
+    assert len(pauses) >= 20
+    assert set(pauses) == {0}
