@@ -17,10 +17,7 @@ from urllib.parse import urlsplit
 __all__ = ["CACHE_BACKENDS", "Settings", "SettingsError"]
 
 CACHE_BACKENDS = ("auto", "redis", "memory")
-REDIS_SCHEMES = (
-    *("redis", "rediss", "redis+sentinel", "rediss+sentinel"),
-    *("redis+cluster", "rediss+cluster"),
-)
+REDIS_SCHEMES = tuple(f"redis{s}{way}" for way in ("", "+sentinel", "+cluster") for s in ("", "s"))
 ROOT = Path(__file__).resolve().parent
 TTL_PREFIX = "CACHE_TTL_"
 SHARABLE = r"[a-z0-9][a-z0-9_-]{0,59}"
@@ -325,6 +322,9 @@ class Settings:
     )
     max_message_chars: int = setting(
         "MAX_MESSAGE_CHARS", 1_000_000, _whole(1, 10**8), "Longest message, characters."
+    )
+    max_conversation_bytes: int = setting(
+        "MAX_CONVERSATION_BYTES", 10 * 2**20, _whole(1024, 2**30), "Text of a conversation, bytes."
     )
     cors_origins: tuple[str, ...] = setting(
         "CORS_ORIGINS", (), _words, "Origins allowed to call from a browser, comma-separated."

@@ -74,7 +74,8 @@ class Message(Base):
     reasoning: Mapped[str | None] = mapped_column(Text)
     tool_calls: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
     file_ids: Mapped[list[str] | None] = mapped_column(Json)
-    params: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    # Kept for the record; no read wants them, and they may be long.
+    params: Mapped[dict[str, Any] | None] = mapped_column(Json, deferred=True)
     model_id: Mapped[str | None] = mapped_column(String(300))
     status: Mapped[str] = mapped_column(String(20))
     finish_reason: Mapped[str | None] = mapped_column(String(40))

@@ -7,8 +7,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cache.namespaces import CONVERSATIONS
+from cache.results import encode_body
 from cache.scopes import UserId
 from database.session import read_session
+from database.sizes import bytes_of
 from database.tables.conversations import Message
 from schemas.messages import MessageEdit, MessageQuery, MessageSchema
 from services.conversations.threads import get_conversation, owned_conversation
@@ -106,7 +108,7 @@ def edit_message(
         thread = owned_conversation(work.session, owner, conversation_id)
         before = _owned(work.session, owner, conversation_id, message_id)
         check_precondition(if_match, _dump(before))
-        _check_room(work.session, conversation_id)
+        _check_room(work.session, conversation_id, len(edit.content.encode()))
         if before.status == "streaming":
             raise Conflict("This answer is still being written.", code="message_streaming")
         row = _new(
@@ -154,7 +156,9 @@ def add_question(
     """
     thread = owned_conversation(work.session, owner, conversation_id)
     _check_parent(work.session, owner, conversation_id, parent_id)
-    _check_room(work.session, conversation_id)
+    params = said.get("params")
+    size = len(said["content"].encode()) + (len(encode_body(params)) if params else 0)
+    _check_room(work.session, conversation_id, size)
     row = _new(owner, conversation_id, role="user", parent_id=parent_id, status="complete", **said)
     work.session.add(row)
     work.session.flush()  # the answer refers to it
@@ -269,12 +273,21 @@ def _check_parent(
         raise Conflict("The answer above is still being written.", code="message_streaming")
 
 
-def _check_room(session: Session, conversation_id: str) -> None:
-    count = session.scalar(select(func.count()).where(Message.conversation_id == conversation_id))
-    if (count or 0) >= MAX_MESSAGES:
-        raise Conflict(
-            f"A conversation can have {MAX_MESSAGES} messages at most.", code="conversation_full"
+def _check_room(session: Session, conversation_id: str, more_bytes: int = 0) -> None:
+    size = bytes_of(session, Message.content, Message.reasoning, Message.tool_calls, Message.params)
+    count, total = session.execute(
+        select(func.count(), func.coalesce(func.sum(size), 0)).where(
+            Message.conversation_id == conversation_id
         )
+    ).one()
+    limit = runtime().settings.max_conversation_bytes
+    for is_full, most in (
+        (count >= MAX_MESSAGES, f"{MAX_MESSAGES} messages"),
+        (total + more_bytes > limit, f"{limit} bytes of text, answers included,"),
+    ):
+        if is_full:
+            sentence = f"A conversation can have {most} at most: begin another one."
+            raise Conflict(sentence, code="conversation_full")
 
 
 def _title(content: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from cache.namespaces import CONVERSATIONS
+from cache.results import encode_body
 from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Conversation, Message
@@ -22,7 +23,7 @@ from schemas.transfer import (
 )
 from services.conversations.messages import branch
 from services.conversations.threads import get_conversation
-from services.errors import NotFound
+from services.errors import Invalid, NotFound
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from telemetry.ids import new_id
@@ -44,8 +45,9 @@ _SHOWN = ConversationSchema(many=True)
 
 
 def max_import_bytes() -> int:
-    """The largest body of an import: it is a file, not a message."""
-    return runtime().settings.max_file_bytes
+    """The largest body of an import: it is a file, not a message, and what is exported fits in."""
+    settings = runtime().settings
+    return max(settings.max_file_bytes, 2 * settings.max_conversation_bytes)
 
 
 def export_conversation(owner: UserId, conversation_id: str) -> dict[str, Any]:
@@ -102,7 +104,11 @@ def import_conversations(owner: UserId, given: ConversationImport) -> dict[str, 
 
     Returns:
         The conversations as they are read.
+
+    Raises:
+        Invalid: one has more than twice the text that a conversation may have.
     """
+    _check_sizes(given)
     owned = _owned_files(owner, given)
     threads = [_conversation(owner, each) for each in given.conversations]
     rows = [
@@ -123,7 +129,8 @@ def import_conversations(owner: UserId, given: ConversationImport) -> dict[str, 
 
 def _written(row: Message) -> dict[str, Any]:
     """A message's columns, its usage apart."""
-    columns = {column.name: getattr(row, column.name) for column in row.__table__.columns}
+    names = {column.name for column in row.__table__.columns} - {"params"}  # which stay here
+    columns = {name: getattr(row, name) for name in names}
     return {**columns, "usage": None if row.input_tokens is None else row}
 
 
@@ -150,6 +157,20 @@ def _conversation(owner: UserId, given: ImportedConversation) -> Conversation:
         updated_at=now,
         active_at=_past(given.active_at, created_at),
     )
+
+
+def _check_sizes(given: ConversationImport) -> None:
+    """Refuse what is far too long; the last answer of a full conversation is exported as well."""
+    limit = 2 * runtime().settings.max_conversation_bytes
+    for place, thread in enumerate(given.conversations):
+        if sum(map(_bytes_of, thread.messages)) > limit:
+            sentence = f"An imported conversation can have {limit} bytes of text at most."
+            raise Invalid.field(f"conversations.{place}.messages", sentence)
+
+
+def _bytes_of(message: ImportedMessage) -> int:
+    calls = encode_body(message.tool_calls) if message.tool_calls else b""
+    return len(message.content.encode()) + len((message.reasoning or "").encode()) + len(calls)
 
 
 def _messages(

@@ -1,5 +1,6 @@
 """The tree of messages: branches, edits, answers that are being written."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,14 @@ from services.conversations import messages, threads
 from services.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from services.unit_of_work import unit_of_work
 from tests.factories.conversations import make_conversation, make_message
+
+LARGEST = 2000
+
+
+@pytest.fixture
+def settings(settings):
+    """Of the suite, with short conversations."""
+    return replace(settings, max_conversation_bytes=LARGEST)
 
 
 @pytest.fixture
@@ -177,6 +186,40 @@ def test_a_full_conversation_takes_no_more(owner):
 
     with pytest.raises(Conflict) as fault:
         ask(owner, thread)
+
+    assert fault.value.code == "conversation_full"
+
+
+@pytest.mark.parametrize("columns", [{"content": "漢" * 600}, {"reasoning": "x" * 1800}])
+def test_a_conversation_has_so_much_text_and_no_more(owner, columns):
+    """Each of its messages may be long: together they must fit into a worker's memory."""
+    thread = make_conversation(owner, "Talk", [])
+    given = {"content": "", **columns}
+    long = make_message(owner, thread, given.pop("content"), **given)
+    store(owner, [long])
+
+    last = ask(owner, thread, content="x" * 200)
+    refused = []
+    for write in (
+        lambda: ask(owner, thread, content="x"),
+        lambda: messages.edit_message(owner, thread, last, MessageEdit("x")),
+    ):
+        with pytest.raises(Conflict) as fault:
+            write()
+        refused.append(fault.value.code)
+
+    assert refused == ["conversation_full"] * 2
+    assert str(LARGEST) in fault.value.detail
+    assert answer(owner, thread, last), "what was asked is answered"
+
+
+def test_parameters_count_as_well(owner):
+    """They are kept, so they take room."""
+    thread = make_conversation(owner, "Talk", [])
+
+    params = {"stop": ["x" * LARGEST]}
+    with unit_of_work() as work, pytest.raises(Conflict) as fault:
+        messages.add_question(work, owner, thread, parent_id=None, content="x", params=params)
 
     assert fault.value.code == "conversation_full"
 

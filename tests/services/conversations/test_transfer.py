@@ -1,5 +1,6 @@
 """Exports and imports: what goes out comes in again."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +12,19 @@ from schemas.search import SearchQuery
 from schemas.transfer import ImportSchema
 from services.conversations import messages, threads, transfer
 from services.conversations.search import search_conversations
-from services.errors import NotFound
+from services.errors import Invalid, NotFound
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from tests.factories.chatgpt import make_chatgpt
 from tests.factories.conversations import make_conversation
+
+LARGEST = 2_000_000
+
+
+@pytest.fixture
+def settings(settings):
+    """Of the suite, with conversations of some length and small files."""
+    return replace(settings, max_conversation_bytes=LARGEST, max_file_bytes=1024)
 
 
 @pytest.fixture
@@ -165,6 +174,20 @@ def test_nobody_elses_conversation_is_exported(owner, bob):
         transfer.export_markdown(owner, thread)
 
 
+def test_a_conversation_of_too_much_text_is_refused_by_its_place(owner):
+    """No import makes what could not have been said."""
+    given = [
+        {"messages": [{"id": "a", "role": "user", "content": "x"}]},
+        {"messages": [{"id": "a", "role": "assistant", "content": "é" * (LARGEST + 1)}]},
+    ]
+
+    with pytest.raises(Invalid) as refused:
+        import_(owner, given)
+
+    assert list(refused.value.errors) == ["conversations.1.messages"]
+    assert threads.list_conversations(owner, ConversationQuery()).value["items"] == []
+
+
 def test_answers_of_any_length_come_in_again(owner):
     """A model may say more than a person may ask."""
     said = {
@@ -190,3 +213,9 @@ def test_a_long_import_lets_others_come_between(owner, monkeypatch):
 
     assert len(pauses) >= 20
     assert set(pauses) == {0}
+
+
+def test_what_may_be_said_may_be_imported(app):
+    """An export is larger than its text, whatever a file may have."""
+    with app.app_context():
+        assert transfer.max_import_bytes() == 2 * LARGEST
