@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load
 
-from schemas.fields import Id, Name, StrictSchema, Text, UtcTime
+from schemas.fields import Flag, Id, Name, StrictSchema, Text, UtcTime
 from schemas.page import PageQuerySchema, page_schema
 
 __all__ = [
@@ -89,8 +89,8 @@ class _WriteSchema(StrictSchema):
     folder_id = Id(allow_none=True)
     model = Id(allow_none=True)
     system_prompt = Text(max_chars=MAX_PROMPT_CHARS, allow_none=True)
-    pinned = fields.Boolean(truthy={True}, falsy={False})
-    archived = fields.Boolean(truthy={True}, falsy={False})
+    pinned = Flag()
+    archived = Flag()
 
 
 class ConversationWriteSchema(_WriteSchema):

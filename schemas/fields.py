@@ -22,6 +22,7 @@ __all__ = [
     "UtcTime",
     "WholeNumber",
     "money_text",
+    "one_line",
 ]
 
 MAX_ID_CHARS = 300
@@ -70,6 +71,11 @@ class Name(Text):
         if any(unicodedata.category(char) in LINE_BREAKING for char in text):
             raise ValidationError("Must be one line without control characters.")
         return text
+
+
+def one_line(text: str) -> str:
+    """`text` as a `Name` may be: what would break its line, or is no character, is a space."""
+    return "".join(" " if unicodedata.category(char) in LINE_BREAKING else char for char in text)
 
 
 class Id(Text):

@@ -20,7 +20,7 @@ from marshmallow import (
 )
 
 from schemas.chatgpt import from_chatgpt, is_chatgpt
-from schemas.fields import Id, Items, Money, StrictSchema, Text, UtcTime, WholeNumber
+from schemas.fields import Flag, Id, Items, Money, StrictSchema, Text, UtcTime, WholeNumber
 from schemas.messages import MAX_CONTENT_CHARS
 
 __all__ = [
@@ -116,7 +116,7 @@ class ExportedUsageSchema(StrictSchema):
     output_tokens = WholeNumber(low=0, high=MAX_TOKENS, required=True)
     cached_tokens = WholeNumber(low=0, high=MAX_TOKENS, required=True)
     cost_usd = Money(required=True, allow_none=True)
-    is_estimated = fields.Boolean(required=True, data_key="estimated", truthy={True}, falsy={False})
+    is_estimated = Flag(required=True, data_key="estimated")
 
     @post_load
     def make(self, loaded: dict[str, Any], **_: object) -> ImportedUsage:
@@ -160,10 +160,8 @@ class ExportSchema(StrictSchema):
     title = Text(max_chars=MAX_TITLE_CHARS, load_default="")
     model_id = Id(data_key="model", load_default=None, allow_none=True)
     system_prompt = Text(max_chars=MAX_PROMPT_CHARS, load_default=None, allow_none=True)
-    is_pinned = fields.Boolean(data_key="pinned", load_default=False, truthy={True}, falsy={False})
-    is_archived = fields.Boolean(
-        data_key="archived", load_default=False, truthy={True}, falsy={False}
-    )
+    is_pinned = Flag(data_key="pinned", load_default=False)
+    is_archived = Flag(data_key="archived", load_default=False)
     created_at = UtcTime(load_default=None, allow_none=True)
     active_at = UtcTime(load_default=None, allow_none=True)
     messages = Items(

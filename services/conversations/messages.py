@@ -12,6 +12,7 @@ from cache.scopes import UserId
 from database.session import read_session
 from database.sizes import bytes_of
 from database.tables.conversations import Message
+from schemas.fields import one_line
 from schemas.messages import MessageEdit, MessageQuery, MessageSchema
 from services.conversations.threads import get_conversation, owned_conversation
 from services.errors import Conflict, Invalid, NotFound
@@ -291,9 +292,9 @@ def _check_room(session: Session, conversation_id: str, more_bytes: int = 0) -> 
 
 
 def _title(content: str) -> str:
-    """The first words of a message, cut at a word's end."""
+    """The first words of a message, cut at a word's end; of control characters none."""
     line = " ".join(content.split())
-    if len(line) <= TITLE_CHARS:
-        return line
-    cut = line[:TITLE_CHARS].rsplit(" ", 1)[0]
-    return f"{cut}…"
+    if len(line) > TITLE_CHARS:
+        cut = line[:TITLE_CHARS].rsplit(" ", 1)[0]
+        line = f"{cut}…"
+    return one_line(line).strip()

@@ -13,6 +13,7 @@ from database.session import read_session
 from database.tables.conversations import Conversation, Message
 from database.tables.platform import StoredFile
 from schemas.conversations import ConversationSchema
+from schemas.fields import one_line
 from schemas.transfer import (
     FORMAT,
     VERSION,
@@ -148,7 +149,7 @@ def _conversation(owner: UserId, given: ImportedConversation) -> Conversation:
     return Conversation(
         id=new_id(),
         user_id=owner,
-        title=given.title,
+        title=one_line(given.title),
         model_id=given.model_id,
         system_prompt=given.system_prompt,
         is_pinned=given.is_pinned,

@@ -89,6 +89,7 @@ def test_a_deleted_folder_leaves_or_takes_its_conversations(alice):
         ({"folder_id": "none"}, "folder_id"),
         ({"folder_id": []}, "folder_id"),
         ({"pinned": "yes"}, "pinned"),
+        ({"archived": 1}, "archived"),
         ({"system_prompt": "x" * 100_001}, "system_prompt"),
         ({"model": ""}, "model"),
     ],

@@ -151,6 +151,7 @@ def test_an_edit_of_another_version_is_refused(owner):
         ("Why is  the\nsky blue?", "Why is the sky blue?"),
         ("word " * 40, "word " * 15 + "word…"),
         ("x" * 100, "x" * 80 + "…"),
+        ("\x1b[31mWhy?\x07", "[31mWhy?"),
     ],
 )
 def test_an_untitled_conversation_takes_its_title_from_the_first_question(owner, said, title):

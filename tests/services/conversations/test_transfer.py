@@ -219,3 +219,11 @@ def test_what_may_be_said_may_be_imported(app):
     """An export is larger than its text, whatever a file may have."""
     with app.app_context():
         assert transfer.max_import_bytes() == 2 * LARGEST
+
+
+@pytest.mark.parametrize(("title", "shown"), [("a\nb\x1b[1m", "a b [1m"), ("a  b", "a  b")])
+def test_an_imported_title_is_one_line_as_all_are(owner, title, shown):
+    """It stands in lists, and may be given back as it is."""
+    (thread,) = import_(owner, {"title": title, "messages": []})
+
+    assert thread["title"] == shown
