@@ -1,7 +1,7 @@
 """What counts as a word, in texts and in queries."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database.search.words import (
@@ -71,6 +71,7 @@ def test_a_long_text_is_gone_through_from_little_before_the_first_place():
     assert next(words_in(text, start)).folded == "z"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4_000), st.sampled_from(["-", "ab ", "東", "½", "é\u0301, ", "x"]))
 def test_no_term_begins_before_the_place_found(repeated, filler):
     """Whatever stands before it, and wherever that is cut into pieces."""
