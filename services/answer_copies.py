@@ -40,6 +40,7 @@ class KeptChunks:
 
     def __init__(self, kept: KeptAnswer) -> None:
         self.is_estimated = kept.is_estimated
+        self.usage: Usage | None = kept.usage
         *before, last = kept.chunks()
         self._chunks = iter([*(replace(each, is_followed=True) for each in before), last])
 
@@ -57,8 +58,10 @@ class FollowedChunks:
     """The events of a stream within a conversation as chunks, while they come.
 
     Iterating raises `ProviderBroken` where that stream fails, is stopped, or can no longer be
-    followed.
+    followed. What it used stands in the ledger alone: its events do not name every kind of token.
     """
+
+    usage: Usage | None = None
 
     def __init__(self, batches: Iterable[Sequence[Event]]) -> None:
         self.is_estimated = False
@@ -128,9 +131,9 @@ class AnswerCopy:
 
     def closing(self, outcome: Outcome) -> Callable[[UnitOfWork], Bill]:
         """Price what is saved, if it is a whole answer; what is returned ends the stream."""
-        usage = outcome.usage or Usage(0, 0)
+        usage = outcome.usage or self.answer.usage or Usage(0, 0)
         is_whole = outcome.error is None and outcome.finish_reason != STOPPED
-        saving = ledger.priced(self._saving(usage)) if is_whole else None
+        saving = ledger.priced(self._saving(self._used() or usage)) if is_whole else None
 
         def close(work: UnitOfWork) -> Bill:
             if saving is not None:
@@ -148,6 +151,13 @@ class AnswerCopy:
             between_chunks_s=settings.provider_total_timeout_s,
             total_s=settings.provider_total_timeout_s,
         )
+
+    def _used(self) -> Usage | None:
+        """All that the call itself has used; one that is followed was booked before its end."""
+        if self.answer.usage is not None:
+            return self.answer.usage
+        call = ledger.answered_call(self.copy_of)
+        return None if call is None else call.usage
 
     def _saving(self, usage: Usage) -> ProviderCall:
         principal = self.principal

@@ -5,10 +5,15 @@ import threading
 import pytest
 
 from providers.protocol import Chunk, ProviderBroken, Usage
-from services.answer_copies import FollowedChunks, KeptChunks
+from services import authentication
+from services.answer_copies import AnswerCopy, FollowedChunks, KeptChunks
 from services.response_cache import KeptAnswer, KeptPiece
+from services.unit_of_work import unit_of_work
 from streams.events import Event
+from streams.outcome import Outcome
+from telemetry.ids import new_id
 from tests.factories.chats import events_of, make_conversation, say
+from tests.factories.costs import MODEL, book_alone, make_call, make_price
 from tests.factories.users import make_user
 
 USAGE = b'{"input_tokens":7,"output_tokens":5,"cached_tokens":3,"cost_usd":"1","estimated":true}'
@@ -72,6 +77,28 @@ def test_a_copy_that_is_left_reads_no_further():
     followed.close()
 
     assert list(followed) == []
+
+
+def test_a_copy_of_a_running_call_saves_all_that_the_call_costs(app, alice, clock):
+    """Also the tokens that the events do not name: thoughts, and what was written to the cache."""
+    make_price(app, reasoning="90", cache_write="20")
+    used = Usage(100, 50, cached_tokens=10, cache_write_tokens=20, reasoning_tokens=30)
+    call = make_call(alice.user_id, clock.now(), usage=used)
+    with app.app_context():
+        cost_usd = book_alone(call)["cost_usd"]
+        copy = AnswerCopy(
+            call_id=new_id(), principal=authentication.authenticate(alice.key),
+            copy_of=call.call_id, model_id=MODEL, answer=FollowedChunks([]),
+            endpoint="messages", called_at=clock.now(),
+        )  # fmt: skip
+        seen = Usage(100, 50, cached_tokens=10)
+        close = copy.closing(Outcome(finish_reason="stop", usage=seen))
+        with unit_of_work() as work:
+            bill = close(work)
+
+    saving = alice.get("/api/costs/records?status=cached").json["items"][0]
+    assert saving["saved_usd"] == str(cost_usd.normalize())
+    assert bill.usage == seen
 
 
 def test_a_copy_that_is_stopped_saves_nothing(alice, provided):
