@@ -187,15 +187,19 @@ class ModelCall:
         if self.reservation is not None:
             self.reservation.settle(used)
 
+    def _was_sent(self, outcome: Outcome) -> bool:
+        """Whether anybody was asked: not before the first try, nor between two."""
+        was_heard_of = outcome.usage is not None or not _nothing_came(outcome)
+        return was_heard_of or self.progress.is_under_way
+
     def _counted(self, outcome: Outcome) -> tuple[Usage, bool]:
         """The tokens of the call, and whether they had to be estimated."""
         if outcome.usage is not None:
             return outcome.usage, False
-        if _nothing_came(outcome):
-            if not self.progress.is_under_way:  # ended before it was sent, or between two tries
-                return Usage(0, 0), False
-            if outcome.error is not None:
-                return usage_of_failure(outcome.error, self.progress.usage, self.input_estimate())
+        if not self._was_sent(outcome):
+            return Usage(0, 0), False
+        if _nothing_came(outcome) and outcome.error is not None:
+            return usage_of_failure(outcome.error, self.progress.usage, self.input_estimate())
         return estimate_answer(outcome, self.input_estimate()), True
 
     def _priced(self, call: ProviderCall) -> PricedCall:
@@ -220,6 +224,7 @@ class ModelCall:
             error_code=outcome.error.code if outcome.error else None,
             usage=usage,
             is_estimated=is_estimated,
+            was_sent=self._was_sent(outcome),
             is_streamed=self.request.stream,
             first_token_ms=None if first_s is None else round((first_s - spent_s) * 1000),
             duration_ms=round((outcome.duration_s - spent_s) * 1000),

@@ -44,7 +44,7 @@ STATUSES = ("ok", "error", "cancelled", "broken", "cached")
 but one that the response cache saved."""
 BYTES_PER_TOKEN = 4
 FREE = ("error", "cached")
-USAGES = ("usage", "saved")
+BESIDE_THE_ROW = ("usage", "saved", "was_sent")
 TIMES = ("first_token_ms", "duration_ms")
 MAX_MS = 2**31 - 1
 """Three and a half weeks; a stream that was lost before a backup may be found years later."""
@@ -59,7 +59,8 @@ class ProviderCall:
 
     `usage` is what the provider counted, or the caller's estimate, marked `is_estimated`. An
     explicit zero is a zero. `None` says that nobody counted: no tokens, and marked as estimated.
-    `saved` is what a call that was not made would have used.
+    `saved` is what a call that was not made would have used. One that ended before its provider was
+    asked, or between two tries, was not `was_sent`.
     """
 
     call_id: str
@@ -82,9 +83,10 @@ class ProviderCall:
     first_token_ms: int | None = None
     duration_ms: int
     called_at: datetime
+    was_sent: bool = True
 
 
-_CALL = tuple(each.name for each in fields(ProviderCall) if each.name not in USAGES)
+_CALL = tuple(each.name for each in fields(ProviderCall) if each.name not in BESIDE_THE_ROW)
 _COUNTS = tuple(each.name for each in fields(Usage))
 
 
@@ -200,9 +202,11 @@ def _row(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> dict[str
 def _cost(call: ProviderCall, usage: Usage, quote: PriceQuote | None) -> Decimal | None:
     """What the call cost; `None` for one without a price, or whose tokens nobody counted.
 
-    One that was refused or saved cost nothing, whether its model has a price or not.
+    One that was refused, saved or never sent cost nothing, not even a fee for each call, whether
+    its model has a price or not.
     """
-    if call.status in FREE and not any(_counts(usage).values()):
+    is_free = call.status in FREE or not call.was_sent
+    if is_free and not any(_counts(usage).values()):
         return Decimal(0)
     return None if call.usage is None else cost_of(usage, quote)
 

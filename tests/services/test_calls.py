@@ -228,6 +228,29 @@ def test_a_call_that_ends_before_it_is_sent_is_free(call, outcome):
     assert bill.cost_usd == 0
 
 
+def test_a_fee_for_each_call_is_owed_for_those_that_are_sent(app, principal):
+    """A stop before that, or between two tries, is free; one that the provider heard of is not."""
+    make_model(app)
+    make_price(app, per_request="0.5")
+    costs = []
+    for is_under_way in (False, True):
+        planned = _planned(principal)
+        _opened(planned)
+        planned.progress.is_under_way = is_under_way
+        costs.append(_closed(planned, Outcome(finish_reason="cancelled")).cost_usd)
+
+    assert costs == [0, Decimal("0.500006")]
+
+
+def test_a_call_that_is_never_sent_is_free_though_its_model_has_no_price(app, principal):
+    """Nothing is not unpriced."""
+    make_model(app)
+    planned = _planned(principal)
+    _opened(planned)
+
+    assert _closed(planned, Outcome(finish_reason="cancelled")).cost_usd == 0
+
+
 def test_a_stop_between_two_tries_charges_for_no_third(call):
     """Nobody was asked: the first was refused, and the second waits."""
     call.progress.is_under_way = True
