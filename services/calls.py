@@ -200,7 +200,9 @@ class ModelCall:
             return Usage(0, 0), False
         if _nothing_came(outcome) and outcome.error is not None:
             return usage_of_failure(outcome.error, self.progress.usage, self.input_estimate())
-        return estimate_answer(outcome, self.input_estimate()), True
+        # What was held back until a token came, such as the count of the prompt, is in no outcome.
+        counted = outcome.prompt_usage or self.progress.usage
+        return estimate_answer(replace(outcome, prompt_usage=counted), self.input_estimate()), True
 
     def _priced(self, call: ProviderCall) -> PricedCall:
         """The call with its price, which most often was looked up when it was planned."""

@@ -251,6 +251,16 @@ def test_a_call_that_is_never_sent_is_free_though_its_model_has_no_price(app, pr
     assert _closed(planned, Outcome(finish_reason="cancelled")).cost_usd == 0
 
 
+def test_a_stop_before_the_first_token_is_booked_with_the_prompt_as_it_was_counted(call):
+    """The count was held back until a token came; the size of the prompt says less."""
+    call.progress.is_under_way = True
+    call.failed(FailedTry(0, ProviderBroken("stopped"), Usage(777, 1), 0.0, 0.1), None)
+
+    bill = _closed(call, Outcome(finish_reason="cancelled"))
+
+    assert (bill.usage.input_tokens, bill.is_estimated) == (777, True)
+
+
 def test_a_stop_between_two_tries_charges_for_no_third(call):
     """Nobody was asked: the first was refused, and the second waits."""
     call.progress.is_under_way = True
