@@ -228,13 +228,15 @@ def _usage_in(body: _Body, choice: _Choice | None) -> Usage | None:
 
 
 def _usage(found: Any) -> Usage | None:
-    """The usage a provider states; an explicit zero is a zero, nonsense is nothing."""
+    """The usage a provider states; an explicit zero is a zero, nonsense is nothing.
+
+    Half of it is nothing either: the other half would be free, and nobody would know.
+    """
     if not isinstance(found, dict):
         return None
-    counts = [token_count(found.get(name)) for name in ("prompt_tokens", "completion_tokens")]
-    if counts[0] is None and counts[1] is None:
+    prompt, completion = _both(found)
+    if prompt is None or completion is None:
         return None
-    prompt, completion = counts[0] or 0, counts[1] or 0
     asked, given = (_part(found, f"{name}_tokens_details") for name in ("prompt", "completion"))
     cached = _first(
         asked.get("cached_tokens"),
@@ -254,6 +256,18 @@ def _usage(found: Any) -> Usage | None:
         input_audio_tokens=token_count(asked.get("audio_tokens")) or 0,
         output_audio_tokens=token_count(given.get("audio_tokens")) or 0,
     )
+
+
+def _both(found: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """The tokens of prompt and completion; what is left out of one is the rest of the total."""
+    prompt, completion, total = (
+        token_count(found.get(f"{name}_tokens")) for name in ("prompt", "completion", "total")
+    )
+    if total is not None and prompt is None and completion is not None:
+        prompt = token_count(total - completion)
+    elif total is not None and completion is None and prompt is not None:
+        completion = token_count(total - prompt)
+    return prompt, completion
 
 
 def _hidden(found: Mapping[str, Any], counted: int, reasoning: int, cached: int) -> int:

@@ -310,3 +310,26 @@ def test_what_a_total_hides_is_thought_only_where_it_can_be(usage, counted):
     raw = json.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage}).encode()
 
     assert whole_chunk(raw, "").usage == counted
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ({"prompt_tokens": 7, "total_tokens": 7}, Usage(7, 0)),
+        ({"prompt_tokens": 7, "completion_tokens": None, "total_tokens": 10}, PLAIN),
+        ({"completion_tokens": 3, "total_tokens": 10}, PLAIN),
+        ({"completion_tokens": 3}, None),
+        ({"prompt_tokens": 7}, None),
+        ({"prompt_tokens": 7.5, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 10**12, "completion_tokens": 3, "total_tokens": 2}, None),
+        ({"prompt_tokens": 7, "completion_tokens": -1, "total_tokens": 6}, None),
+        ({"prompt_tokens": "7", "completion_tokens": 3, "total_tokens": "10"}, None),
+        ({"total_tokens": 10}, None),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, Usage(0, 0)),
+    ],
+)
+def test_half_a_count_is_none_unless_the_total_tells_the_rest(usage, counted):
+    """The half that is missing would be booked as free, and as counted."""
+    raw = json.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage}).encode()
+
+    assert whole_chunk(raw, "").usage == counted
