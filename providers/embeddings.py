@@ -73,6 +73,11 @@ class EmbeddingsOf:
 
 
 def _usage(found: Any) -> Usage | None:
-    """The tokens of the input; an explicit zero is a zero, nonsense is nothing."""
-    tokens = token_count(found.get("prompt_tokens")) if isinstance(found, dict) else None
+    """The tokens of the input; an explicit zero is a zero, nonsense is nothing.
+
+    The total is the same, as there is no output: some say no other (Voyage).
+    """
+    said = found if isinstance(found, dict) else {}
+    counts = (token_count(said.get(name)) for name in ("prompt_tokens", "total_tokens"))
+    tokens = next((each for each in counts if each is not None), None)
     return None if tokens is None else Usage(tokens, 0)

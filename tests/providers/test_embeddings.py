@@ -53,6 +53,18 @@ def test_nonsense_is_no_usage(provider, wire, usage):
     assert chunk.usage is None
 
 
+@pytest.mark.parametrize(
+    "usage", [b'{"total_tokens": 3}', b'{"prompt_tokens": null, "total_tokens": 3}']
+)
+def test_a_total_alone_is_the_count_of_the_input(provider, wire, usage):
+    """Voyage says no other; there is nothing else in it."""
+    wire.replies([whole(b'{"data": [1], "usage": %b}' % usage)])
+
+    (chunk,) = provider.stream(ASKED)
+
+    assert chunk.usage == Usage(3, 0)
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"data": []}', b'{"data": null}'])
 def test_an_answer_without_embeddings_is_malformed(provider, wire, body):
     """The caller must not get it for one."""
