@@ -21,14 +21,15 @@ def estimate_answer(outcome: Outcome, prompt_tokens: int) -> Usage:
     """The tokens of an answer whose provider never said, by the size of what came.
 
     Args:
-        outcome: what came; the prompt is as the provider counted it, if it did.
+        outcome: what came; the prompt is as the provider counted it, if it did, and the answer no
+            less than it had counted by then.
         prompt_tokens: else the prompt's tokens.
     """
     called = _text_of([call["function"] for call in outcome.tool_calls])
     written = outcome.text + outcome.reasoning + called
     counted = outcome.prompt_usage or Usage(prompt_tokens, 0)
     said = estimate_tokens(written, beside_chars=outcome.beside_chars)
-    return replace(counted, output_tokens=said)
+    return replace(counted, output_tokens=max(said, counted.output_tokens))
 
 
 def usage_of_failure(

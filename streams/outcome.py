@@ -20,7 +20,8 @@ class Outcome:
     `finish_reason` is the provider's own word, or `cancelled` after a stop, or `None` with an
     `error`; `stop_sequence`, `blocks` and `ending` are as with `Chunk`, `events` the
     JSON of those of an answer that was kept as a stream. `usage` is the provider's last word
-    on it, `None` when it said nothing; `prompt_usage` what it counted before the answer. `details`
+    on it, `None` when it said nothing; `prompt_usage` what it counted before the answer, or of one
+    that was cut off before the last of what came. `details`
     belong to the reasoning, as with `Chunk`. `raw` is the body of an answer that came in one piece,
     `beside_chars` what other choices said.
     """
@@ -51,6 +52,7 @@ class Tally:
         "_blocks",
         "_calls",
         "_chunks",
+        "_counted_chars",
         "_details",
         "_ending",
         "_finish_reason",
@@ -76,6 +78,7 @@ class Tally:
         self._stop_sequence: str | None = None
         self._usage: Usage | None = None
         self._prompt_usage: Usage | None = None
+        self._counted_chars = 0
         self._raw: bytes | None = None
         self._beside_chars = 0
 
@@ -97,11 +100,12 @@ class Tally:
             self._stop_sequence = chunk.stop_sequence
             self._blocks = chunk.blocks
             self._ending = chunk.ending
+        self._beside_chars += chunk.beside_chars
         if chunk.usage is not None:
             self._usage = chunk.usage
+            self._counted_chars = self.size + self._beside_chars
         if chunk.prompt_usage is not None:
             self._prompt_usage = chunk.prompt_usage
-        self._beside_chars += chunk.beside_chars
         self._raw = chunk.raw if self._chunks == 1 else None
 
     def outcome(
@@ -114,14 +118,18 @@ class Tally:
     ) -> Outcome:
         """What has come so far, as the end of it."""
         finish_reason = "cancelled" if cancelled else self._finish_reason
+        usage, prompt_usage = self._usage, self._prompt_usage
+        is_cut = cancelled or error is not None
+        if is_cut and usage is not None and self.size + self._beside_chars > self._counted_chars:
+            usage, prompt_usage = None, usage  # more came, which nobody counts any more
         return Outcome(
             text=_whole(self._text),
             reasoning=_whole(self._reasoning),
             details=list(self._details),
             tool_calls=[call.whole() for call in self._calls.values()],
             finish_reason=None if error else finish_reason,
-            usage=self._usage,
-            prompt_usage=self._prompt_usage,
+            usage=usage,
+            prompt_usage=prompt_usage,
             stop_sequence=None if cancelled else self._stop_sequence,
             blocks=self._blocks,
             ending=None if cancelled or error else self._ending,

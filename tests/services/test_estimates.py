@@ -37,7 +37,11 @@ def test_what_is_to_be_embedded_is_estimated_by_its_text_or_its_tokens(asked, to
 
 @pytest.mark.parametrize(
     ("counted", "usage"),
-    [(None, Usage(9, 4)), (Usage(20, 1, cached_tokens=8), Usage(20, 4, cached_tokens=8))],
+    [
+        (None, Usage(9, 4)),
+        (Usage(20, 1, cached_tokens=8), Usage(20, 4, cached_tokens=8)),
+        (Usage(20, 40), Usage(20, 40)),
+    ],
 )
 def test_an_answer_is_estimated_by_all_that_came(counted, usage):
     """Its text, reasoning, calls and other choices; the provider's own count of the prompt wins."""

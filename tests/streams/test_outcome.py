@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from providers.protocol import Chunk, ProviderBroken, Usage
 from streams.outcome import Outcome, Tally
 
@@ -34,6 +36,20 @@ def test_the_last_usage_counts_and_zero_is_a_zero():
     outcome = outcome_of(Chunk(usage=Usage(5, 1)), Chunk(usage=Usage(0, 0)), Chunk())
 
     assert outcome.usage == Usage(0, 0)
+
+
+@pytest.mark.parametrize("how", [{"cancelled": True}, {"error": ProviderBroken("cut")}])
+@pytest.mark.parametrize("more", [Chunk(text="b"), Chunk(reasoning="b"), Chunk(beside_chars=1)])
+def test_a_usage_is_no_last_word_where_more_came_before_a_cut(how, more):
+    """It counted the prompt, and the answer as far as it had come: the rest is not free."""
+    counted = Chunk(text="a", usage=Usage(5, 1))
+
+    cut = outcome_of(counted, more, **how)
+    cut_at_once = outcome_of(Chunk(text="z"), counted, Chunk(), **how)
+
+    assert (cut.usage, cut.prompt_usage) == (None, Usage(5, 1))
+    assert cut_at_once.usage == Usage(5, 1)
+    assert outcome_of(counted, more).usage == Usage(5, 1)
 
 
 def test_silence_about_usage_is_no_usage():
