@@ -14,6 +14,7 @@ import msgspec
 
 from providers.answer import END, Answer, streamed, unstreamed
 from providers.anthropic.usage import UsageCount
+from providers.numbers import token_count
 from providers.protocol import (
     Chunk,
     ProviderAuthFailed,
@@ -145,12 +146,14 @@ class _Reader:
             self._usage.add(_part(told, "message").get("usage"))
             return Chunk(prompt_usage=self._usage.whole())
         if kind == "message_delta":
-            self._usage.add(told.get("usage"))
-            delta = _part(told, "delta")
+            counted, delta = _part(told, "usage"), _part(told, "delta")
+            self._usage.add(counted)
             reason = delta.get("stop_reason")
+            # What the beginning says of the output is no count of it.
+            is_counted = token_count(counted.get("output_tokens")) is not None
             return Chunk(
                 finish_reason=_finish_reason(reason) if reason else None,
-                usage=self._usage.whole() if reason else None,
+                usage=self._usage.whole() if reason and is_counted else None,
                 stop_sequence=_stop_sequence(delta),
                 ending=_ending({**told, **delta}, told) if reason else None,
             )

@@ -161,6 +161,18 @@ def test_cached_tokens_are_part_of_the_input_and_known_by_kind(provider, stream)
     )
 
 
+@pytest.mark.parametrize("told", [None, {}, {"input_tokens": 9}, {"output_tokens": "many"}])
+def test_an_end_that_does_not_count_the_answer_leaves_it_to_an_estimate(wire, wired, told):
+    """The one token of the beginning is no count of all of it."""
+    begun = {"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}}
+    _sends(wire, begun, _delta("a long answer"), {**END, "usage": told})
+
+    chunks = _chunks(_asked(wired))
+
+    assert chunks[0].prompt_usage == Usage(9, 1)
+    assert [each.usage for each in chunks] == [None] * len(chunks)
+
+
 @pytest.mark.parametrize(
     ("model", "reason"), [("long-answer", "length"), ("refusal", "content_filter")]
 )
