@@ -15,7 +15,7 @@ from cache.namespaces import STREAMS
 from database.tables.conversations import Stream
 from providers.attempts import FailedTry
 from providers.protocol import ChatRequest, ChunkStream, Usage
-from services.costs import budgets, ledger
+from services.costs import budgets, ledger, unbooked
 from services.costs.ledger import PricedCall, ProviderCall
 from services.costs.pricing import PriceQuote, price_at
 from services.estimates import estimate_answer, estimate_prompt, usage_of_failure
@@ -141,12 +141,14 @@ class ModelCall:
         """Price the call; what is returned books it and ends its stream, within a transaction."""
         usage, is_estimated = self._counted(outcome)
         owed = self._priced(self._ledger_call(outcome, usage, is_estimated=is_estimated))
+        unbooked.remember(owed)
 
         def close(work: UnitOfWork) -> Bill:
             # The stream before the ledger, as in ending a lost one: else each waits for the other.
             end_stream(work, self.principal, self.call_id)
             record = ledger.book(work, owed)
             booked = ledger.usage_in(record)
+            work.after_commit(lambda: unbooked.forget(self.call_id))
             work.after_commit(lambda: self._settle(booked.input_tokens + booked.output_tokens))
             return Bill(booked, record["cost_usd"], record["is_estimated"], record["status"])
 

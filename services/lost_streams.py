@@ -1,5 +1,7 @@
 """Streams whose worker died: the answer kept as far as it came, the call booked once, estimated.
 
+Where it lives, and only could not book the call, what the provider counted is booked all the same.
+
 Whoever finds such a stream ends it: a reader on another worker, or the sweep. It does not matter
 how many do, nor whether the worker had booked it just before it died: the stream's row decides.
 """
@@ -22,8 +24,8 @@ from providers.chat_chunks import relayed_chunk
 from providers.protocol import Chunk
 from services.answer_events import chunk_of
 from services.conversations import messages
-from services.costs import ledger
-from services.costs.ledger import ProviderCall
+from services.costs import ledger, unbooked
+from services.costs.ledger import PricedCall, ProviderCall
 from services.estimates import estimate_answer
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -61,7 +63,7 @@ def end_lost_stream(stream_id: str) -> bool:
     if lost is None or lost.status != "running":
         return False
     # A copy of another call's answer is no call of its own: nothing is owed for it.
-    call = None if lost.copy_of else ledger.priced(_call(lost, partial))
+    call = None if lost.copy_of else _call_of(lost, partial)
     with unit_of_work() as work:
         stream = work.session.get(Stream, stream_id, with_for_update=True)
         if stream is None or stream.status != "running":
@@ -81,6 +83,7 @@ def end_lost_stream(stream_id: str) -> bool:
                 **owed,
             }
             messages.finish_answer(work, stream.message_id, written)
+    unbooked.forget(stream_id)
     log.warning("stream_lost", stream_id=stream_id, chars=len(partial.outcome.text))
     return True
 
@@ -187,6 +190,11 @@ def _of_block(delta: Mapping[str, Any]) -> Chunk:
         reasoning=delta.get("thinking", ""),
         tool_calls=({"function": {"arguments": arguments}},) if arguments else (),
     )
+
+
+def _call_of(lost: Stream, partial: _Partial) -> PricedCall:
+    """What is owed for a stream: as it was counted, if this process knows that, or estimated."""
+    return unbooked.recall(lost.id) or ledger.priced(_call(lost, partial))
 
 
 def _call(stream: Stream, partial: _Partial) -> ProviderCall:

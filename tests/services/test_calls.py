@@ -21,7 +21,7 @@ from providers.protocol import (
     Usage,
 )
 from services import authentication, calls
-from services.costs import ledger
+from services.costs import ledger, unbooked
 from services.costs.ledger import MAX_TOKENS
 from services.errors import BudgetExceeded, RateLimited
 from services.lost_streams import end_lost_stream
@@ -300,6 +300,34 @@ def test_closing_ends_the_stream_and_closing_again_books_nothing(call, clock):
     assert len(_records()) == 1
     assert second.cost_usd == first.cost_usd
     assert (_stream(call).status, _stream(call).ended_at) == ("ended", clock.now())
+
+
+def test_what_could_not_be_booked_is_booked_later_as_it_was_counted(call):
+    """A database that goes away at the end of an answer makes no estimate of what is known."""
+    close = call.closing(_began(text="x", usage=Usage(1000, 50, reasoning_tokens=40)))
+
+    def close_in_vain():
+        with unit_of_work() as work:
+            close(work)
+            raise RuntimeError("the database is gone")
+
+    with pytest.raises(RuntimeError, match="gone"):
+        close_in_vain()
+    assert _records() == []
+
+    assert end_lost_stream(call.call_id)
+
+    (record,) = _records()
+    assert (record.input_tokens, record.output_tokens, record.reasoning_tokens) == (1000, 50, 40)
+    assert (record.is_estimated, record.status) == (False, "ok")
+    assert unbooked.recall(call.call_id) is None
+
+
+def test_a_booked_call_is_not_kept_any_longer(call):
+    """It stands in the ledger."""
+    _closed(call, _began(text="x", usage=Usage(1000, 50)))
+
+    assert unbooked.recall(call.call_id) is None
 
 
 def test_a_bill_says_what_was_booked(call):
