@@ -126,7 +126,9 @@ def sweep_lost_streams() -> int:
     return sum(
         _end_if_lost(row.id, row.worker)
         for row in rows
-        if row.started_at < now - YOUNGEST or worker_is_gone(row.worker)
+        if row.started_at < now - YOUNGEST
+        or worker_is_gone(row.worker)
+        or unbooked.recall(row.id) is not None  # it was at its end, and others would only estimate
     )
 
 

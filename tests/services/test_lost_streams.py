@@ -12,8 +12,10 @@ from cache.scopes import UserId
 from database.session import read_session
 from database.tables.conversations import Message, Stream
 from database.tables.costs import LedgerRecord
-from providers.protocol import Chunk
+from providers.protocol import Chunk, Usage
 from services.conversations import messages
+from services.costs import unbooked
+from services.costs.ledger import PricedCall
 from services.lost_streams import end_lost_stream, lives, sweep_lost_streams
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -21,6 +23,7 @@ from services.worker_processes import name_of_worker
 from streams.events import Draft
 from streams.outcome import Outcome
 from streams.plan import StreamPlan
+from tests.factories.costs import make_call
 
 STREAM = "0193577b-0000-7000-8000-000000000001"
 HERE = socket.gethostname()
@@ -249,6 +252,19 @@ def test_the_sweep_finds_what_no_reader_does(context, alice, conversation_id, wo
 
     assert sweep_lost_streams() == swept
     assert len(booked()) == swept
+
+
+def test_the_sweep_soon_finds_what_this_process_could_not_book(context, alice, conversation_id):
+    """Before another machine does, which could only estimate it."""
+    make_stream(alice, conversation_id, worker=name_of_worker(), age_s=20)
+    counted = Usage(1000, 50, reasoning_tokens=40)
+    call = make_call(alice.user_id, runtime().clock.now(), call_id=STREAM, usage=counted)
+    unbooked.remember(PricedCall(call, None))
+
+    assert sweep_lost_streams() == 1
+    (row,) = booked()
+    assert (row.input_tokens, row.reasoning_tokens, row.is_estimated) == (1000, 40, False)
+    assert (kept().status, kept().input_tokens) == ("error", 1000)
 
 
 HERE_AND_ALIVE = f"{HERE}:{os.getppid()}"
