@@ -13,7 +13,7 @@ from cache import recording
 from cache.namespaces import MODELS, PROVIDERS
 from cache.results import CachedResult, encode_body, etag_of
 from database.session import read_session
-from database.tables.models import CatalogueProvider
+from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.registry import WIRE_FORMATS
 from schemas.providers import (
     CircuitSchema,
@@ -23,6 +23,7 @@ from schemas.providers import (
     origin_of,
 )
 from services import audit_logs
+from services.costs import pricing
 from services.errors import Conflict, Invalid, NotFound
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.preconditions import check_precondition
@@ -134,7 +135,7 @@ def add_provider(work: UnitOfWork, new: NewProvider, *, origin: str) -> Catalogu
 def edit_provider(
     principal: Principal, provider_id: str, edit: ProviderEdit, *, if_match: str | None = None
 ) -> dict[str, Any]:
-    """Change a provider; routes to its models change with it.
+    """Change a provider; routes to its models change with it, and with its address their prices.
 
     Raises:
         NotFound: there is none of this id.
@@ -146,6 +147,7 @@ def edit_provider(
         _check_version(if_match, row)
         _check_secret(row, edit)
         changes = dict(edit.changes)
+        is_moved = changes.get("base_url", row.base_url) != row.base_url
         if "secret" in changes:
             secret = changes.pop("secret")
             row.encrypted_secret = runtime().secrets.encrypt(secret) if secret else None
@@ -153,6 +155,10 @@ def edit_provider(
             setattr(row, name, value)
         row.updated_at = runtime().clock.now()
         work.invalidates(PROVIDERS.all(), MODELS.all())
+        if is_moved:  # others may be paid now
+            work.session.flush()  # the address decides whose prices they are
+            of_it = select(CatalogueModel.name).where(CatalogueModel.provider_id == provider_id)
+            pricing.copy_prices(work, provider_id, sorted(work.session.scalars(of_it)))
         detail = {"fields": sorted(edit.changes)}
         audit_logs.record(work, principal, "provider.changed", "provider", provider_id, detail)
     return _dump(row)

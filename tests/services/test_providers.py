@@ -29,6 +29,28 @@ def test_a_secret_under_a_lost_key_is_said_to_be_unreadable(app, admin):
     assert admin.post("/api/providers/acme/check").status_code == 200
 
 
+def _sources(admin):
+    listed = admin.get("/api/costs/pricing?model=acme/gpt-4o").json["items"]
+    return [(each["source"], each["rates"]["input"]) for each in listed]
+
+
+def test_a_provider_that_moves_is_priced_as_who_is_paid_then(admin):
+    """From the next call on, and not from the next sync; what was set by hand stays."""
+    make_provider(admin, "https://api.openai.com/v1", secret=None)
+    assert admin.post("/api/models", json={"id": "acme/gpt-4o"}).status_code == 201
+    [(source, rate)] = _sources(admin)
+    assert source == "genai-prices"
+
+    moved = admin.patch("/api/providers/acme", json={"base_url": NEW.base_url})
+    assert moved.status_code == 200, moved.json
+    assert _sources(admin) == []
+
+    rates = {"rates": {"input": "7", "output": "8"}}
+    assert admin.put("/api/costs/pricing/acme/gpt-4o", json=rates).status_code == 200
+    admin.patch("/api/providers/acme", json={"base_url": "https://api.openai.com/v1"})
+    assert sorted(_sources(admin)) == [("genai-prices", rate), ("override", "7")]
+
+
 def test_there_is_an_end_to_providers(app, admin):
     """Nobody's list grows without bound."""
     with app.app_context(), unit_of_work() as work:
