@@ -1,15 +1,20 @@
 """The migrations make what the tables say, and take it back, on both databases."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import flask_migrate
+import flask_migrate.cli
 import pytest
 from flask import Flask
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from app import create_app
-from config import Settings
+from config import ROOT, Settings
 from database.session import Base, db
 
 AUDIT_ROW = text(
@@ -83,6 +88,35 @@ def test_an_upgrade_can_be_taken_back_and_made_again(migrated):
 
     assert left == set()
     assert set(Base.metadata.tables) <= _tables()
+
+
+@pytest.mark.server
+def test_machines_that_start_together_upgrade_one_after_the_other(tmp_path, postgres_url):
+    """Each runs `make run`: the first makes the tables, and the others find them."""
+    environ = {
+        "PATH": os.environ["PATH"],  # noqa: TID251 (the tests' own)
+        "DATABASE_URL": postgres_url,
+        "CACHE_BACKEND": "memory",
+        "LARDER_INSTANCE_PATH": str(tmp_path),
+    }
+    words = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+
+    starts = [subprocess.Popen(words, cwd=ROOT, env=environ) for _ in range(3)]
+
+    assert [each.wait(120) for each in starts] == [0, 0, 0]
+
+
+def test_a_database_that_is_away_is_told_in_a_sentence(settings):
+    """`make run` begins with an upgrade: its word is the first that an operator reads."""
+    url = "postgresql+psycopg://ann:hunter2@127.0.0.1:1/larder"
+    app = create_app(replace(settings, database_url=url))
+
+    told = app.test_cli_runner().invoke(flask_migrate.cli.db, ["upgrade"])
+
+    assert told.exit_code == 1
+    assert "Error: The database does not answer: see that DATABASE_URL is right." in told.stderr
+    assert "refused" in told.stderr
+    assert "hunter2" not in told.output
 
 
 def test_an_append_only_table_refuses_changes(migrated):
