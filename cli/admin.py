@@ -7,6 +7,7 @@ import click
 from flask import Blueprint
 from marshmallow import ValidationError
 
+from cli.commands import Command
 from cli.output import print_json
 from schemas.keys import KeyWriteSchema
 from schemas.users import ROLES, UserWriteSchema
@@ -17,6 +18,7 @@ __all__ = ["commands"]
 
 commands = Blueprint("admin", __name__, cli_group="admin")
 commands.cli.help = "API keys for people who have none yet."
+commands.cli.command_class = Command
 
 MAX_DAYS = 36_500
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 from flask import Blueprint
 
+from cli.commands import Command
 from cli.output import print_json, print_rows, progress_bar
 from schemas.cache_admin import HealthSchema, StatsSchema
 from services import cache_admin, cache_statistics, warming
@@ -13,8 +14,10 @@ from services.errors import Invalid, LarderError
 __all__ = ["commands", "warm_commands"]
 
 warm_commands = Blueprint("cache_warm", __name__, cli_group=None)
+warm_commands.cli.command_class = Command
 commands = Blueprint("cache_commands", __name__, cli_group="cache")
 commands.cli.help = "The cache: figures, health, clearing."
+commands.cli.command_class = Command
 COLUMNS = (
     "namespace", "reads", "hits", "misses", "hit_ratio", "1m", "1h", "24h", "fills", "entries",
     "bytes", "redis_bytes",

@@ -5,6 +5,7 @@ from typing import Any
 import click
 from flask import Blueprint
 
+from cli.commands import Command
 from cli.output import print_json, print_rows, progress_bar
 from schemas.costs_pricing import PriceQuery
 from schemas.fields import money_text
@@ -15,6 +16,7 @@ __all__ = ["commands"]
 
 commands = Blueprint("costs", __name__, cli_group="costs")
 commands.cli.help = "The ledger and its prices."
+commands.cli.command_class = Command
 
 PAGE_ROWS = 200
 DIFFERENCE_COLUMNS = (

@@ -5,6 +5,7 @@ from typing import Any
 import click
 from flask import Blueprint
 
+from cli.commands import Command
 from cli.output import print_rows, progress_bar
 from services import provider_sync, providers
 from services.errors import LarderError, NotFound
@@ -13,6 +14,7 @@ __all__ = ["commands"]
 
 commands = Blueprint("models_cli", __name__, cli_group="models")
 commands.cli.help = "The catalogue of models."
+commands.cli.command_class = Command
 
 COLUMNS = ("provider_id", "listed", "added", "returned", "deprecated", "priced", "failure")
 

@@ -3,17 +3,27 @@
 Several workers, or several machines, may do it at once: each step is harmless to repeat.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cache.extension import cache
+from database.generations import GenerationsOutOfReach
+from database.revisions import revisions
 from services.errors import Unavailable
 from services.installation import ensure_admin
 from services.registration import register_providers
 from services.runtime import runtime
 
-__all__ = ["Start", "prepare"]
+__all__ = ["Start", "needed_database", "prepare"]
+
+NOT_READY = (
+    OperationalError, InterfaceError, ProgrammingError, PoolTimeout, GenerationsOutOfReach
+)  # fmt: skip
+"""The database is away or locked, or lacks a table or a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +42,48 @@ def prepare() -> Start:
 
     Raises:
         SettingsError: the providers' TOML file cannot be read.
-        Unavailable: the database has no tables yet.
+        Unavailable: the database is away, has no tables yet, or not those of this release.
     """
-    try:
+    with needed_database():
+        _check_revision()
         secret = ensure_admin()
-    except SQLAlchemyError as fault:
-        raise Unavailable(
-            "The database is not ready: run «flask db upgrade», and see that DATABASE_URL is right."
-        ) from fault
-    register_providers()
+        register_providers()
     lines = [_cache_line()]
     if secret is not None:
         lines.append(f"Admin API key (shown once, keep it): {secret}")
     return Start(tuple(lines))
+
+
+@contextmanager
+def needed_database() -> Iterator[None]:
+    """Tell in a sentence that the database is not as it must be, and what it said.
+
+    Raises:
+        Unavailable: instead of the database's own error.
+    """
+    try:
+        yield
+    except NOT_READY as fault:
+        raise Unavailable(
+            "The database is not ready: run «flask db upgrade», and see that DATABASE_URL is right."
+            f" It said: {_said(fault)}"
+        ) from fault
+
+
+def _said(fault: BaseException) -> str:
+    """The first line of what the driver said, without the statement."""
+    while not getattr(fault, "orig", None) and fault.__cause__ is not None:
+        fault = fault.__cause__
+    return str(getattr(fault, "orig", None) or fault).partition("\n")[0]
+
+
+def _check_revision() -> None:
+    found, known = revisions(runtime().settings.root / "migrations")
+    if found and found != known:
+        raise Unavailable(
+            f"The database is at revision {', '.join(sorted(found))}, and this Larder needs"
+            f" {', '.join(sorted(known))}: run «flask db upgrade», or the release that upgraded it."
+        )
 
 
 def _cache_line() -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import flask_migrate
 import pytest
 from sqlalchemy import text
 
@@ -102,6 +103,15 @@ def test_without_tables_the_mend_is_said(started):
 
     with pytest.raises(Unavailable, match="flask db upgrade"):
         _lines(app)
+
+
+def test_a_database_of_another_release_stops_the_start(started):
+    """Its workers would fail on each table or column that it lacks."""
+    with started().app_context():
+        flask_migrate.stamp(revision="0009")
+
+        with pytest.raises(Unavailable, match=r"at revision 0009.*flask db upgrade"):
+            prepare()
 
 
 def test_a_start_brings_admin_and_models(started):
