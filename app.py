@@ -104,10 +104,10 @@ def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     configure_logs(level=settings.log_level, style=settings.log_format)
-    settings.instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret = _open_instance(settings)
     init_database(app, settings.sqlalchemy_url, pool_size=settings.database_pool_size)
     Migrate(app, db, directory=str(settings.root / "migrations"), render_as_batch=True)
-    secrets = SecretBox(master_secret(settings), settings.secret_key_before)
+    secrets = SecretBox(secret, settings.secret_key_before)
     _init_cache(app, settings, secrets, clock)
     _init_runtime(app, settings, secrets, clock)
     _register(app, settings)
@@ -120,6 +120,15 @@ def _check_strategies(settings: Settings) -> None:
     if unknown:
         known = ", ".join(STRATEGIES)
         raise SettingsError(f"CACHE_WARM_AT_START has {', '.join(unknown)}; there are all, {known}")
+
+
+def _open_instance(settings: Settings) -> str:
+    """The installation's secret, and the folder that it is in."""
+    try:
+        settings.instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return master_secret(settings)
+    except OSError as fault:
+        raise SettingsError(f"LARDER_INSTANCE_PATH cannot be used: {fault}") from fault
 
 
 def _init_cache(app: Flask, settings: Settings, secrets: SecretBox, clock: Clock) -> None:

@@ -34,7 +34,7 @@ from cache.deadline import (
 from cache.pool import QuickPool, QuickSentinelPool
 from cache.settings import CacheSettings
 
-__all__ = ["POOL_CONNECTIONS", "Connection", "RedisClient"]
+__all__ = ["POOL_CONNECTIONS", "Connection", "RedisClient", "check_redis_url"]
 
 RedisClient = Any  # redis.Redis or RedisCluster: the same verbs, no common type
 OPTION_TYPES: dict[str, Any] = {**URL_QUERY_ARGUMENT_PARSERS}
@@ -180,11 +180,32 @@ def _pools(client: RedisClient) -> list[Any]:
             if node.redis_connection is not None]  # fmt: skip
 
 
+def check_redis_url(url: str) -> None:
+    """Look for what no server could mend: each call would fail, as if Redis were away.
+
+    Raises:
+        ValueError: what in `url` is wrong. Nothing of it is repeated, for it may hold a password.
+    """
+    try:
+        target = _parse(url)
+    except ValueError:
+        raise ValueError(
+            "cannot be read: a port or an option is not what it must be;"
+            " special characters of a password are percent-encoded"
+        ) from None
+    has_service = target.scheme.endswith("+sentinel")
+    if len(target.hosts) > 1 and "+" not in target.scheme:
+        raise ValueError("names several hosts: only +sentinel and +cluster have more than one")
+    database = target.path[1:] if has_service else target.path
+    if "+cluster" not in target.scheme and not (database[0] if database else "0").isdecimal():
+        raise ValueError("must end with the number of a database, such as /0")
+
+
 def _parse(url: str) -> _Target:
     """The parts of a URL, with one host or several.
 
     Raises:
-        ValueError: a port is not a number.
+        ValueError: a port is not a number, or an option not of its type.
     """
     parts = urlsplit(url)
     account, _, hosts = parts.netloc.rpartition("@")

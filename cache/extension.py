@@ -22,7 +22,7 @@ from cache.backends.redis import RedisTier
 from cache.backends.views import NAMESPACE as VIEWS_NAMESPACE
 from cache.backends.views import ViewCache
 from cache.claims import Claims
-from cache.connection import Connection
+from cache.connection import Connection, check_redis_url
 from cache.engine import CacheEngine
 from cache.entries import EntryCodec
 from cache.front import Front
@@ -72,9 +72,10 @@ class LarderCache(Cache):
 
         Raises:
             CacheUnreachable: the settings demand Redis, and it does not answer.
-            SettingsError: a TTL is set for a resource that no namespace has.
+            SettingsError: a TTL is set for a resource that is not there, or Redis's URL is none.
         """
         _check_ttls(settings, namespaces)
+        _check_redis_url(settings)
 
         def in_context(work: Callable[[], None]) -> None:
             with app.app_context():
@@ -219,6 +220,15 @@ def _check_ttls(settings: CacheSettings, namespaces: Iterable[Namespace]) -> Non
     if unknown:
         names = ", ".join(f"CACHE_TTL_{name.upper()}" for name in unknown)
         raise SettingsError(f"{names}: no such TTL; there are {', '.join(sorted(known)).upper()}")
+
+
+def _check_redis_url(settings: CacheSettings) -> None:
+    if settings.backend == "memory":
+        return
+    try:
+        check_redis_url(settings.redis_url)
+    except ValueError as fault:
+        raise SettingsError(f"REDIS_URL {fault}") from None
 
 
 @dataclass

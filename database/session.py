@@ -39,7 +39,8 @@ __all__ = [
 
 BUSY_TIMEOUT_MS = 10_000
 PATIENCE_S = BUSY_TIMEOUT_MS / 1000
-BACKENDS = ("sqlite", "postgresql")
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
+IN_MEMORY = (None, "", ":memory:")
 WRITER = "larder_writer"
 """The option of an engine of SQLite that has its connection for writing."""
 _OPEN: WeakSet[Engine] = WeakSet()
@@ -96,11 +97,13 @@ def init_database(app: Flask, url: str, *, pool_size: int) -> None:
 
 def _check(url: str) -> None:
     try:
-        backend = make_url(url).get_backend_name()
+        made = make_url(url)
     except (ArgumentError, ValueError):  # its text may hold the password
-        backend = ""
-    if backend not in BACKENDS:
+        made = None
+    if made is None or made.drivername not in DRIVERS:
         raise SettingsError("DATABASE_URL must begin with sqlite:/// or postgresql://")
+    if made.drivername.startswith("sqlite") and made.database in IN_MEMORY:
+        raise SettingsError("DATABASE_URL must name a file after sqlite:///: workers share it")
 
 
 def _prepare_sqlite(engine: Engine) -> None:

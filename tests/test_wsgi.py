@@ -40,6 +40,10 @@ def test_the_application_is_made_from_the_environment(tmp_path):
         {"CACHE_TTL_MODELS_LISTS": "5"},
         {"CACHE_WARM_AT_START": "everything"},
         {"CACHE_BACKEND": "redis", "REDIS_URL": "redis://127.0.0.1:1/0"},
+        {"REDIS_URL": "redis://127.0.0.1:port/0", "CACHE_BACKEND": "auto"},
+        {"LARDER_INSTANCE_PATH": "/dev/null"},
+        {"DATABASE_URL": "sqlite://"},
+        {"DATABASE_URL": "postgresql+psycopg2://ann:hunter2@127.0.0.1/larder"},
     ],
 )
 def test_what_stops_a_start_is_one_line(tmp_path, settings):

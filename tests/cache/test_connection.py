@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisRefused
 from redis.exceptions import TimeoutError as RedisTimeout
 from redis.sentinel import SentinelConnectionPool
 
-from cache.connection import Connection
+from cache.connection import Connection, check_redis_url
 from cache.deadline import (
     TimedConnection,
     TimedSentinelTlsConnection,
@@ -289,3 +289,37 @@ def test_limits_hold_for_a_cluster_too(connect, redis_cluster):
 
     assert (options["socket_timeout"], options["client_name"]) == (0.7, "larder")
     assert client.retry.get_retries() == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "rediss://u:p%40ss@[::1]:6390/3?ssl_ca_certs=/ca.pem",
+        "redis+sentinel://a:1,b:2/main/1",
+        "redis+sentinel://a:1",
+        "redis+cluster://a:1,b:2",
+    ],
+)
+def test_a_url_of_each_form_is_let_through(url):
+    """The check is for what could never work, not for what it does not know."""
+    check_redis_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("redis://:hunter2@localhost:port/0", "a port or an option"),
+        ("redis://:hunter2/3@localhost:6379/0", "percent-encoded"),
+        ("redis://:hunter2@localhost/0?socket_timeout=soon", "a port or an option"),
+        ("redis://:hunter2@a:1,b:2/0", "several hosts"),
+        ("redis://:hunter2@localhost/cache", "number of a database"),
+        ("redis+sentinel://:hunter2@a:1/main/cache", "number of a database"),
+    ],
+)
+def test_a_url_that_could_never_work_is_told_without_its_password(url, told):
+    """Each call would fail, and the start would say that no Redis answers."""
+    with pytest.raises(ValueError, match=told) as refused:
+        check_redis_url(url)
+
+    assert "hunter2" not in str(refused.value)

@@ -274,7 +274,14 @@ def test_a_command_leaves_all_that_it_wrote_in_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "url", ["nope", "mysql://ann:hunter2@db/larder", "://x", "postgresql://ann:hunter2@db:port/x"]
+    "url",
+    [
+        "nope",
+        "mysql://ann:hunter2@db/larder",
+        "://x",
+        "postgresql://ann:hunter2@db:port/x",
+        "postgresql+psycopg2://ann:hunter2@db/x",
+    ],
 )
 def test_a_database_that_nobody_knows_is_said_at_the_start(settings, clock, url):
     """A sentence, and no word of the password."""
@@ -282,3 +289,10 @@ def test_a_database_that_nobody_knows_is_said_at_the_start(settings, clock, url)
         create_app(replace(settings, database_url=url), clock=clock)
 
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_refused(settings, clock, url):
+    """Each connection would have one of its own."""
+    with pytest.raises(SettingsError, match="DATABASE_URL must name a file"):
+        create_app(replace(settings, database_url=url), clock=clock)
