@@ -7,17 +7,21 @@ themselves.
 
 import gc
 import json
+import logging
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from gunicorn import util
@@ -57,6 +61,8 @@ def _one_of(variable: str, *allowed: str) -> str:
 STATISTICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 GRACE_S = _number("SHUTDOWN_GRACE", 25, 0, 3600, float)
 SETTLE_S = 5
+START_S = 60
+"""How long a new worker may take before the old ones go all the same."""
 LAST_WAIT_S = 0.5
 """For a request on a connection that waits for one, or comes, when the end has begun."""
 LAST_REQUESTS_S = 1.6
@@ -88,8 +94,28 @@ preload_app = False
 control_socket_disable = True
 
 
+class JsonLine(logging.Formatter):
+    """A line of gunicorn's in the form of Larder's own, tracebacks within it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One JSON object."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        line = {"pid": record.process, "event": record.getMessage()}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps({**line, "level": record.levelname.lower(), "timestamp": at})
+
+
 class QuietLog(Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's logs, but for what stands behind a `?`: tickets, and what people look for."""
+
+    def setup(self, cfg: Any) -> None:
+        """Give the lines the form that `LOG_FORMAT` asks for, as `telemetry/logs.py` does."""
+        super().setup(cfg)
+        style = _value("LOG_FORMAT", "auto")
+        if style == "json" or (style == "auto" and not sys.stderr.isatty()):
+            for handler in self.error_log.handlers:
+                handler.setFormatter(JsonLine())
 
     def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> Any:
         """What a line of the access log is made of."""
@@ -107,6 +133,7 @@ _own_dir: list[str] = []
 
 def on_starting(server: Any) -> None:
     """Before the first worker: a place for shared counters, and the installation made ready."""
+    server.manage_workers = partial(manage_workers, server, server.manage_workers)
     if not os.environ.get(STATISTICS_DIR):
         folder = tempfile.mkdtemp(prefix="larder-statistics-")
         os.environ[STATISTICS_DIR] = folder
@@ -116,6 +143,38 @@ def on_starting(server: Any) -> None:
         server.log.error("Larder is not ready to start: see above.")
         _clean()
         sys.exit(done.returncode)
+
+
+def manage_workers(server: Any, manage: Callable[[], None]) -> None:
+    """Leave old workers at their work until those that are to follow them serve.
+
+    At a reload gunicorn would end them at once, and all would wait for the new ones' start. Another
+    signal, an end for example, is not kept waiting.
+    """
+    deadline_s = time.monotonic() + START_S
+    while not (_are_followed(server) or _is_called(server) or time.monotonic() > deadline_s):
+        server.reap_workers()
+        time.sleep(0.1)
+    manage()
+
+
+def _is_called(server: Any) -> bool:
+    """Whether a signal waits, other than that a worker has changed its state."""
+    while not server.SIG_QUEUE.empty():
+        number = server.SIG_QUEUE.get_nowait()
+        if number != signal.SIGCHLD:
+            server.SIG_QUEUE.put_nowait(number)
+            return True
+    return False
+
+
+def _are_followed(server: Any) -> bool:
+    by_age = sorted(server.WORKERS.values(), key=lambda worker: worker.age)
+    return len(by_age) <= server.num_workers or all(map(_serves, by_age[-server.num_workers :]))
+
+
+def _serves(worker: Any) -> bool:
+    return os.fstat(worker.tmp.fileno()).st_size > 0
 
 
 def when_ready(server: Any) -> None:
@@ -284,6 +343,7 @@ def post_worker_init(worker: Any) -> None:
     watch = threading.Thread(target=_end_streams, args=(worker, app), daemon=True)
     worker.larder_watch = watch
     watch.start()
+    os.write(worker.tmp.fileno(), b"1")  # which the master shares, and looks at: this one serves
 
 
 def _calm_collector() -> None:

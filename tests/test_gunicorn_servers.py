@@ -1,6 +1,8 @@
 """Larder served by gunicorn: what a server makes at its start, and leaves behind at its end."""
 
+import os
 import signal
+import time
 from contextlib import closing
 from http.client import HTTPConnection
 
@@ -80,3 +82,30 @@ def test_a_reload_refuses_nobody(tmp_path, worker_class):
     server.stop()
 
     assert statuses == {200}
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.parametrize("worker_class", ["gevent", "gthread"])
+def test_a_reload_has_the_old_workers_serve_until_the_new_ones_do(tmp_path, worker_class):
+    """A start takes seconds, on a busy machine many: nobody should have to wait for it."""
+    server = GunicornServer(tmp_path, WEB_CONCURRENCY="1", LARDER_WORKER_CLASS=worker_class).start()
+    (old,) = server.worker_pids()
+
+    server.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(server.worker_pids()) > 1)
+    new = server.worker_pids()[-1]
+    os.kill(new, signal.SIGSTOP)  # as if its start took long
+    answers = []
+    for _ in range(20):
+        time.sleep(0.2)  # noqa: TID251 (one that is told to go is handed requests a while longer)
+        answers.append(server.get("/healthz", timeout=10).status)
+    beside = server.worker_pids()
+    os.kill(new, signal.SIGCONT)
+    wait_until(lambda: server.worker_pids() == [new], within_s=60)
+    after = server.get("/healthz").status
+    server.stop()
+
+    assert answers == [200] * 20
+    assert beside == [old, new]
+    assert after == 200
