@@ -42,7 +42,7 @@ class CacheControlsSchema(StrictSchema):
     )
     namespace = Text(
         max_chars=MAX_NAMESPACE_CHARS,
-        load_default="",
+        load_default=lambda: "",  # no default in the document: one could not send it
         validate=validate.Regexp(NAMESPACE, error="Must be letters, digits, `_`, `.` and `-`."),
         metadata={"description": NAMESPACE_ABOUT},
     )

@@ -6,6 +6,7 @@ schemathesis makes the requests: valid ones, wrong types, missing and unknown fi
 from typing import Any, cast
 
 import hypothesis
+import jsonschema_rs
 import pytest
 import schemathesis
 from schemathesis import GenerationMode
@@ -96,3 +97,22 @@ def test_every_path_is_tried(app):
     left = [each.path for each in _operations(app, "/") if not each.path.startswith(GROUPS)]
 
     assert left == []
+
+
+def _schemas_with_defaults(part: Any) -> list[dict[str, Any]]:
+    if isinstance(part, list):
+        return [each for inner in part for each in _schemas_with_defaults(inner)]
+    if not isinstance(part, dict):
+        return []
+    found = [part] if "type" in part and "default" in part else []
+    return found + [each for inner in part.values() for each in _schemas_with_defaults(inner)]
+
+
+def test_a_default_is_what_its_field_takes(app):
+    """Generated clients send defaults along."""
+    document = app.test_client().get("/api/openapi.json", headers=HEADERS).json
+
+    found = _schemas_with_defaults(document)
+
+    assert len(found) > 10
+    assert [each for each in found if not jsonschema_rs.is_valid(each, each["default"])] == []
