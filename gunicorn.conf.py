@@ -74,7 +74,9 @@ JOINED_BYTES = 64 * 1024
 COLLECTOR = (5000, 20, 20)
 """After how many new objects, and passes over the young and the middle-aged, garbage is sought."""
 
-bind = f"{_value('HOST', '0.0.0.0')}:{_number('PORT', 8000, 0, 65535)}"  # noqa: S104
+_host = _value("HOST", "0.0.0.0")  # noqa: S104
+_host = f"[{_host}]" if _host.count(":") > 1 and not _host.startswith("[") else _host  # IPv6
+bind = f"{_host}:{_number('PORT', 8000, 0, 65535)}"
 workers = _number("WEB_CONCURRENCY", multiprocessing.cpu_count(), 1, 1000)
 worker_class = _one_of("LARDER_WORKER_CLASS", "gevent", "gthread")
 worker_connections = 2000

@@ -102,6 +102,8 @@ def test_an_empty_variable_is_not_set():
     ("variable", "raw", "name", "value"),
     [
         ("HOST", "127.0.0.1", "bind", "127.0.0.1:8000"),
+        ("HOST", "::", "bind", "[::]:8000"),
+        ("HOST", "[::1]", "bind", "[::1]:8000"),
         ("PORT", "9000", "bind", "0.0.0.0:9000"),
         ("WEB_CONCURRENCY", "3", "workers", 3),
         ("LARDER_WORKER_CLASS", "gthread", "worker_class", "gthread"),
