@@ -1,6 +1,7 @@
 """The first start: a secret of the installation, an owner, and the key they come in with."""
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from sqlalchemy import func, select
 
 from cache.namespaces import USERS
 from cache.scopes import EVERYONE, UserId
-from config import Settings
+from config import Settings, SettingsError
 from database.generations import bump
 from database.session import read_session
 from database.tables.users import ApiKey, User
@@ -20,6 +21,8 @@ from services.unit_of_work import unit_of_work
 
 __all__ = ["ensure_admin", "master_secret"]
 
+USABLE_KEY = re.compile(r"[!-~]{16,200}")
+USABLE_KEY_WORDS = "16 to 200 characters of ASCII, without spaces: whoever guesses it is an owner"
 SECRET_FILE = "secret_key"  # noqa: S105 (a file name)
 
 
@@ -48,6 +51,9 @@ def ensure_admin() -> str | None:
     Returns:
         The secret of a key that was made up here, to be shown once; `None` if there was one, or if
         `LARDER_ADMIN_KEY` gave it.
+
+    Raises:
+        SettingsError: that one is too short, or could not stand in a header.
     """
     given = runtime().settings.admin_key
     with read_session() as session:
@@ -56,6 +62,8 @@ def ensure_admin() -> str | None:
         has_given = session.scalar(select(ApiKey.id).where(ApiKey.secret_hash.in_(hashes)))
     if has_given or (known and not given):
         return None
+    if given and not USABLE_KEY.fullmatch(given):
+        raise SettingsError(f"LARDER_ADMIN_KEY must be {USABLE_KEY_WORDS}")
     try:
         return _make_admin(given)
     except Conflict:

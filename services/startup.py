@@ -41,7 +41,7 @@ def prepare() -> Start:
         this once.
 
     Raises:
-        SettingsError: the providers' TOML file cannot be read.
+        SettingsError: the providers' TOML file cannot be read, or the admin's key not be used.
         Unavailable: the database is away, has no tables yet, or not those of this release.
     """
     with needed_database():

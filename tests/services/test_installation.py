@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app import create_app
+from config import SettingsError
 from database.session import db, read_session
 from database.tables.users import ApiKey, User
 from services.installation import ensure_admin, master_secret
@@ -155,3 +156,16 @@ def test_the_environments_secret_counts_and_no_file_is_made(settings):
     """Several machines share it."""
     assert master_secret(settings) == settings.secret_key
     assert not settings.instance_path.exists()
+
+
+@pytest.mark.parametrize(
+    "key", ["short", "with a space in its midst", "nöt-to-be-sent-in-a-header"]
+)
+def test_an_admins_key_that_could_be_guessed_or_not_be_sent_is_refused(started, key):
+    """It opens everything, and a file of secrets may have put a line's end behind it."""
+    with pytest.raises(
+        SettingsError, match="LARDER_ADMIN_KEY must be 16 to 200 characters"
+    ) as told:
+        started(admin_key=key)
+
+    assert key not in str(told.value)
