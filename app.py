@@ -4,6 +4,7 @@ Importing anything opens nothing; `create_app` puts the parts together, in one p
 """
 
 import random
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -72,6 +73,8 @@ EXPOSED = (*RESPONSE_HEADERS, "Content-Disposition")
 SWEEP_LOST_STREAMS_S = 30.0
 PURGE_GENERATIONS_S = 6 * 3600.0
 BACKGROUND_ENDS_S = 5.0
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]+|null|.*[*\\^$\[(].*", re.IGNORECASE)
+"""What a browser sends; or a pattern, as Flask-CORS knows one."""
 OUTAGES = (OperationalError, InterfaceError, PoolTimeout, GenerationsOutOfReach, LoaderTimeout)
 """The database is out of reach; the cache may have something for it."""
 
@@ -99,6 +102,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = SYSTEM_CLOCK)
     """
     settings = settings or Settings.from_env()
     _check_strategies(settings)
+    _check_origins(settings)
     app = Application(__name__, static_folder=None, instance_path=str(settings.instance_path))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -120,6 +124,15 @@ def _check_strategies(settings: Settings) -> None:
     if unknown:
         known = ", ".join(STRATEGIES)
         raise SettingsError(f"CACHE_WARM_AT_START has {', '.join(unknown)}; there are all, {known}")
+
+
+def _check_origins(settings: Settings) -> None:
+    wrong = [each for each in settings.cors_origins if not ORIGIN.fullmatch(each)]
+    if wrong:
+        raise SettingsError(
+            f"CORS_ORIGINS has {', '.join(wrong)}: an origin is a scheme and a host, without a path"
+            " or a slash behind them, such as https://chat.example"
+        )
 
 
 def _open_instance(settings: Settings) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app import create_app
+from config import SettingsError
 from tests.factories.users import make_user
 
 ORIGIN = "https://chat.example"
@@ -32,6 +33,19 @@ def test_a_named_origin_is_allowed(settings):
 def test_an_origin_that_is_not_named_is_refused(settings):
     """Naming one opens nothing to the others."""
     assert _asked(settings, "https://other.example") is None
+
+
+@pytest.mark.parametrize("wrong", [f"{ORIGIN}/", "chat.example", f"{ORIGIN}/app"])
+def test_what_no_browser_sends_stops_the_start(settings, wrong):
+    """It would match nothing, and the operator's page would be refused without a word."""
+    with pytest.raises(SettingsError, match=r"CORS_ORIGINS has .*scheme and a host"):
+        create_app(replace(settings, cors_origins=("https://other.example", wrong)))
+
+
+@pytest.mark.parametrize("named", ["*", r"https://.*\.example", "https://CHAT.example"])
+def test_patterns_are_let_through(settings, named):
+    """As Flask-CORS has them."""
+    assert _asked(settings, named) in {ORIGIN, "*"}
 
 
 @pytest.mark.usefixtures("app")  # it makes the tables
