@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, TypeDecorator
 
-__all__ = ["PICO", "ExactDecimal", "Json", "Money", "UtcDateTime"]
+__all__ = ["Json", "Money", "UtcDateTime"]
 
 PICO = Decimal(10) ** 12
 
@@ -58,23 +58,6 @@ class Money(TypeDecorator[Decimal]):
         """Picodollars (or their sum, which PostgreSQL gives as numeric) to dollars."""
         del dialect
         return None if value is None else Decimal(int(value)) / PICO
-
-
-class ExactDecimal(TypeDecorator[Decimal]):
-    """A decimal kept as text, digit for digit; not for adding up in SQL."""
-
-    impl = String(40)
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        """Plain digits, no exponent."""
-        del dialect
-        return None if value is None else format(value, "f")
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
-        """The same digits again."""
-        del dialect
-        return None if value is None else Decimal(value)
 
 
 Json = JSON(none_as_null=True)

@@ -12,7 +12,7 @@ from sqlalchemy.sql.expression import cast
 
 from database.search.words import Term
 
-__all__ = ["CREATE", "DROP", "INDEX", "VECTOR_COLUMN", "indexed"]
+__all__ = ["CREATE", "INDEX", "VECTOR_COLUMN", "indexed"]
 
 VECTOR_COLUMN = "words"
 INDEX = "ix_search_documents_words"
@@ -24,9 +24,6 @@ ALTER TABLE search_documents ADD COLUMN words tsvector GENERATED ALWAYS AS
     "CREATE INDEX ix_search_documents_words ON search_documents USING gin (words)",
 )
 """The statements that stand beside the table; the migration runs them too."""
-
-DROP: tuple[str, ...] = ()
-"""Nothing goes before the table does."""
 
 
 def indexed(owner: str, terms: Iterable[Term]) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Table, create_engine, func, insert, select
 from sqlalchemy.exc import StatementError
 
-from database.types import ExactDecimal, Json, Money, UtcDateTime
+from database.types import Json, Money, UtcDateTime
 
 THINGS = Table(
     "things",
@@ -18,7 +18,6 @@ THINGS = Table(
     Column("id", Integer, primary_key=True),
     Column("seen_at", UtcDateTime),
     Column("cost_usd", Money),
-    Column("rate", ExactDecimal),
     Column("words", Json),
 )
 INSTANT = datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC)
@@ -98,14 +97,6 @@ def test_money_finer_than_a_picodollar_is_refused(shelf):
         shelf.put(cost_usd=Decimal("0.0000000000001"))
 
 
-@pytest.mark.parametrize("text", ["0.075", "2.50", "0.0000001", "1E+3", "12345678901234567890.1"])
-def test_a_rate_keeps_its_digits(shelf, text):
-    """2.50 stays 2.50: a price list is shown as it was given."""
-    shelf.put(rate=Decimal(text))
-
-    assert format(shelf.get(THINGS.c.rate), "f") == format(Decimal(text), "f")
-
-
 def test_json_comes_back_as_it_was(shelf):
     """Lists, letters of every kind, and what is null within."""
     shelf.put(words=["größe", {"a": [1, None]}])
@@ -124,5 +115,5 @@ def test_absent_values_stay_absent(shelf):
     """A cost that is not known is not 0."""
     shelf.put(id=1)
 
-    columns = (THINGS.c.seen_at, THINGS.c.cost_usd, THINGS.c.rate, THINGS.c.words)
-    assert [shelf.get(column) for column in columns] == [None] * 4
+    columns = (THINGS.c.seen_at, THINGS.c.cost_usd, THINGS.c.words)
+    assert [shelf.get(column) for column in columns] == [None] * 3
