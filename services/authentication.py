@@ -56,10 +56,7 @@ def find_principal(key_hash: KeyHash) -> Principal | None:
     key, user = found.ApiKey, found.User
     return Principal(
         user_id=UserId(user.id),
-        user_name=user.name,
-        role=user.role,
         key_id=key.id,
-        key_hash=key_hash,
         workspace_id=WorkspaceId(key.workspace_id) if key.workspace_id else None,
         permissions=tuple(sorted(granted(user.role, key.scopes))),
         requests_per_minute=key.requests_per_minute,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from cache.scopes import KeyHash, UserId, WorkspaceId
+from cache.scopes import UserId, WorkspaceId
 from services.errors import Forbidden
 from services.permissions import SENIOR_ROLES
 
@@ -19,10 +19,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     user_id: UserId
-    user_name: str
-    role: str
     key_id: str
-    key_hash: KeyHash
     workspace_id: WorkspaceId | None = None
     permissions: Collection[str]
     requests_per_minute: int | None = None

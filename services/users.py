@@ -1,7 +1,7 @@
 """Users: who they are, and what they may do on the whole installation.
 
-A change of role, name or activity bumps every key of the user, so it holds on every worker from the
-next request on.
+A change of role or activity bumps every key of the user, so it holds on every worker from the next
+request on.
 """
 
 from typing import Any

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import g, request
+from flask import request
 
 from blueprints.http.limits import show_standing
 from blueprints.http.unknown_fields import refuse_unknown
@@ -59,7 +59,6 @@ def require(permission: str) -> Callable[[View], View]:
             principal: Principal = authentication.authenticate(bearer_key())
             show_standing(rate_limits.check_requests(principal))
             principal.must(permission)
-            g.principal = principal
             refuse_unknown(view)
             return view(principal, *args, **kwargs)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cache.scopes import KeyHash, UserId
+from cache.scopes import UserId
 from database.tables.users import ApiKey, User
 from services.errors import Forbidden, Invalid
 from services.key_rules import check_gift, check_own
@@ -17,10 +17,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def _gift(giver, columns, *, role="member", to="member"):
     principal = Principal(
         user_id=UserId("me"),
-        user_name="Me",
-        role=role,
         key_id="key",
-        key_hash=KeyHash("hash"),
         permissions=granted(role, giver.scopes),
     )
     check_gift(principal, giver, User(role=to), columns)

@@ -1,24 +1,18 @@
 """Who asks, and whom they may act on."""
 
-from typing import Any
-
 import pytest
 
-from cache.scopes import KeyHash, UserId
+from cache.scopes import UserId
 from services.errors import Forbidden
 from services.permissions import ROLES
 from services.principal import Principal
 
 
-def _principal(role: str, **fields: Any) -> Principal:
+def _principal(role: str) -> Principal:
     return Principal(
         user_id=UserId("me"),
-        user_name="Me",
-        role=role,
         key_id="key",
-        key_hash=KeyHash("hash"),
         permissions=ROLES[role],
-        **fields,
     )
 
 

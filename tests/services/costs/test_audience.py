@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import column
 
-from cache.scopes import EVERYONE, KeyHash, UserId
+from cache.scopes import EVERYONE, UserId
 from services.costs.audience import audience_of, visible
 from services.errors import Forbidden
 from services.permissions import ROLES
@@ -13,10 +13,7 @@ from services.principal import Principal
 def _principal(role: str) -> Principal:
     return Principal(
         user_id=UserId("u1"),
-        user_name="U",
-        role=role,
         key_id="k1",
-        key_hash=KeyHash("h1"),
         permissions=ROLES[role],
     )
 

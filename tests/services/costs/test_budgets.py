@@ -9,7 +9,7 @@ from sqlalchemy import event, select
 
 from cache.extension import cache
 from cache.namespaces import USERS, WORKSPACES
-from cache.scopes import EVERYONE, KeyHash, UserId, WorkspaceId
+from cache.scopes import EVERYONE, UserId, WorkspaceId
 from database.session import db, read_session
 from database.tables.users import ApiKey, Workspace
 from schemas.costs_budgets import BudgetEdit, BudgetQuery, NewBudget
@@ -31,10 +31,7 @@ from tests.factories.costs import make_price, make_record
 def _principal(user_id, *, role="owner", key_id="key-1", workspace_id=None):
     return Principal(
         user_id=UserId(user_id),
-        user_name="U",
-        role=role,
         key_id=key_id,
-        key_hash=KeyHash("h1"),
         workspace_id=workspace_id and WorkspaceId(workspace_id),
         permissions=ROLES[role],
     )

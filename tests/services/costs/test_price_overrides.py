@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from cache.results import encode_body, etag_of
-from cache.scopes import KeyHash, UserId
+from cache.scopes import UserId
 from database.session import read_session
 from database.tables.costs import LedgerRecord
 from database.tables.platform import AuditLog
@@ -22,10 +22,7 @@ from tests.factories.costs import MODEL, make_model, make_price, make_record
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ADMIN = Principal(
     user_id=UserId("u1"),
-    user_name="U",
-    role="admin",
     key_id="k1",
-    key_hash=KeyHash("h1"),
     permissions=ROLES["admin"],
 )
 

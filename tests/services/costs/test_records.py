@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cache.scopes import EVERYONE, KeyHash, UserId
+from cache.scopes import EVERYONE, UserId
 from schemas.costs_records import RecordFilters, RecordQuery
 from services.costs import records
 from services.costs.records import CSV_COLUMNS, export_records, load_records
@@ -23,10 +23,7 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def _principal(user_id: str, role: str = "member") -> Principal:
     return Principal(
         user_id=UserId(user_id),
-        user_name="U",
-        role=role,
         key_id="k1",
-        key_hash=KeyHash("h1"),
         permissions=ROLES[role],
     )
 
