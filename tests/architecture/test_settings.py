@@ -16,6 +16,8 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
 READERS = {"config.py", "gunicorn.conf.py"}
 BORROWED = {"telemetry/counting.py"}
 """Reads `PROMETHEUS_MULTIPROC_DIR`: the metrics library's own variable, and no setting of ours."""
+DERIVED = {"database_url"}
+"""What others read through a property of the settings."""
 ACCESS = re.compile(r"\b(os\.environ|os\.getenv|from os import .*\b(environ|getenv))\b")
 
 
@@ -44,6 +46,11 @@ def _names_in(text: str, variables: set[str]) -> set[str]:
     """The variables that stand in a file as whole texts, as whoever reads one writes it."""
     constants = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
     return {str(node.value) for node in constants} & variables
+
+
+def _attributes(text: str) -> set[str]:
+    """The attributes that a file reads of anything."""
+    return {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
 
 
 def _row(variable: str) -> str:
@@ -88,6 +95,16 @@ def test_the_docs_name_no_variable_that_nobody_reads():
 
     left = {name for name in rows - ours - ttls if f'"{name}"' not in server.replace("'", '"')}
     assert left == set()
+
+
+def test_every_setting_is_read_by_somebody():
+    """One that turns nothing has operators wonder why."""
+    texts = [(ROOT / path).read_text() for path in source_files() if path.name != "config.py"]
+    read = DERIVED.union(*map(_attributes, texts))
+    server = (ROOT / "gunicorn.conf.py").read_text()
+    unread = [each for each in fields(Settings) if each.name not in read]
+
+    assert [each.name for each in unread if f'"{_variable(each)}"' not in server] == []
 
 
 def test_a_settings_variable_is_named_in_one_file():
