@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal, get_args
 
 from marshmallow import Schema, fields, post_load, validate
 
@@ -11,6 +11,7 @@ from schemas.fields import Day, Id, Money, StrictSchema, UtcTime
 from schemas.page import PageQuerySchema
 
 __all__ = [
+    "CallStatus",
     "ExportQuerySchema",
     "RecordFilters",
     "RecordQuery",
@@ -18,7 +19,10 @@ __all__ = [
     "RecordSchema",
 ]
 
-STATUSES = ("ok", "error", "cancelled", "broken", "cached")
+CallStatus = Literal["ok", "error", "cancelled", "broken", "cached"]
+"""`error`: failed before the first token. `broken`: failed after it. `cached`: not a call at all,
+but one that the response cache saved."""
+STATUSES = get_args(CallStatus)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

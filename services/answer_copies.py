@@ -139,7 +139,7 @@ class AnswerCopy:
             if saving is not None:
                 ledger.book(work, saving)
             end_stream(work, self.principal, self.call_id)
-            return Bill(usage, FREE, self.answer.is_estimated, "cached")
+            return Bill(usage, FREE, self.answer.is_estimated)
 
         return close
 

@@ -15,6 +15,7 @@ from cache.namespaces import STREAMS
 from database.tables.conversations import Stream
 from providers.attempts import FailedTry
 from providers.protocol import ChatRequest, ChunkStream, Usage
+from schemas.costs_records import CallStatus
 from services.costs import budgets, ledger, unbooked
 from services.costs.ledger import PricedCall, ProviderCall
 from services.costs.pricing import PriceQuote, price_at
@@ -49,7 +50,6 @@ class Bill:
     usage: Usage
     cost_usd: Decimal | None
     is_estimated: bool
-    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class ModelCall:
             booked = ledger.usage_in(record)
             work.after_commit(lambda: unbooked.forget(self.call_id))
             work.after_commit(lambda: self._settle(booked.input_tokens + booked.output_tokens))
-            return Bill(booked, record["cost_usd"], record["is_estimated"], record["status"])
+            return Bill(booked, record["cost_usd"], record["is_estimated"])
 
         return close
 
@@ -306,7 +306,7 @@ def _nothing_came(outcome: Outcome) -> bool:
     return outcome.first_token_s is None
 
 
-def _status(outcome: Outcome) -> str:
+def _status(outcome: Outcome) -> CallStatus:
     if outcome.error is not None:
         return "error" if _nothing_came(outcome) else "broken"
     return "cancelled" if outcome.finish_reason == "cancelled" else "ok"

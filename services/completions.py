@@ -261,7 +261,7 @@ def _replayed(turn: Turn, slot: ResponseSlot, kept: KeptAnswer, how: str) -> Rep
     """An answer that was kept, in the form that is asked for."""
     saved = SavedCall(kept.provider_id, kept.model_id, kept.usage)
     slot.book(saved, turn.style.endpoint, is_streamed=turn.asked.stream)
-    bill = Bill(kept.usage, Decimal(0), kept.is_estimated, "cached")
+    bill = Bill(kept.usage, Decimal(0), kept.is_estimated)
     dialect = turn.style.speak(
         Head(
             kept.call_id,

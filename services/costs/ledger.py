@@ -19,6 +19,7 @@ from database.bookkeeping import add_up, insert_once
 from database.session import read_session
 from database.tables.costs import LedgerRecord, UsageRollup
 from providers.protocol import Usage
+from schemas.costs_records import CallStatus
 from services.costs.pricing import PriceQuote, cost_of, price_at
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork
@@ -26,7 +27,6 @@ from telemetry.ids import new_id
 
 __all__ = [
     "MAX_TOKENS",
-    "STATUSES",
     "PricedCall",
     "ProviderCall",
     "SavedCall",
@@ -39,9 +39,6 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
-STATUSES = ("ok", "error", "cancelled", "broken", "cached")
-"""`error`: failed before the first token. `broken`: failed after it. `cached`: not a call at all,
-but one that the response cache saved."""
 BYTES_PER_TOKEN = 4
 FREE = ("error", "cached")
 BESIDE_THE_ROW = ("usage", "saved", "was_sent")
@@ -74,7 +71,7 @@ class ProviderCall:
     endpoint: str
     conversation_id: str | None = None
     message_id: str | None = None
-    status: str
+    status: CallStatus
     error_code: str | None = None
     usage: Usage | None
     saved: Usage | None = None

@@ -9,7 +9,7 @@ from services.answer_events import chunk_of, closing, deltas, opening, usage_of
 from services.calls import Bill
 from streams.outcome import Outcome
 
-BILL = Bill(Usage(7, 5, cached_tokens=3), Decimal("0.5"), is_estimated=True, status="ok")
+BILL = Bill(Usage(7, 5, cached_tokens=3), Decimal("0.5"), is_estimated=True)
 
 
 @pytest.mark.parametrize(

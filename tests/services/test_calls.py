@@ -205,7 +205,7 @@ def test_a_call_is_booked_with_what_it_came_to(call, outcome, status, tokens, is
     assert (record.status, record.call_id) == (status, call.call_id)
     assert (record.input_tokens, record.output_tokens) == tokens
     assert (record.is_estimated, record.cost_usd) == (is_estimated, Decimal(cost))
-    assert (bill.status, bill.cost_usd) == (record.status, record.cost_usd)
+    assert bill.cost_usd == record.cost_usd
     assert (bill.usage.input_tokens, bill.usage.output_tokens) == tokens
     assert record.error_code == (outcome.error.code if outcome.error else None)
 
@@ -360,11 +360,11 @@ def test_a_rescuer_waits_for_a_worker_that_closes_its_call(app, call, monkeypatc
 
     ledger_book = ledger.book
     monkeypatch.setattr(ledger, "book", book)
-    bill = _closed(call, _began(usage=Usage(10, 1)))
+    _closed(call, _began(usage=Usage(10, 1)))
     rescuer.join(LIMIT_S)
 
-    assert (bill.status, rescued) == ("ok", [False])
-    assert len(_records()) == 1
+    assert rescued == [False]
+    assert [record.status for record in _records()] == ["ok"]
 
 
 def _is_somebody_waiting() -> bool:

@@ -20,7 +20,7 @@ from services.dialects.anthropic import AnthropicDialect
 from services.dialects.protocol import Head
 from streams.outcome import Outcome
 
-BILL = Bill(Usage(10, 3, cached_tokens=4), Decimal("0.5"), is_estimated=False, status="ok")
+BILL = Bill(Usage(10, 3, cached_tokens=4), Decimal("0.5"), is_estimated=False)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from services.dialects.embeddings import EmbeddingsDialect, embeddings_unpaid
 from services.dialects.protocol import Head
 from streams.outcome import Outcome
 
-BILL = Bill(Usage(1, 0), None, is_estimated=False, status="ok")
+BILL = Bill(Usage(1, 0), None, is_estimated=False)
 
 
 def _dialect():

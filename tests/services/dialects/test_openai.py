@@ -17,7 +17,7 @@ from services.dialects.openai import DONE, OpenAIDialect, usage_of
 from services.dialects.protocol import Head
 from streams.outcome import Outcome
 
-BILL = Bill(Usage(10, 3, cached_tokens=4, reasoning_tokens=1), None, True, "ok")
+BILL = Bill(Usage(10, 3, cached_tokens=4, reasoning_tokens=1), None, is_estimated=True)
 RAW = b'{ "choices": [{"index": 0, "delta": {"content": "a"}}], "id": "c" }'
 WHOLE = b'{"id":"c","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}'
 
@@ -136,14 +136,14 @@ def test_the_usage_comes_before_the_end_if_it_was_asked_for(include_usage):
 @pytest.mark.parametrize(("cost", "text"), [(None, None), (Decimal("0.10"), "0.1")])
 def test_a_usage_says_what_it_cost(cost, text):
     """A decimal string; null is unpriced."""
-    usage = usage_of(Bill(Usage(1, 2), cost, False, "ok"))
+    usage = usage_of(Bill(Usage(1, 2), cost, is_estimated=False))
 
     assert (usage["cost_usd"], usage["total_tokens"]) == (text, 3)
 
 
 def test_a_usage_says_what_the_prompt_cache_read_and_wrote():
     """As parts of the prompt."""
-    bill = Bill(Usage(10, 3, cached_tokens=4, cache_write_tokens=5), None, False, "ok")
+    bill = Bill(Usage(10, 3, cached_tokens=4, cache_write_tokens=5), None, is_estimated=False)
 
     assert usage_of(bill)["prompt_tokens_details"] == {
         "cached_tokens": 4,
