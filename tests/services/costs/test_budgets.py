@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 from sqlalchemy import event, select
 
 from cache.extension import cache
@@ -232,6 +233,14 @@ def test_limits_that_contradict_each_other_are_refused(app, alice):
                 edit_budget(caller, made["id"], BudgetEdit({name: limit}))
 
 
+def test_a_soft_limit_may_be_as_high_as_the_hard_one(app, alice):
+    """Then the warning comes with the refusal."""
+    with app.app_context():
+        made = _limit(alice, hard="2", soft="2")
+
+    assert (made["soft_limit_usd"], made["hard_limit_usd"]) == ("2", "2")
+
+
 @pytest.mark.parametrize("kind", ["user", "workspace", "key"])
 def test_a_budget_needs_a_subject_that_is_there(app, alice, kind):
     """One for a mistyped id would limit nobody, in silence."""
@@ -255,6 +264,19 @@ def test_a_member_lists_their_own_budgets_only(app, alice, bob):
         alice.user_id,
         bob.user_id,
     ]
+
+
+def test_who_sees_their_own_figures_only_changes_no_budget_of_another(app, alice, bob):
+    """A key may have the one permission without the other; what it does not see is not there."""
+    limited = structs.replace(_principal(bob.user_id), permissions={"costs:read", "costs:write"})
+    with app.app_context():
+        budget_id = _limit(alice, hard="1")["id"]
+        for change in (
+            lambda: edit_budget(limited, budget_id, BudgetEdit({"hard_limit_usd": None})),
+            lambda: delete_budget(limited, budget_id),
+        ):
+            with pytest.raises(NotFound):
+                change()
 
 
 def test_a_budget_that_is_not_there_cannot_be_changed(app, alice):

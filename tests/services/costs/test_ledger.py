@@ -1,6 +1,6 @@
 """The ledger: one row a call, whatever happens, at the price of its time."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -9,12 +9,27 @@ from sqlalchemy import delete, func, select, update
 from database.session import read_session
 from database.tables.costs import LedgerRecord, UsageRollup
 from providers.protocol import Usage
-from services.costs.ledger import MAX_MS, MAX_TOKENS, book, estimate_tokens, priced
+from services.costs.ledger import (
+    MAX_MS,
+    MAX_TOKENS,
+    SavedCall,
+    answered_call,
+    book,
+    estimate_tokens,
+    priced,
+)
 from services.costs.reconcile import compare_day
 from services.errors import Conflict
 from services.unit_of_work import unit_of_work
 from tests.doubles.together import together
-from tests.factories.costs import book_alone, make_call, make_price, make_record
+from tests.factories.costs import (
+    MODEL,
+    PROVIDER,
+    book_alone,
+    make_call,
+    make_price,
+    make_record,
+)
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -88,6 +103,41 @@ def test_a_call_refused_before_its_first_token_costs_nothing(app):
         rollup = session.scalars(select(UsageRollup)).one()
     assert cost == 0
     assert (rollup.failed_calls, rollup.unpriced_calls) == (1, 0)
+
+
+def test_a_failed_call_whose_tokens_were_counted_costs_what_they_do(app):
+    """A provider bills the prompt that it has read, whatever came of it."""
+    make_price(app)
+
+    cost = make_record(app, "u1", status="error", usage=Usage(1000, 0))
+
+    assert cost == Decimal("0.002")
+
+
+def test_an_answer_from_the_response_cache_is_no_call(app):
+    """It is counted apart, with what it saved: nobody was called, and nobody is paid."""
+    make_price(app)
+
+    cost = make_record(app, "u1", status="cached", usage=Usage(0, 0), saved=Usage(1000, 10))
+
+    with app.app_context(), read_session() as session:
+        rollup = session.scalars(select(UsageRollup)).one()
+    assert (cost, rollup.saved_usd) == (Decimal(0), Decimal("0.0021"))
+    assert (rollup.calls, rollup.cache_hits, rollup.input_tokens) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_told"), [("ok", True), ("broken", False), ("cancelled", False), ("error", False)]
+)
+def test_what_a_call_used_is_told_once_it_was_answered_to_its_end(app, status, is_told):
+    """Who shares a call that comes to nothing has saved nothing."""
+    make_record(app, "u1", call_id="shared", status=status, usage=Usage(7, 3))
+
+    with app.app_context():
+        told = answered_call("shared")
+        assert answered_call("unknown") is None
+
+    assert told == (SavedCall(PROVIDER, MODEL, Usage(7, 3)) if is_told else None)
 
 
 def test_counts_beyond_belief_are_cut_and_not_lost(app):
@@ -191,6 +241,15 @@ def test_a_booked_row_can_be_neither_changed_nor_deleted(app, statement):
 def test_a_call_counts_on_the_day_it_was_made(app):
     """One that runs over midnight belongs to the day, and the budget, it began in."""
     make_record(app, "u1", datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC))
+
+    with app.app_context(), read_session() as session:
+        assert str(session.scalars(select(UsageRollup.day)).one()) == "2025-12-31"
+
+
+def test_a_day_is_utcs_wherever_the_clock_stands(app):
+    """The rollup of a call and its record must be of one day."""
+    in_kathmandu = timezone(timedelta(hours=5, minutes=45))
+    make_record(app, "u1", datetime(2026, 1, 1, 3, tzinfo=in_kathmandu))
 
     with app.app_context(), read_session() as session:
         assert str(session.scalars(select(UsageRollup.day)).one()) == "2025-12-31"

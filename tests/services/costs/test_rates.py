@@ -130,3 +130,29 @@ def test_rates_are_the_same_after_they_were_written_down():
     assert Rates.read(written).written() == written
     assert Rates.read(written).applied(11, AT).input == Decimal("1.5")
     assert Rates.read(written).applied(5, AT.replace(hour=0, minute=29)).output == 1
+
+
+@pytest.mark.parametrize(("input_tokens", "rate"), [(10, "1"), (11, "1.5")])
+def test_a_tier_begins_above_its_number_of_tokens(input_tokens, rate):
+    """Providers bill a call of exactly that size by the lower rate."""
+    rates = Rates.read({"input": "1", "tiers": [{"above_input_tokens": 10, "input": "1.5"}]})
+
+    assert rates.applied(input_tokens, AT).input == Decimal(rate)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "at", "rate"),
+    [
+        ("08:00:00", "16:00:00", "07:59", "1"),
+        ("08:00:00", "16:00:00", "08:00", "0.5"),
+        ("08:00:00", "16:00:00", "16:00", "1"),
+        ("22:00:00", "06:00:00", "22:00", "0.5"),
+        ("22:00:00", "06:00:00", "06:00", "1"),
+    ],
+)
+def test_hours_are_from_their_start_until_without_their_end(start, end, at, rate):
+    """Each minute of a day has one price, over midnight as well."""
+    rates = Rates.read({"input": "1", "hours": [{"start": start, "end": end, "input": "0.5"}]})
+    hour, minute = map(int, at.split(":"))
+
+    assert rates.applied(1, AT.replace(hour=hour, minute=minute)).input == Decimal(rate)

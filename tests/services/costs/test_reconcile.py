@@ -25,8 +25,10 @@ def _spoil(statement) -> None:
 
 
 def test_an_untouched_rollup_differs_in_nothing(app):
-    """With every kind of call: priced, unpriced, failed, in a workspace and outside."""
+    """With every kind of call: priced, unpriced, failed, in a workspace, outside, at midnight."""
     make_price(app)
+    make_record(app, "u1", datetime(2026, 1, 1, tzinfo=UTC))
+    make_record(app, "u1", datetime(2026, 1, 2, tzinfo=UTC))
     make_record(app, "u1", workspace_id="w1")
     make_record(app, "u1", model_id="acme/unknown", status="broken", is_estimated=True)
     with app.app_context():

@@ -125,3 +125,19 @@ def test_an_export_over_too_long_a_range_is_refused_before_it_begins(app):
     asked = RecordFilters(from_on=NOW.date() - timedelta(days=500))
     with app.app_context(), pytest.raises(Invalid):
         export_records(_principal("u1"), asked)
+
+
+def test_a_range_ends_before_its_last_day(app):
+    """So that ranges that follow one another hold each record once."""
+    midnight = datetime(2026, 1, 1, tzinfo=UTC)
+    for called_at in (midnight - timedelta(microseconds=1), midnight):
+        make_record(app, "u1", called_at)
+
+    before, after = RecordQuery(to_on=NOW.date()), RecordQuery(from_on=NOW.date())
+    with app.app_context():
+        found = [load_records(UserId("u1"), each).value["items"] for each in (before, after)]
+
+    assert [[each["called_at"][:10] for each in page] for page in found] == [
+        ["2025-12-31"],
+        ["2026-01-01"],
+    ]

@@ -14,12 +14,13 @@ JANUARY = DayRange(date(2026, 1, 1), date(2026, 2, 1))
 
 
 def test_spending_is_summed_by_subject_and_only_within_the_days(app):
-    """The last instant of December is no part of January's budget."""
+    """The last instant of December is no part of January's budget, nor the first of February."""
     make_price(app)
     make_record(app, "u1", NOW, key_id="k1", workspace_id="w1")
     make_record(app, "u1", NOW, key_id="k2")
     make_record(app, "u2", NOW, key_id="k3", workspace_id="w1")
     make_record(app, "u1", datetime(2025, 12, 31, 23, 59, 59, 999999, UTC), key_id="k1")
+    make_record(app, "u1", datetime(2026, 2, 1, tzinfo=UTC), key_id="k1")
     with app.app_context(), read_session() as session:
         users = spent_by(session, "user", ["u1", "u2", "u3"], JANUARY)
         keys = spent_by(session, "key", ["k1"], JANUARY)
