@@ -15,13 +15,9 @@ from sqlalchemy.orm import Session
 from cache.namespaces import MODELS
 from database.session import read_session
 from database.tables.models import CatalogueModel, CatalogueProvider, ModelAlias
-from providers.protocol import ProviderConfig
 from schemas.anthropic.requests import with_known_limit
 from schemas.openai import Untranslatable
 from services.errors import Invalid, NotFound, Unavailable
-from services.runtime import runtime
-from services.secrets import SecretUnreadable
-from streams.limits import StreamLimits
 
 __all__ = [
     "FoundRoutes",
@@ -29,10 +25,8 @@ __all__ = [
     "Routing",
     "Target",
     "body_for",
-    "config_of",
     "find_routing",
     "in_turn",
-    "provider_config",
     "routes_for",
 ]
 
@@ -187,57 +181,6 @@ def in_turn(
         left.remove(each)
         turn.append(each.route)
     return turn
-
-
-def provider_config(found: ModelRoute) -> ProviderConfig:
-    """What the provider's adapter needs for a call.
-
-    Raises:
-        Unavailable: the stored secret does not fit the installation's key.
-    """
-    return config_of(
-        found.provider_id,
-        found.wire_format,
-        found.base_url,
-        found.encrypted_secret,
-        found.api_version,
-    )
-
-
-def config_of(
-    provider_id: str,
-    wire_format: str,
-    base_url: str,
-    encrypted_secret: str | None,
-    api_version: str | None = None,
-) -> ProviderConfig:
-    """A provider's stored columns as what its adapter needs.
-
-    Raises:
-        Unavailable: the stored secret does not fit the installation's key.
-    """
-    settings = runtime().settings
-    try:
-        secret = runtime().secrets.decrypt(encrypted_secret) if encrypted_secret else ""
-    except SecretUnreadable as fault:
-        raise Unavailable(
-            f"The secret of provider {provider_id} cannot be read: set it anew.",
-            code="provider_secret_unreadable",
-        ) from fault
-    return ProviderConfig(
-        provider_id=provider_id,
-        wire_format=wire_format,
-        base_url=base_url,
-        api_key=secret,
-        api_version=api_version or "",
-        connect_timeout_s=settings.provider_connect_timeout_s,
-        first_token_timeout_s=settings.provider_first_token_timeout_s,
-        between_tokens_timeout_s=settings.provider_between_tokens_timeout_s,
-        total_timeout_s=settings.provider_total_timeout_s,
-        silence_s=StreamLimits(heartbeat_s=settings.stream_heartbeat_s).silence_s,
-        proxy_url=settings.https_proxy,
-        no_proxy=settings.no_proxy,
-    )
 
 
 def _usable() -> Select[CatalogueModel, CatalogueProvider]:

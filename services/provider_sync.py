@@ -9,9 +9,10 @@ from cache.namespaces import MODELS, PROVIDERS
 from database.session import read_session
 from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.protocol import ModelListing, ProviderError
-from services import audit_logs, model_routes
+from services import audit_logs
 from services.costs import pricing
 from services.principal import Principal
+from services.provider_configs import provider_config
 from services.providers import find_row
 from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
@@ -78,7 +79,7 @@ def check_provider(principal: Principal, provider_id: str) -> dict[str, Any]:
 def _listed(provider_id: str) -> list[ModelListing]:
     with read_session() as session:
         row = find_row(session, provider_id)
-    config = model_routes.config_of(
+    config = provider_config(
         row.id, row.wire_format, row.base_url, row.encrypted_secret, row.api_version
     )
     reached = runtime().providers.reach(config)

@@ -10,9 +10,9 @@ from providers.attempts import Attempts, Candidate, Reached, Watcher
 from providers.embeddings import EmbeddingsOf
 from providers.protocol import ChatRequest, ProviderAuthFailed, ProviderUnavailable, Usage
 from providers.retries import RetryPolicy
-from services import model_routes
 from services.errors import Unavailable
 from services.model_routes import ModelRoute
+from services.provider_configs import route_config
 from services.runtime import runtime
 
 __all__ = ["Progress", "Tried", "attempts"]
@@ -88,7 +88,7 @@ def _reach(route: ModelRoute, progress: Progress, *, embeds: bool) -> Reached:
     """
     progress.is_under_way = True
     try:
-        reached = runtime().providers.reach(model_routes.provider_config(route))
+        reached = runtime().providers.reach(route_config(route))
     except Unavailable as fault:
         raise ProviderAuthFailed(fault.detail, was_sent=False) from fault
     except LookupError as fault:

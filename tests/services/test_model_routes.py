@@ -1,7 +1,6 @@
 """How models are reached, and what keeps them from being."""
 
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -35,46 +34,6 @@ def test_a_route_says_how_a_model_is_reached(acme, context):
     assert (found.provider_id, found.name, found.base_url) == ("acme", "org/brain", URL)
     assert (found.wire_format, found.status) == ("openai", "active")
     assert "sk-ours" not in repr(found)
-    config = model_routes.provider_config(found)
-    assert (config.provider_id, config.base_url, config.api_key) == ("acme", URL, "sk-ours")
-    assert "sk-ours" not in repr(config)
-
-
-def test_time_limits_of_a_call_are_the_settings(acme, context, settings):
-    """Four of them, none forgotten."""
-    config = model_routes.provider_config(_route("acme/org/brain"))
-
-    assert config.connect_timeout_s == settings.provider_connect_timeout_s
-    assert config.first_token_timeout_s == settings.provider_first_token_timeout_s
-    assert config.between_tokens_timeout_s == settings.provider_between_tokens_timeout_s
-    assert config.total_timeout_s == settings.provider_total_timeout_s
-    assert config.silence_s < settings.stream_heartbeat_s
-
-
-def test_the_way_out_of_the_network_is_the_settings(acme, context, app, settings):
-    """A proxy for https, and who is asked without it."""
-    changed = replace(settings, https_proxy="http://proxy:3128", no_proxy="internal.example")
-    app.extensions["larder"] = replace(app.extensions["larder"], settings=changed)
-
-    config = model_routes.provider_config(_route("acme/org/brain"))
-
-    assert config.proxy_url == "http://proxy:3128"
-    assert config.no_proxy == "internal.example"
-
-
-def test_a_provider_without_a_secret_has_an_empty_key(context):
-    """A local server needs none."""
-    assert model_routes.config_of("x", "openai", URL, None).api_key == ""
-
-
-def test_a_secret_that_cannot_be_read_is_said_with_the_mend(context):
-    """It names the provider and shows nothing of what is stored."""
-    with pytest.raises(Unavailable) as refused:
-        model_routes.config_of("acme", "openai", URL, "of another key")
-
-    assert refused.value.code == "provider_secret_unreadable"
-    assert "acme" in refused.value.detail
-    assert "of another" not in refused.value.detail
 
 
 @pytest.mark.parametrize(
@@ -143,15 +102,6 @@ def test_a_model_that_was_not_there_is_found_once_it_is(admin, acme, context):
     admin.post("/api/models", json={"id": "acme/new"})
 
     assert _route("acme/new").model_id == "acme/new"
-
-
-def test_a_new_secret_is_used_by_the_next_route(admin, acme, context):
-    """A revoked provider key does not live on in the cache."""
-    _route("acme/org/brain")
-
-    admin.patch("/api/providers/acme", json={"secret": "sk-new"})
-
-    assert model_routes.provider_config(_route("acme/org/brain")).api_key == "sk-new"
 
 
 def test_the_cache_holds_no_secret_in_clear(app, acme, context, admin):

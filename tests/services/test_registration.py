@@ -15,6 +15,7 @@ from database.tables.models import CatalogueModel, CatalogueProvider
 from providers.registry import WIRE_FORMATS
 from schemas.providers import NewProvider
 from services import model_routes, providers
+from services.provider_configs import route_config
 from services.registration import declared_providers, register_providers
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -240,7 +241,7 @@ def test_anthropics_key_is_all_that_its_models_need(started):
     assert "anthropic/echo" in _model_ids(app)
     with app.app_context():
         (route,) = model_routes.routes_for("anthropic/echo", {}).routes
-        assert model_routes.provider_config(route).api_key == CLAUDE_KEY
+        assert route_config(route).api_key == CLAUDE_KEY
         assert (route.max_output_tokens, "vision" in route.capabilities) == (4096, True)
 
 
@@ -254,7 +255,7 @@ def test_a_secret_under_a_lost_key_is_written_anew(started, upstream):
     assert _secret(after, "openai") == KEY
     with after.app_context():
         (route,) = model_routes.routes_for("openai/slow", {}).routes
-        assert model_routes.provider_config(route).api_key == KEY
+        assert route_config(route).api_key == KEY
 
 
 def test_starts_at_once_end_with_one_of_each(started, wire, settings):
