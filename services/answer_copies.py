@@ -16,7 +16,7 @@ from providers.protocol import Chunk, ChunkStream, ProviderBroken, Usage
 from services.answer_events import chunk_of, usage_of
 from services.calls import Bill
 from services.costs import ledger
-from services.costs.ledger import ProviderCall
+from services.costs.ledger import ProviderCall, SavedCall
 from services.followed_streams import followed
 from services.principal import Principal
 from services.response_cache import KeptAnswer
@@ -161,22 +161,17 @@ class AnswerCopy:
 
     def _saving(self, usage: Usage) -> ProviderCall:
         principal = self.principal
-        return ProviderCall(
+        return ledger.saving(
+            SavedCall(self.model_id.partition("/")[0], self.model_id, usage),
             call_id=self.call_id,
             user_id=principal.user_id,
             key_id=principal.key_id,
             workspace_id=principal.workspace_id,
-            provider_id=self.model_id.partition("/")[0],
-            model_id=self.model_id,
             alias_id=self.alias_id,
             endpoint=self.endpoint,
             conversation_id=self.conversation_id,
             message_id=self.message_id,
-            status="cached",
-            usage=Usage(0, 0),
-            saved=usage,
             is_streamed=True,
-            duration_ms=0,
             called_at=self.called_at,
         )
 

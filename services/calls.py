@@ -32,12 +32,7 @@ from streams.limits import TimeLimits
 from streams.outcome import Outcome
 from telemetry.ids import new_id
 
-__all__ = [
-    "EMBEDDINGS",
-    "Bill",
-    "ModelCall",
-    "plan_call",
-]
+__all__ = ["EMBEDDINGS", "Bill", "ModelCall", "plan_call"]
 
 EMBEDDINGS = "embeddings"
 """The end point whose calls are embeddings."""
@@ -107,11 +102,7 @@ class ModelCall:
 
         The last one is booked when the call is closed.
         """
-        step = (
-            "none" if next_place is None else "retry" if next_place == failed.place else "fallback"
-        )
-        provider_id = self.routes[failed.place].provider_id
-        runtime().providers.metrics.count_failure(provider_id, failed.fault.code, step)
+        self._count_failure(failed, next_place)
         if next_place is None:
             self.progress.usage = failed.usage
             return
@@ -211,52 +202,57 @@ class ModelCall:
         is_first = self.progress.place == 0
         return PricedCall(call, self.quote) if is_first else ledger.priced(call)
 
+    def _count_failure(self, failed: FailedTry, next_place: int | None) -> None:
+        step = "retry" if next_place == failed.place else "fallback"
+        runtime().providers.metrics.count_failure(
+            self.routes[failed.place].provider_id,
+            failed.fault.code,
+            "none" if next_place is None else step,
+        )
+
     def _ledger_call(self, outcome: Outcome, usage: Usage, *, is_estimated: bool) -> ProviderCall:
         first_s, spent_s = outcome.first_token_s, self.progress.spent_s
-        return ProviderCall(
+        return self._of_route(
+            self.route,
             call_id=self.call_id,
-            user_id=self.principal.user_id,
-            key_id=self.principal.key_id,
-            workspace_id=self.principal.workspace_id,
-            provider_id=self.route.provider_id,
-            model_id=self.route.model_id,
-            alias_id=self.alias_id,
-            endpoint=self.endpoint,
-            conversation_id=self.conversation_id,
-            message_id=self.message_id,
             status=_status(outcome),
             error_code=outcome.error.code if outcome.error else None,
             usage=usage,
             is_estimated=is_estimated,
             was_sent=self._was_sent(outcome),
-            is_streamed=self.request.stream,
             first_token_ms=None if first_s is None else round((first_s - spent_s) * 1000),
             duration_ms=round((outcome.duration_s - spent_s) * 1000),
             called_at=self.called_at,
         )
 
     def _failed_call(self, failed: FailedTry) -> ProviderCall:
-        route = self.routes[failed.place]
         usage, is_estimated = usage_of_failure(failed.fault, failed.usage, self.input_estimate())
-        return ProviderCall(
+        return self._of_route(
+            self.routes[failed.place],
             call_id=new_id(),
+            attempt_of=self.call_id,
+            status="error",
+            error_code=failed.fault.code,
+            usage=usage,
+            is_estimated=is_estimated,
+            duration_ms=round(failed.lasted_s * 1000),
+            called_at=runtime().clock.now() - timedelta(seconds=failed.lasted_s),
+        )
+
+    def _of_route(self, route: ModelRoute, **how: Any) -> ProviderCall:
+        """What one try of this call was, by `how` it went."""
+        return ProviderCall(
             user_id=self.principal.user_id,
             key_id=self.principal.key_id,
             workspace_id=self.principal.workspace_id,
             provider_id=route.provider_id,
             model_id=route.model_id,
             alias_id=self.alias_id,
-            attempt_of=self.call_id,
             endpoint=self.endpoint,
             conversation_id=self.conversation_id,
             message_id=self.message_id,
-            status="error",
-            error_code=failed.fault.code,
-            usage=usage,
-            is_estimated=is_estimated,
             is_streamed=self.request.stream,
-            duration_ms=round(failed.lasted_s * 1000),
-            called_at=runtime().clock.now() - timedelta(seconds=failed.lasted_s),
+            **how,
         )
 
 
@@ -297,7 +293,7 @@ def plan_call(
         alias_id=found.alias_id,
         plain=plain,
     )
-    if principal.tokens_per_minute is None:
+    if principal.tokens_per_minute is None:  # an estimate goes through all of the prompt
         return call
     return replace(call, reservation=reserve_tokens(principal, call.input_estimate(), body))
 

@@ -22,7 +22,7 @@ from schemas.openai import ChatCall
 from services import calls, estimates, model_routes, response_cache, upstream_failures
 from services.calls import Bill
 from services.costs import ledger
-from services.costs.ledger import SavedCall, estimate_tokens
+from services.costs.ledger import SavedCall
 from services.dialects.protocol import Head
 from services.errors import NotFound
 from services.followed_streams import followed
@@ -136,8 +136,9 @@ def estimate_input(asked: ChatCall) -> int:
     """
     body = asked.plain or asked.body
     model_routes.routes_for(asked.model, body, asked.untranslatable)
-    tools = msgspec.json.encode(body.get("tools") or []).decode()
-    return estimates.estimate_prompt(body) + (estimate_tokens(tools) if body.get("tools") else 0)
+    tools = body.get("tools")
+    written = msgspec.json.encode(tools).decode() if tools else ""
+    return estimates.estimate_prompt(body) + estimates.estimate_tokens(written)
 
 
 def answer(principal: Principal, asked: ChatCall, style: Style) -> Reply:

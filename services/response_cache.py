@@ -22,7 +22,7 @@ from cache.slots import Slot, Slots
 from providers.protocol import Chunk, Usage
 from schemas.response_cache import CacheControls
 from services.costs import ledger
-from services.costs.ledger import ProviderCall, SavedCall
+from services.costs.ledger import SavedCall
 from services.model_routes import FoundRoutes, ModelRoute, body_for
 from services.principal import Principal
 from services.runtime import runtime
@@ -175,26 +175,20 @@ class ResponseSlot:
     def book(self, saved: SavedCall, endpoint: str, *, is_streamed: bool) -> None:
         """Note in the ledger what this answer would have cost."""
         principal = self.principal
-        saving = ledger.priced(
-            ProviderCall(
-                call_id=new_id(),
-                user_id=principal.user_id,
-                key_id=principal.key_id,
-                workspace_id=principal.workspace_id,
-                provider_id=saved.provider_id,
-                model_id=saved.model_id,
-                alias_id=self.alias_id,
-                endpoint=endpoint,
-                status="cached",
-                usage=Usage(0, 0),
-                saved=saved.usage,
-                is_streamed=is_streamed,
-                duration_ms=0,
-                called_at=runtime().clock.now(),
-            )
+        saving = ledger.saving(
+            saved,
+            call_id=new_id(),
+            user_id=principal.user_id,
+            key_id=principal.key_id,
+            workspace_id=principal.workspace_id,
+            alias_id=self.alias_id,
+            endpoint=endpoint,
+            is_streamed=is_streamed,
+            called_at=runtime().clock.now(),
         )
+        owed = ledger.priced(saving)  # before the transaction: it reads through the cache
         with unit_of_work() as work:
-            record = ledger.book(work, saving)
+            record = ledger.book(work, owed)
         runtime().requests.count_saving(float(record["saved_usd"] or 0))
 
 

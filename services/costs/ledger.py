@@ -32,14 +32,13 @@ __all__ = [
     "SavedCall",
     "answered_call",
     "book",
-    "estimate_tokens",
     "priced",
+    "saving",
     "usage_in",
 ]
 
 log = structlog.get_logger(__name__)
 
-BYTES_PER_TOKEN = 4
 FREE = ("error", "cached")
 BESIDE_THE_ROW = ("usage", "saved", "was_sent")
 TIMES = ("first_token_ms", "duration_ms")
@@ -103,13 +102,17 @@ class SavedCall(NamedTuple):
     usage: Usage
 
 
-def estimate_tokens(text: str, *, beside_chars: int = 0) -> int:
-    """The tokens of a text whose provider never counts them: a quarter of its bytes, rounded up.
-
-    `beside_chars` are characters that were counted and not kept.
-    """
-    size_bytes = len(text.encode("utf-8", "surrogatepass")) + beside_chars
-    return -(-size_bytes // BYTES_PER_TOKEN)
+def saving(saved: SavedCall, **whose: Any) -> ProviderCall:
+    """The record of a call that was not made, by `whose` it would have been, and when."""
+    return ProviderCall(
+        provider_id=saved.provider_id,
+        model_id=saved.model_id,
+        status="cached",
+        usage=Usage(0, 0),
+        saved=saved.usage,
+        duration_ms=0,
+        **whose,
+    )
 
 
 def priced(call: ProviderCall) -> PricedCall:

@@ -3,8 +3,21 @@
 import pytest
 
 from providers.protocol import ProviderLost, ProviderRejected, Usage
-from services.estimates import estimate_answer, estimate_prompt, usage_of_failure
+from services.estimates import (
+    estimate_answer,
+    estimate_prompt,
+    estimate_tokens,
+    usage_of_failure,
+)
 from streams.outcome import Outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("ü€", 2), ("\ud83d", 1)]
+)
+def test_an_estimate_is_a_quarter_of_the_bytes_rounded_up(text, tokens):
+    """The one estimate there is; half a character must not break it."""
+    assert estimate_tokens(text) == tokens
 
 
 @pytest.mark.parametrize(

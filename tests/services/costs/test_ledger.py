@@ -15,7 +15,6 @@ from services.costs.ledger import (
     SavedCall,
     answered_call,
     book,
-    estimate_tokens,
     priced,
 )
 from services.costs.reconcile import compare_day
@@ -253,11 +252,3 @@ def test_a_day_is_utcs_wherever_the_clock_stands(app):
 
     with app.app_context(), read_session() as session:
         assert str(session.scalars(select(UsageRollup.day)).one()) == "2025-12-31"
-
-
-@pytest.mark.parametrize(
-    ("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("ü€", 2), ("\ud83d", 1)]
-)
-def test_an_estimate_is_a_quarter_of_the_bytes_rounded_up(text, tokens):
-    """The one estimate there is; half a character must not break it."""
-    assert estimate_tokens(text) == tokens
