@@ -6,6 +6,7 @@ import pytest
 
 from tests.doubles.api_client import ApiClient
 from tests.factories.users import make_user
+from tests.factories.workspaces import make_workspace
 
 PATH = "/api/keys"
 
@@ -207,6 +208,32 @@ def test_an_admin_gets_no_key_of_an_owner(app, admin):
 
     assert _made(deputy, user_id=owner["user"]["id"]).status_code == 403
     assert deputy.delete(f"{PATH}/{owner['key']['id']}").status_code == 403
+
+
+def test_an_admin_gets_no_key_of_another_admin(app):
+    """What they would do with it, the log would say of the other."""
+    deputy, other = (make_user(app, name, role="admin") for name in ("Dan", "Eve"))
+
+    assert _made(deputy, user_id=other.user_id).status_code == 403
+
+
+def test_a_viewer_of_a_workspace_has_no_key_of_it(alice, bob):
+    """Who only looks on spends nothing for the team."""
+    workspace = make_workspace(alice, viewer=bob).rpartition("/")[2]
+
+    refused = _made(bob, workspace_id=workspace)
+    assert (refused.status_code, list(refused.json["errors"])) == (422, ["workspace_id"])
+
+
+def test_revoked_keys_take_no_room(alice, monkeypatch):
+    """Else whoever changes keys often would one day have none left."""
+    monkeypatch.setattr("services.keys.MAX_KEYS", 2)
+    second = _made(alice).json["id"]
+    full = _made(alice)
+    alice.delete(f"{PATH}/{second}")
+
+    assert (full.status_code, full.json["code"]) == (409, "too_many_keys")
+    assert _made(alice).status_code == 201
 
 
 def test_a_key_belongs_to_a_workspace_of_its_user_only(alice, bob):
