@@ -15,13 +15,6 @@ ON_EACH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
 
 
 @pytest.fixture
-def principal(app, alice):
-    """Alice, within the application's context."""
-    with app.app_context():
-        yield authentication.authenticate(alice.key)
-
-
-@pytest.fixture
 def chat(alice):
     """A conversation of hers with the demo."""
     return make_conversation(alice)

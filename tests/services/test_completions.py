@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from schemas.openai import ChatCall
-from services import authentication, completions
+from services import completions
 from services.errors import NotFound, UpstreamFailed
 from services.relays import CHAT
 from tests.doubles.wire_server import HOLD, head, whole
@@ -23,13 +23,6 @@ PATH = "/v1/chat/completions"
 def settings(settings, request):
     """The suite's, with what a test changes of it."""
     return replace(settings, **getattr(request, "param", {}))
-
-
-@pytest.fixture
-def principal(app, alice):
-    """Alice, within the application's context."""
-    with app.app_context():
-        yield authentication.authenticate(alice.key)
 
 
 @pytest.fixture
