@@ -9,7 +9,7 @@ from schemas.fields import Flag, Id, Items, StrictSchema, Text
 from schemas.messages import ABOUT_CONTENT, MAX_CONTENT_CHARS
 from schemas.response_cache import CacheControls, CacheControlsSchema
 
-__all__ = ["Question", "QuestionSchema", "Regenerate", "RegenerateSchema"]
+__all__ = ["MAX_FILES", "Question", "QuestionSchema", "Regenerate", "RegenerateSchema"]
 
 MAX_FILES = 20
 OURS = frozenset({"model", "messages", "stream", "stream_options", "n", "cache"})

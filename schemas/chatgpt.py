@@ -10,6 +10,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from schemas.conversations import MAX_TITLE_CHARS
+
 __all__ = ["from_chatgpt", "is_chatgpt"]
 
 Node = Mapping[str, Any]
@@ -17,7 +19,6 @@ Node = Mapping[str, Any]
 ROLES = frozenset({"user", "assistant"})
 PROVIDER = "openai"
 IMAGE = "[image]"
-MAX_TITLE_CHARS = 500
 MAX_SLUG_CHARS = 200
 MAX_LANGUAGE_CHARS = 40
 

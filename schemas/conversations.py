@@ -6,9 +6,11 @@ from typing import Any
 from marshmallow import Schema, fields, post_load
 
 from schemas.fields import Flag, Id, Name, StrictSchema, Text, UtcTime
-from schemas.page import PageQuerySchema, page_schema
+from schemas.page import DEFAULT_LIMIT, PageQuerySchema, page_schema
 
 __all__ = [
+    "MAX_PROMPT_CHARS",
+    "MAX_TITLE_CHARS",
     "ConversationEdit",
     "ConversationPageSchema",
     "ConversationPatchSchema",
@@ -27,7 +29,7 @@ MAX_PROMPT_CHARS = 100_000
 class ConversationQuery:
     """Which conversations are asked for, and which page of them."""
 
-    limit: int = 50
+    limit: int = DEFAULT_LIMIT
     cursor: str | None = None
     folder_id: str | None = None
     archived: bool | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from schemas.fields import Day, Id, Money, StrictSchema, UtcTime
-from schemas.page import PageQuerySchema
+from schemas.page import DEFAULT_LIMIT, PageQuerySchema
 
 __all__ = [
     "BudgetEdit",
@@ -46,7 +46,7 @@ class BudgetEdit:
 class BudgetQuery:
     """One page of budgets."""
 
-    limit: int = 50
+    limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from schemas.fields import Id, Items, Money, StrictSchema, UtcTime, WholeNumber
-from schemas.page import PageQuerySchema
+from schemas.page import DEFAULT_LIMIT, PageQuerySchema
 
 __all__ = [
     "PriceDeleteQuerySchema",
@@ -29,7 +29,7 @@ class PriceQuery:
     """One page of prices, of one model or of all."""
 
     model: str | None = None
-    limit: int = 50
+    limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
 

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from schemas.costs_usage import FROM_ABOUT, TO_ABOUT
 from schemas.fields import Day, Id, Money, StrictSchema, UtcTime
-from schemas.page import PageQuerySchema
+from schemas.page import DEFAULT_LIMIT, PageQuerySchema
 
 __all__ = [
     "CallStatus",
@@ -41,7 +41,7 @@ class RecordFilters:
 class RecordQuery(RecordFilters):
     """One page of records."""
 
-    limit: int = 50
+    limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from schemas.fields import Day, Id, Money, StrictSchema
-from schemas.page import PageQuerySchema
+from schemas.page import DEFAULT_LIMIT, PageQuerySchema
 
 __all__ = [
     "FROM_ABOUT",
@@ -50,7 +50,7 @@ class UsageQuery(UsageFilters):
     """Usage by group, one page of it."""
 
     group_by: str = "model"
-    limit: int = 50
+    limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
 

@@ -7,11 +7,12 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from schemas.fields import Id, Money, StrictSchema, Text, UtcTime
-from schemas.page import PageQuerySchema, page_schema
+from schemas.page import DEFAULT_LIMIT, PageQuerySchema, page_schema
 
 __all__ = [
     "ABOUT_CONTENT",
     "MAX_CONTENT_CHARS",
+    "MAX_MESSAGES",
     "MessageEdit",
     "MessagePageSchema",
     "MessagePatchSchema",
@@ -23,13 +24,15 @@ __all__ = [
 MAX_CONTENT_CHARS = 10**8
 """The most that `MAX_MESSAGE_CHARS` can be set to; the setting itself is the services' to check."""
 ABOUT_CONTENT = "As many characters as `MAX_MESSAGE_CHARS` allows."
+MAX_MESSAGES = 20_000
+"""Of one conversation, and of one import."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageQuery:
     """Which messages are asked for: the whole tree by pages, or one branch."""
 
-    limit: int = 50
+    limit: int = DEFAULT_LIMIT
     cursor: str | None = None
     leaf_id: str | None = None
 

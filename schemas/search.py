@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from schemas.fields import Id, Text, UtcTime
-from schemas.page import PageQuerySchema, page_schema
+from schemas.page import DEFAULT_LIMIT, PageQuerySchema, page_schema
 
 __all__ = ["FoundPageSchema", "FoundSchema", "SearchQuery", "SearchQuerySchema"]
 
@@ -38,7 +38,7 @@ class SearchQuery:
     """What is looked for, where, and which page of it."""
 
     q: str
-    limit: int = 50
+    limit: int = DEFAULT_LIMIT
     cursor: str | None = None
     model: str | None = None
     folder_id: str | None = None

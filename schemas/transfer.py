@@ -19,13 +19,14 @@ from marshmallow import (
     validates_schema,
 )
 
+from schemas.answers import MAX_FILES
 from schemas.chatgpt import from_chatgpt, is_chatgpt
+from schemas.conversations import MAX_PROMPT_CHARS, MAX_TITLE_CHARS
 from schemas.fields import Flag, Id, Items, Money, StrictSchema, Text, UtcTime, WholeNumber
-from schemas.messages import MAX_CONTENT_CHARS
+from schemas.messages import MAX_CONTENT_CHARS, MAX_MESSAGES
 
 __all__ = [
     "FORMAT",
-    "MAX_IMPORTED_MESSAGES",
     "VERSION",
     "ConversationImport",
     "ExportQuerySchema",
@@ -38,10 +39,6 @@ __all__ = [
 FORMAT = "larder.conversation"
 VERSION = 1
 MAX_CONVERSATIONS = 1000
-MAX_IMPORTED_MESSAGES = 20_000
-MAX_TITLE_CHARS = 500
-MAX_PROMPT_CHARS = 100_000
-MAX_FILES = 20
 MAX_TOOL_CALLS = 128
 MAX_TOKENS = 2**31 - 1
 ROLES = ("user", "assistant", "system")
@@ -164,9 +161,7 @@ class ExportSchema(StrictSchema):
     is_archived = Flag(data_key="archived", load_default=False)
     created_at = UtcTime(load_default=None, allow_none=True)
     active_at = UtcTime(load_default=None, allow_none=True)
-    messages = Items(
-        fields.Nested(ExportedMessageSchema), max_items=MAX_IMPORTED_MESSAGES, required=True
-    )
+    messages = Items(fields.Nested(ExportedMessageSchema), max_items=MAX_MESSAGES, required=True)
 
     @validates_schema
     def check_tree(self, loaded: dict[str, Any], **_: object) -> None:
@@ -223,9 +218,9 @@ def _ours(conversations: Any) -> Any:
 def _check_count(conversations: Sequence[Any]) -> None:
     """Refuse more messages than one transaction should write, before any of them is looked at."""
     listed = [each.get("messages") for each in conversations if isinstance(each, dict)]
-    if sum(len(each) for each in listed if isinstance(each, list)) > MAX_IMPORTED_MESSAGES:
+    if sum(len(each) for each in listed if isinstance(each, list)) > MAX_MESSAGES:
         raise ValidationError(
-            f"There can be {MAX_IMPORTED_MESSAGES} messages at most in one import.",
+            f"There can be {MAX_MESSAGES} messages at most in one import.",
             "conversations",
         )
 

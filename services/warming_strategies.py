@@ -18,6 +18,7 @@ from database.tables.models import CatalogueModel, ModelAlias
 from database.tables.users import ApiKey
 from schemas.conversations import ConversationQuery
 from schemas.models import ModelQuery
+from schemas.page import DEFAULT_LIMIT
 from services import completions, model_routes, models, providers
 from services.authentication import find_principal
 from services.conversations import folders, threads
@@ -28,7 +29,6 @@ from services.runtime import runtime
 
 __all__ = ["STRATEGIES", "Read", "Strategy", "chosen"]
 
-DEFAULT_LIMIT = 50
 RECENT = timedelta(days=7)
 MAX_USERS = 1000
 MAX_MODELS = 5000

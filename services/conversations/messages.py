@@ -13,7 +13,7 @@ from database.session import read_session
 from database.sizes import bytes_of
 from database.tables.conversations import Message
 from schemas.fields import one_line
-from schemas.messages import MessageEdit, MessageQuery, MessageSchema
+from schemas.messages import MAX_MESSAGES, MessageEdit, MessageQuery, MessageSchema
 from services.conversations.threads import get_conversation, owned_conversation
 from services.errors import Conflict, Invalid, NotFound
 from services.paging import decode_cursor, encode_cursor, page_of
@@ -22,7 +22,6 @@ from services.runtime import runtime
 from services.unit_of_work import UnitOfWork, unit_of_work
 
 __all__ = [
-    "MAX_MESSAGES",
     "add_answer",
     "add_question",
     "branch",
@@ -34,7 +33,6 @@ __all__ = [
 ]
 
 LISTING = "messages"
-MAX_MESSAGES = 20_000
 TITLE_CHARS = 80
 _ONE = MessageSchema()
 _MANY = MessageSchema(many=True)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
-from schemas.transfer import MAX_IMPORTED_MESSAGES, ImportSchema
+from schemas.messages import MAX_MESSAGES
+from schemas.transfer import ImportSchema
 from tests.factories.chatgpt import make_chatgpt
 
 
@@ -119,7 +120,7 @@ def test_what_is_no_import_is_refused(given):
 
 def test_an_import_has_as_many_messages_as_one_transaction_should_write():
     """Split over conversations or not."""
-    half = [make_said(str(at)) for at in range(MAX_IMPORTED_MESSAGES // 2 + 1)]
+    half = [make_said(str(at)) for at in range(MAX_MESSAGES // 2 + 1)]
 
     with pytest.raises(ValidationError) as fault:
         ImportSchema().load([{"messages": half}, {"messages": half}])
@@ -129,10 +130,10 @@ def test_an_import_has_as_many_messages_as_one_transaction_should_write():
 
 def test_more_messages_than_that_are_not_looked_at():
     """Millions of them, each with its faults, would hold a worker up for minutes."""
-    half: list[object] = [{}] * (MAX_IMPORTED_MESSAGES // 2 + 1)
+    half: list[object] = [{}] * (MAX_MESSAGES // 2 + 1)
 
     with pytest.raises(ValidationError) as fault:
         ImportSchema().load([{"messages": half}, {"messages": half}])
 
-    sentence = f"There can be {MAX_IMPORTED_MESSAGES} messages at most in one import."
+    sentence = f"There can be {MAX_MESSAGES} messages at most in one import."
     assert fault.value.messages == {"conversations": [sentence]}

@@ -8,7 +8,7 @@ import pytest
 from cache.namespaces import CONVERSATIONS
 from cache.scopes import UserId
 from database.tables.conversations import Message
-from schemas.messages import MessageEdit, MessageQuery
+from schemas.messages import MAX_MESSAGES, MessageEdit, MessageQuery
 from services.conversations import messages, threads
 from services.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from services.unit_of_work import unit_of_work
@@ -183,7 +183,7 @@ def test_a_conversation_that_has_messages_moves_to_the_front(owner, clock):
 def test_a_full_conversation_takes_no_more(owner):
     """Everything that a client can grow has a limit."""
     thread = make_conversation(owner, "Talk", [])
-    store(owner, [make_message(owner, thread, "") for _ in range(messages.MAX_MESSAGES)])
+    store(owner, [make_message(owner, thread, "") for _ in range(MAX_MESSAGES)])
 
     with pytest.raises(Conflict) as fault:
         ask(owner, thread)
