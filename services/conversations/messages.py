@@ -104,7 +104,7 @@ def edit_message(
     """
     check_length(edit.content)
     with unit_of_work() as work:
-        thread = owned_conversation(work.session, owner, conversation_id)
+        thread = owned_conversation(work.session, owner, conversation_id, is_locked=True)
         before = _owned(work.session, owner, conversation_id, message_id)
         check_precondition(if_match, _dump(before))
         _check_room(work.session, conversation_id, len(edit.content.encode()))
@@ -153,7 +153,7 @@ def add_question(
         Invalid: the parent is not of this conversation.
         Conflict: the parent is still being written, or the conversation is full.
     """
-    thread = owned_conversation(work.session, owner, conversation_id)
+    thread = owned_conversation(work.session, owner, conversation_id, is_locked=True)
     _check_parent(work.session, owner, conversation_id, parent_id)
     params = said.get("params")
     size = len(said["content"].encode()) + (len(encode_body(params)) if params else 0)
@@ -184,7 +184,7 @@ def add_answer(
         NotFound: `owner` has no such conversation any more.
         Conflict: the conversation is full.
     """
-    thread = owned_conversation(work.session, owner, conversation_id)
+    thread = owned_conversation(work.session, owner, conversation_id, is_locked=True)
     _check_room(work.session, conversation_id)
     row = _new(
         owner,

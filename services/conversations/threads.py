@@ -75,7 +75,7 @@ def get_conversation(owner: UserId, conversation_id: str) -> dict[str, Any]:
         NotFound: `owner` has no such conversation.
     """
     with read_session() as session:
-        return _dump(_owned(session, owner, conversation_id))
+        return _dump(owned_conversation(session, owner, conversation_id))
 
 
 def create_conversation(owner: UserId, new: NewConversation) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def edit_conversation(
         PreconditionFailed: `if_match` names another version.
     """
     with unit_of_work() as work:
-        row = _owned(work.session, owner, conversation_id, lock=True)
+        row = owned_conversation(work.session, owner, conversation_id, is_locked=True)
         check_precondition(if_match, _dump(row))
         _check_folder(work.session, owner, edit.changes.get("folder_id"))
         for name, value in edit.changes.items():
@@ -135,37 +135,33 @@ def delete_conversation(
         PreconditionFailed: `if_match` names another version.
     """
     with unit_of_work() as work:
-        row = _owned(work.session, owner, conversation_id, lock=True)
+        row = owned_conversation(work.session, owner, conversation_id, is_locked=True)
         check_precondition(if_match, _dump(row))
         stop_within(work, owner, select(Conversation.id).where(Conversation.id == row.id))
         work.session.delete(row)
         work.invalidates(CONVERSATIONS.of(owner))
 
 
-def owned_conversation(session: Session, owner: UserId, conversation_id: str) -> Conversation:
-    """The row, locked for a change.
+def owned_conversation(
+    session: Session, owner: UserId, conversation_id: str, *, is_locked: bool = False
+) -> Conversation:
+    """A conversation's row, locked for the rest of the transaction if it is to be changed.
 
     Raises:
         NotFound: `owner` has no such conversation.
     """
-    return _owned(session, owner, conversation_id, lock=True)
+    wanted = select(Conversation).where(
+        Conversation.user_id == owner, Conversation.id == conversation_id
+    )
+    row = session.scalar(wanted.with_for_update() if is_locked else wanted)
+    if row is None:
+        raise NotFound.of("conversation", conversation_id)
+    return row
 
 
 def _dump(row: Conversation) -> dict[str, Any]:
     dumped: dict[str, Any] = _ONE.dump(row)
     return dumped
-
-
-def _owned(
-    session: Session, owner: UserId, conversation_id: str, *, lock: bool = False
-) -> Conversation:
-    wanted = select(Conversation).where(
-        Conversation.user_id == owner, Conversation.id == conversation_id
-    )
-    row = session.scalar(wanted.with_for_update() if lock else wanted)
-    if row is None:
-        raise NotFound.of("conversation", conversation_id)
-    return row
 
 
 def _check_folder(session: Session, owner: UserId, folder_id: str | None) -> None:

@@ -23,8 +23,8 @@ from schemas.transfer import (
     ImportedMessage,
 )
 from services.conversations.messages import branch
-from services.conversations.threads import get_conversation
-from services.errors import Invalid, NotFound
+from services.conversations.threads import get_conversation, owned_conversation
+from services.errors import Invalid
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from telemetry.ids import new_id
@@ -58,13 +58,7 @@ def export_conversation(owner: UserId, conversation_id: str) -> dict[str, Any]:
         NotFound: `owner` has no such conversation.
     """
     with read_session() as session:
-        thread = session.scalar(
-            select(Conversation).where(
-                Conversation.user_id == owner, Conversation.id == conversation_id
-            )
-        )
-        if thread is None:
-            raise NotFound.of("conversation", conversation_id)
+        thread = owned_conversation(session, owner, conversation_id)
         rows = session.scalars(
             select(Message)
             .where(Message.user_id == owner, Message.conversation_id == conversation_id)
