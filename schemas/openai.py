@@ -41,10 +41,11 @@ class Untranslatable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChatCall:
-    """A chat request: what Larder decides by, and the body that goes to the provider.
+    """A request for an answer of a model, or for vectors: what Larder decides by, and its body.
 
-    `plain` is the body for providers of OpenAI's format where it is another; there is none where
-    something of it is `untranslatable`. `cache` is what the request says of the response cache.
+    `body` goes to the provider; `plain` in its place to those of OpenAI's format, where it is
+    another: there is none where something of it is `untranslatable`. `cache` is what the request
+    says of the response cache.
     """
 
     model: str

@@ -55,7 +55,9 @@ OF_A_RESOURCE = (
     "ended_used",
 )
 IDLE = timedelta(hours=1)
+"""How often a machine on which nothing was counted writes its sums all the same: it still runs."""
 FOLDED = timedelta(days=7)
+"""How long a start has written nothing when its sums are put to those of others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,9 +170,8 @@ def _dump(row: WorkspaceMember, user: User) -> dict[str, Any]:
 def _named_user(session: Session, new: NewMember) -> User:
     column, value = (User.email, new.email) if new.email else (User.id, new.user_id)
     wanted = select(User).where(column == value, User.is_active.is_(True))
-    user = session.scalar(
-        wanted.with_for_update(key_share=True)
-    )  # locked, so that a new name reaches the list
+    # Locked, so that a new name reaches the list.
+    user = session.scalar(wanted.with_for_update(key_share=True))
     if user is None:
         field = "email" if new.email else "user_id"
         raise Invalid.field(field, "There is no such active user.")

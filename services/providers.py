@@ -143,7 +143,7 @@ def edit_provider(
         PreconditionFailed: `if_match` names another version.
     """
     with unit_of_work() as work:
-        row = _stored(work.session, provider_id)
+        row = find_row(work.session, provider_id, is_locked=True)
         _check_version(if_match, row)
         _check_secret(row, edit)
         changes = dict(edit.changes)
@@ -172,7 +172,7 @@ def delete_provider(principal: Principal, provider_id: str, *, if_match: str | N
         PreconditionFailed: `if_match` names another version.
     """
     with unit_of_work() as work:
-        row = _stored(work.session, provider_id)
+        row = find_row(work.session, provider_id, is_locked=True)
         _check_version(if_match, row)
         work.session.delete(row)
         work.invalidates(PROVIDERS.all(), MODELS.all())
@@ -236,7 +236,3 @@ def find_row(session: Session, provider_id: str, *, is_locked: bool = False) -> 
     if row is None:
         raise NotFound.of("provider", provider_id)
     return row
-
-
-def _stored(session: Session, provider_id: str) -> CatalogueProvider:
-    return find_row(session, provider_id, is_locked=True)

@@ -50,7 +50,6 @@ def claim_or_share(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | 
 
 def _kept_meanwhile(slot: ResponseSlot, form: str, call_id: str) -> KeptAnswer | None:
     """What the last holder of the claim has kept."""
-    kept = None
     try:
         kept = slot.find()
     except BaseException:

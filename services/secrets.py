@@ -18,6 +18,7 @@ __all__ = ["SecretBox", "SecretUnreadable", "new_api_key"]
 
 API_KEY_PREFIX = "lk-"
 OPENED = 256
+"""How many secrets are kept as they were decrypted."""
 
 
 class SecretUnreadable(Exception):

@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 TOLD_EVERY_S = 1.0
 KEPT = timedelta(days=30)
 ABANDONED = timedelta(hours=1)
+"""A run that began before then and has not ended is taken to have lost its worker."""
 
 
 @dataclass(frozen=True, slots=True)

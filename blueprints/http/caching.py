@@ -75,9 +75,7 @@ def _noted(result: CachedResult[Any], response: Response) -> Response:
 
 
 def _policy() -> ReadPolicy:
-    said = request.headers.get(
-        "Cache-Control", ""
-    ).lower()  # directives know no case: RFC 9111, 5.2
+    said = request.headers.get("Cache-Control", "").lower()  # they know no case: RFC 9111, 5.2
     asked = {part.strip().partition("=")[0] for part in said.split(",")}
     if "no-store" in asked:
         return ReadPolicy.BYPASS

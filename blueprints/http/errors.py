@@ -1,6 +1,7 @@
 """Errors as clients see them: one table from service error to status, problem+json (RFC 9457).
 
-Under `/v1` the same errors take OpenAI's shape (`blueprints/openai/errors.py`).
+Under `/v1` the same errors take the shape of the client's API (`blueprints/openai/errors.py`,
+`blueprints/anthropic/errors.py`).
 """
 
 from collections.abc import Callable, Mapping
