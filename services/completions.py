@@ -10,21 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
-from sqlalchemy import select
 
-from cache.namespaces import MODELS
-from database.session import read_session
-from database.tables.models import CatalogueModel, CatalogueProvider, ModelAlias
 from schemas.openai import ChatCall
 from services import calls, estimates, model_routes, response_cache, upstream_failures
 from services.calls import Bill
 from services.costs import ledger
 from services.costs.ledger import SavedCall
 from services.dialects.protocol import Head
-from services.errors import NotFound
 from services.followed_streams import followed
 from services.model_routes import FoundRoutes
 from services.principal import Principal
@@ -39,7 +34,7 @@ from streams.events import Draft, Event
 from streams.reading import Reader
 from telemetry.ids import new_id
 
-__all__ = ["Line", "Reply", "answer", "estimate_input", "get_model", "list_models"]
+__all__ = ["Line", "Reply", "answer", "estimate_input"]
 
 NOTHING = "0"
 
@@ -82,50 +77,6 @@ class Reply:
     cost_usd: str | None = None
     standing: Standing | None = None
     is_ready: bool = False
-
-
-@MODELS.read("list", shape=2)
-def list_models() -> dict[str, Any]:
-    """All usable models, and the aliases of any of them, in OpenAI's shape."""
-    with read_session() as session:
-        rows = session.scalars(
-            select(CatalogueModel)
-            .join(CatalogueProvider, CatalogueProvider.id == CatalogueModel.provider_id)
-            .where(CatalogueModel.status != "disabled", CatalogueProvider.status == "active")
-            .order_by(CatalogueModel.id)
-        ).all()
-        named = session.scalars(
-            select(ModelAlias).where(ModelAlias.status != "disabled").order_by(ModelAlias.id)
-        ).all()
-        usable = {each.id for each in rows}
-        aliases = [each for each in named if any(to["model"] in usable for to in each.targets)]
-        return {"object": "list", "data": [*map(_model, aliases), *map(_model, rows)]}
-
-
-def get_model(model_id: str) -> dict[str, Any]:
-    """One usable model in OpenAI's shape, by what a call may name it.
-
-    Raises:
-        NotFound: there is none of this name, or a bare name is of several.
-    """
-    listed = {each["id"]: each for each in list_models().value["data"]}
-    if model_id in listed:
-        return dict(listed[model_id])
-    found = model_routes.find_routing(model_id).value
-    if found is not None and found.alias_id is None:
-        whole = found.targets[0].route.model_id
-        if whole in listed:
-            return dict(listed[whole])
-    raise NotFound(f"There is no model “{model_id[:80]}”.", code="model_not_found")
-
-
-def _model(row: CatalogueModel | ModelAlias) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "object": "model",
-        "created": int(row.created_at.timestamp()),
-        "owned_by": row.provider_id or "larder",
-    }
 
 
 def estimate_input(asked: ChatCall) -> int:

@@ -28,6 +28,7 @@ __all__ = [
     "find_routing",
     "in_turn",
     "routes_for",
+    "usable_models",
 ]
 
 ORDERED, WEIGHTED = "ordered", "weighted"
@@ -92,11 +93,11 @@ def find_routing(model_id: str) -> Routing | None:
     `None` if there is no such model, or the bare name is of several.
     """
     with read_session() as session:
-        found = session.execute(_usable().where(CatalogueModel.id == model_id)).all()
+        found = session.execute(usable_models().where(CatalogueModel.id == model_id)).all()
         if not found and (alias := session.get(ModelAlias, model_id)) is not None:
             return _routing_of(session, alias)
         if not found:
-            named = _usable().where(CatalogueModel.name == model_id)
+            named = usable_models().where(CatalogueModel.name == model_id)
             found = session.execute(named.limit(2)).all()
     return Routing(targets=(Target(_route(found[0])),)) if len(found) == 1 else None
 
@@ -183,7 +184,8 @@ def in_turn(
     return turn
 
 
-def _usable() -> Select[CatalogueModel, CatalogueProvider]:
+def usable_models() -> Select[CatalogueModel, CatalogueProvider]:
+    """Selects the models that can be called now, each with its provider."""
     joined = select(CatalogueModel, CatalogueProvider).join(
         CatalogueProvider, CatalogueProvider.id == CatalogueModel.provider_id
     )
@@ -195,7 +197,7 @@ def _routing_of(session: Session, alias: ModelAlias) -> Routing | None:
     if alias.status == "disabled":
         return None
     wanted = [each["model"] for each in alias.targets]
-    rows = session.execute(_usable().where(CatalogueModel.id.in_(wanted))).all()
+    rows = session.execute(usable_models().where(CatalogueModel.id.in_(wanted))).all()
     by_id = {row.CatalogueModel.id: _route(row) for row in rows}
     return Routing(
         alias_id=alias.id,

@@ -19,8 +19,9 @@ from database.tables.users import ApiKey
 from schemas.conversations import ConversationQuery
 from schemas.models import ModelQuery
 from schemas.page import DEFAULT_LIMIT
-from services import completions, model_routes, models, providers
+from services import model_routes, models, providers
 from services.authentication import find_principal
+from services.callable_models import list_callable_models
 from services.conversations import folders, threads
 from services.costs import pricing
 from services.costs.budgets import load_limits
@@ -51,7 +52,7 @@ def _catalogue() -> Sequence[Read]:
         lambda: models.list_models(first, sees_disabled=False),
         lambda: models.list_models(first, sees_disabled=True),
         lambda: providers.list_providers(DEFAULT_LIMIT, None),
-        completions.list_models,
+        list_callable_models,
     ]
     routed = [*_model_ids(), *_alias_ids()]
     return [*reads, *(partial(model_routes.find_routing, each) for each in routed)]
@@ -110,7 +111,7 @@ def _critical() -> Sequence[Read]:
         ).all()
     reads: list[Read] = [
         partial(models.list_models, ModelQuery(limit=DEFAULT_LIMIT), sees_disabled=False),
-        completions.list_models,
+        list_callable_models,
     ]
     for secret_hash, user_id in keys:
         reads.append(partial(find_principal, KeyHash(secret_hash)))

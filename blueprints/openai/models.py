@@ -13,7 +13,7 @@ from blueprints.http.bodies import Routes, json_response, query, returns
 from blueprints.http.notes import Header, takes
 from blueprints.openai.errors import openai_error
 from schemas.anthropic.models import ModelPageQuery, ModelPageQuerySchema, model, model_page
-from services import completions
+from services.callable_models import get_callable_model, list_callable_models
 from services.principal import Principal
 
 __all__ = ["models_error", "routes"]
@@ -41,7 +41,7 @@ def list_models(
 ) -> Response:
     """List the models that may be used."""
     del principal
-    listed = completions.list_models().value
+    listed = list_callable_models().value
     return _sent(listed if anthropic_version is None else model_page(listed["data"], asked))
 
 
@@ -52,7 +52,7 @@ def list_models(
 def get_model(principal: Principal, model_id: str, anthropic_version: str | None) -> Response:
     """Read one model."""
     del principal
-    found = completions.get_model(model_id)
+    found = get_callable_model(model_id)
     return _sent(found if anthropic_version is None else model(found))
 
 

@@ -196,19 +196,6 @@ def test_an_unknown_model_is_refused_before_anything_is_noted(principal, alice):
     assert alice.get("/api/costs/records").json["items"] == []
 
 
-def test_the_list_shows_what_can_be_called(admin, principal, wired):
-    """And follows each change of model and provider."""
-    seen = [[each["id"] for each in completions.list_models().value["data"]]]
-    admin.patch("/api/models/demo/echo", json={"status": "disabled"})
-    seen.append([each["id"] for each in completions.list_models().value["data"]])
-    admin.patch("/api/providers/acme", json={"status": "disabled"})
-    seen.append([each["id"] for each in completions.list_models().value["data"]])
-
-    assert seen == [["acme/m", "demo/echo"], ["acme/m"], []]
-    with pytest.raises(NotFound):
-        completions.get_model("acme/m")
-
-
 def test_a_call_that_is_not_streamed_is_stopped_at_once(alice, wired):
     """Its caller waits no longer, nor does the provider write for nobody."""
     wired.replies([HOLD])

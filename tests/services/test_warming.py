@@ -14,7 +14,8 @@ from database.tables.models import CatalogueModel
 from database.tables.platform import WarmRun
 from schemas.conversations import ConversationQuery
 from schemas.models import ModelQuery
-from services import completions, model_routes, models, providers, warming
+from services import model_routes, models, providers, warming
+from services.callable_models import list_callable_models
 from services.conversations import folders, threads
 from services.costs import pricing
 from services.errors import Invalid, NotFound
@@ -64,7 +65,7 @@ def test_the_catalogue_is_what_requests_ask_for(app):
         models.list_models(FIRST, sees_disabled=False),
         models.list_models(FIRST, sees_disabled=True),
         providers.list_providers(50, None),
-        completions.list_models(),
+        list_callable_models(),
         model_routes.find_routing(MODEL),
     ) == {"hit"}
 
@@ -226,7 +227,7 @@ def test_a_start_is_recorded_once_however_many_workers_it_has(app):
     ((name, status, done, total, error),) = _strategy_runs()
     assert (name, status, error) == ("catalogue", "done", None)
     assert done == total > 0
-    assert _outcomes(completions.list_models()) == {"hit"}
+    assert _outcomes(list_callable_models()) == {"hit"}
 
 
 @pytest.mark.parametrize("cache_fields", ["redis"], indirect=True)
