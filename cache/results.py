@@ -4,7 +4,7 @@ import enum
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
@@ -100,6 +100,10 @@ class CachedResult(Generic[R]):
         if not self._kept:
             self._kept.append(self._decode(self.body))
         return self._kept[0]
+
+    def revised(self, value: R, body: bytes, etag: str) -> "CachedResult[R]":
+        """The same read with a value that was made of this one's, and what names that."""
+        return replace(self, body=body, etag=etag, _kept=[value])
 
     @property
     def cache_status(self) -> str:

@@ -3,7 +3,6 @@
 import copy
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -205,7 +204,7 @@ def _with_circuits(
         each["circuit"] = _CIRCUIT.dump(states[each["id"]])
     body = encode_body(value)
     etag = f'{stored.etag[:-1]}.{etag_of(body)[1:9]}"'
-    return replace(stored, body=body, etag=etag, _kept=[value])
+    return stored.revised(value, body, etag)
 
 
 def _check_version(if_match: str | None, row: CatalogueProvider) -> None:

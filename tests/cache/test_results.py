@@ -42,6 +42,18 @@ def test_a_value_is_decoded_once():
     assert result.value is result.value
 
 
+def test_a_revised_result_leaves_the_others_their_value():
+    """It is of the same read, and what the entry holds is shared."""
+    result = _result()
+    before = result.value
+
+    other = result.revised([1, 2], b"[1,2]", '"x"')
+
+    assert (other.value, other.body, other.etag) == ([1, 2], b"[1,2]", '"x"')
+    assert other.cache_status == result.cache_status
+    assert (result.value, before) == ([1], [1])
+
+
 def test_readers_of_one_entry_share_its_value():
     """The second one does not decode again."""
     kept: list[list[int]] = []
