@@ -8,7 +8,7 @@ from flask import Blueprint
 from marshmallow import ValidationError
 
 from cli.commands import Command
-from cli.output import print_json
+from cli.output import json_option, print_json
 from schemas.keys import KeyWriteSchema
 from schemas.users import ROLES, UserWriteSchema
 from services.errors import Invalid, LarderError
@@ -29,7 +29,7 @@ MAX_DAYS = 36_500
 @click.option("--name", default="Made at the terminal", help="What the key is called.")
 @click.option("--scopes", default="*", help="Comma-separated: models:read, models:*, or * for all.")
 @click.option("--expires-in-days", type=click.IntRange(1, MAX_DAYS), help="Never, if left out.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def create_key(**options: Any) -> None:
     """Make an API key; its secret is printed once."""
     days = options["expires_in_days"]

@@ -6,7 +6,7 @@ import click
 from flask import Blueprint
 
 from cli.commands import Command
-from cli.output import print_json, print_rows, progress_bar
+from cli.output import json_option, print_json, print_rows, progress_bar
 from schemas.cache_admin import HealthSchema, StatsSchema
 from services import cache_admin, cache_statistics, warming
 from services.errors import Invalid, LarderError
@@ -26,13 +26,12 @@ RESOURCE_COLUMNS = (
     "namespace", "reads", "hits", "misses", "hit_ratio", "1m", "1h", "24h", "reloads_unchanged",
     "reloads_changed", "ended_unused", "ended_used",
 )  # fmt: skip
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 @warm_commands.cli.command("cache-warm")
 @click.option("--strategy", "names", multiple=True, help="A strategy to run; may be repeated.")
 @click.option("--all", "everything", is_flag=True, help="Run all strategies (the default).")
-@as_json
+@json_option
 def cache_warm(names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Fill the cache with what will be asked for."""
     last: dict[str, dict[str, Any]] = {}
@@ -57,7 +56,7 @@ def cache_warm(names: tuple[str, ...], everything: bool, as_json: bool) -> None:
 
 @commands.cli.command("stats")
 @click.option("--resources", "by_resource", is_flag=True, help="Show each resource as well.")
-@as_json
+@json_option
 def stats(by_resource: bool, as_json: bool) -> None:
     """Show what the cache did, by namespace."""
     shown: Any = StatsSchema().dump(cache_statistics.read_statistics())
@@ -84,7 +83,7 @@ def _row(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 @commands.cli.command("health")
-@as_json
+@json_option
 def health(as_json: bool) -> None:
     """Show what the cache stands on; fails while Redis is configured and away."""
     shown: Any = HealthSchema().dump(cache_admin.read_health())
@@ -109,7 +108,7 @@ def health(as_json: bool) -> None:
 @commands.cli.command("clear")
 @click.argument("namespace", required=False)
 @click.option("--all", "everything", is_flag=True, help="Everything, as after a restore.")
-@as_json
+@json_option
 def clear(namespace: str | None, everything: bool, as_json: bool) -> None:
     """Make every entry of NAMESPACE a miss, on all workers."""
     if everything == (namespace is not None):

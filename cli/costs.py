@@ -6,7 +6,7 @@ import click
 from flask import Blueprint
 
 from cli.commands import Command
-from cli.output import print_json, print_rows, progress_bar
+from cli.output import json_option, print_json, print_rows, progress_bar
 from schemas.costs_pricing import PriceQuery
 from schemas.fields import money_text
 from services.costs import price_overrides, reconcile
@@ -45,7 +45,7 @@ PRICE_COLUMNS = (
 
 @commands.cli.command("reconcile")
 @click.option("--fix", is_flag=True, help="Rebuild the days that differ, from the ledger.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def reconcile_rollup(context: click.Context, *, fix: bool, as_json: bool) -> None:
     """Prove that the rollup is the ledger added up; exit with 1 where it is not."""
@@ -71,7 +71,7 @@ def reconcile_rollup(context: click.Context, *, fix: bool, as_json: bool) -> Non
 
 @commands.cli.command("pricing")
 @click.option("--model", help="Only this model, as provider/name.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def show_pricing(*, model: str | None, as_json: bool) -> None:
     """Show all prices: US dollars for a million tokens, each model's newest first."""
     rows: list[dict[str, Any]] = []

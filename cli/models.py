@@ -6,7 +6,7 @@ import click
 from flask import Blueprint
 
 from cli.commands import Command
-from cli.output import print_rows, progress_bar
+from cli.output import json_option, print_rows, progress_bar
 from services import provider_sync, providers
 from services.errors import LarderError, NotFound
 
@@ -21,7 +21,7 @@ COLUMNS = ("provider_id", "listed", "added", "returned", "deprecated", "priced",
 
 @commands.cli.command("sync")
 @click.argument("provider", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def sync_models(context: click.Context, *, provider: str | None, as_json: bool) -> None:
     """Pull the model list of PROVIDER, or of every active one; exit with 1 where one fails."""

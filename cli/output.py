@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-__all__ = ["print_json", "print_rows", "progress_bar"]
+__all__ = ["json_option", "print_json", "print_rows", "progress_bar"]
 
 PIPED_WIDTH = 1000
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+"""The option that every command has which prints anything."""
 
 
 def print_json(value: Any) -> None:

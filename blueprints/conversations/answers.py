@@ -11,7 +11,7 @@ from blueprints.http.bodies import Routes, body, json_response, returns
 from blueprints.http.cache_controls import cache_controlled
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import idempotent
-from blueprints.http.limits import LIMIT_HEADERS, show_standing
+from blueprints.http.limits import TOKEN_LIMIT_HEADERS, show_standing
 from blueprints.http.notes import header_refs, note
 from schemas.answers import Question, QuestionSchema, Regenerate, RegenerateSchema
 from schemas.messages import MessageSchema
@@ -49,8 +49,8 @@ def _sent(view: Callable[..., tuple[answers.Answer, bool]]) -> Callable[..., Res
         told = {"X-Larder-Stream-Id": answer.stream.stream_id, "X-Larder-Cache": answer.cache}
         return event_stream(frames, told)
 
-    tokens = [name for name in LIMIT_HEADERS if "tokens" in name]
-    note(sent, responses={"200": {"headers": header_refs(["X-Larder-Cache", *tokens])}})
+    named = ["X-Larder-Cache", *TOKEN_LIMIT_HEADERS]
+    note(sent, responses={"200": {"headers": header_refs(named)}})
     return sent
 
 

@@ -11,7 +11,7 @@ from flask import Response, g
 
 from services.standing import KINDS, Standing
 
-__all__ = ["LIMIT_HEADERS", "show_standing", "write_standings"]
+__all__ = ["LIMIT_HEADERS", "TOKEN_LIMIT_HEADERS", "show_standing", "write_standings"]
 
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
@@ -21,6 +21,8 @@ LIMIT_HEADERS = (
     *(f"anthropic-ratelimit-{kind}-{part}" for kind in KINDS for part in PARTS),
 )
 """The names of all that `write_standings` writes."""
+TOKEN_LIMIT_HEADERS = tuple(name for name in LIMIT_HEADERS if "tokens" in name)
+"""Those of a call to a model."""
 
 
 def show_standing(standing: Standing | None) -> None:

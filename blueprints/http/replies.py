@@ -10,7 +10,7 @@ from flask import Response
 
 from blueprints.http.event_stream import event_stream
 from blueprints.http.idempotency import Rejoin
-from blueprints.http.limits import LIMIT_HEADERS, show_standing
+from blueprints.http.limits import TOKEN_LIMIT_HEADERS, show_standing
 from blueprints.http.notes import header_refs, note
 from services import streams
 from services.completions import Line, Reply
@@ -26,7 +26,7 @@ HEADERS = header_refs(
         "X-Larder-Stream-Id",
         "X-Larder-Model",
         "X-Larder-Cost-Usd",
-        *(name for name in LIMIT_HEADERS if "tokens" in name),
+        *TOKEN_LIMIT_HEADERS,
     ]
 )
 
