@@ -97,7 +97,8 @@ def create_provider(principal: Principal, new: NewProvider) -> dict[str, Any]:
             raise Conflict(f"There is a provider “{new.id}” already.", code="provider_exists")
         count = work.session.scalar(select(func.count()).select_from(CatalogueProvider))
         if (count or 0) >= MAX_PROVIDERS:
-            raise Conflict(f"There can be {MAX_PROVIDERS} providers at most.")
+            sentence = f"There can be {MAX_PROVIDERS} providers at most."
+            raise Conflict(sentence, code="too_many_providers")
         row = add_provider(work, new, origin="api")
         audit_logs.record(work, principal, "provider.created", "provider", new.id, {})
     return _dump(row)

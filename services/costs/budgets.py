@@ -26,7 +26,7 @@ from services import audit_logs
 from services.costs.audience import Audience, audience_of, visible
 from services.costs.days import DayRange, period_of, today
 from services.costs.spending import load_spending, spent_by
-from services.errors import BudgetExceeded, Invalid, NotFound
+from services.errors import BudgetExceeded, Conflict, Invalid, NotFound
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.preconditions import check_precondition
 from services.principal import Principal
@@ -137,6 +137,7 @@ def create_budget(principal: Principal, new: NewBudget) -> dict[str, Any]:
     """
     now = runtime().clock.now()
     with unit_of_work() as work:
+        _check_first(work.session, new)
         row = Budget(
             subject_kind=new.subject_kind,
             subject_id=new.subject_id,
@@ -198,6 +199,20 @@ def _check(owner: UserId | WorkspaceId, limit: Limit) -> None:
         )
     if limit.soft_limit_usd is not None and spent >= limit.soft_limit_usd:
         log.info("soft_limit_reached", budget_id=limit.budget_id, spent_usd=money_text(spent))
+
+
+def _check_first(session: Session, new: NewBudget) -> None:
+    """Refuse a second budget of a subject for the same period: which of the two would count?"""
+    standing = session.scalar(
+        select(Budget.id).where(
+            Budget.subject_kind == new.subject_kind,
+            Budget.subject_id == new.subject_id,
+            Budget.period == new.period,
+        )
+    )
+    if standing is not None:
+        sentence = f"The {new.subject_kind} has one for each {new.period}, {standing}: change that."
+        raise Conflict(sentence, code="budget_exists")
 
 
 def _check_limits(row: Budget) -> None:

@@ -61,7 +61,7 @@ def test_there_is_an_end_to_providers(app, admin):
 
     answer = admin.post("/api/providers", json={"id": "one-more", "wire_format": "demo"})
 
-    assert answer.status_code == 409
+    assert (answer.status_code, answer.json["code"]) == (409, "too_many_providers")
 
 
 @pytest.mark.parametrize(

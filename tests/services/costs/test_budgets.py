@@ -218,9 +218,12 @@ def test_a_caller_without_a_budget_waits_for_no_query(app, alice):
 def test_the_same_subject_and_period_have_one_budget(app, alice):
     """Two limits for one thing would leave open which counts."""
     with app.app_context():
-        _limit(alice, hard="1")
-        with pytest.raises(Conflict):
+        standing = _limit(alice, hard="1")
+        with pytest.raises(Conflict, match=standing["id"]) as refused:
             _limit(alice, hard="2")
+        _limit(alice, period="day", hard="2")
+
+    assert refused.value.code == "budget_exists"
 
 
 def test_limits_that_contradict_each_other_are_refused(app, alice):
