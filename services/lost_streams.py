@@ -8,7 +8,7 @@ how many do, nor whether the worker had booked it just before it died: the strea
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -34,7 +34,7 @@ from streams.errors import ProducerLost
 from streams.events import Event
 from streams.outcome import Outcome, Tally
 
-__all__ = ["end_if_dead", "end_lost_stream", "lives", "sweep_lost_streams"]
+__all__ = ["end_if_dead", "end_lost_stream", "end_may_come", "lives", "sweep_lost_streams"]
 
 # A stream's row is there a moment before its worker gives signs of life; one whose process is gone
 # gives none any more, and holds a place of its key's limit.
@@ -110,7 +110,12 @@ def lives(stream_id: str) -> bool:
         return False
     if worker_is_gone(stream.worker) is not False:
         return False
-    return stream.ended_at is None or runtime().clock.now() - stream.ended_at < END_ARRIVES
+    return end_may_come(stream.ended_at)
+
+
+def end_may_come(ended_at: datetime | None) -> bool:
+    """Whether the end of a stream that ended then, elsewhere, may still be on its way here."""
+    return ended_at is None or runtime().clock.now() - ended_at < END_ARRIVES
 
 
 def sweep_lost_streams() -> int:
@@ -135,7 +140,10 @@ def sweep_lost_streams() -> int:
 def _end_if_lost(stream_id: str, worker: str) -> bool:
     """Whether it was, and was ended; one that cannot be must not keep the others."""
     try:
-        return _is_lost(stream_id, worker) and end_lost_stream(stream_id)
+        if not _is_lost(stream_id, worker):
+            return False
+        runtime().streams.declare_lost(stream_id)  # readers that come later are told so
+        return end_lost_stream(stream_id)
     except Exception:
         log.exception("lost_stream_not_ended", stream_id=stream_id)
         return False

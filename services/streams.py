@@ -16,7 +16,7 @@ from database.tables.conversations import Stream
 from schemas.page import DEFAULT_LIMIT
 from schemas.streams import StreamSchema
 from services.errors import Conflict, NotFound, Unavailable
-from services.lost_streams import end_if_dead
+from services.lost_streams import end_if_dead, end_may_come
 from services.paging import decode_cursor, encode_cursor, page_of
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
@@ -74,19 +74,18 @@ def join_stream(owner: UserId, stream_id: str, *, after: int) -> Reader | None:
 
     Returns:
         A reader of what came and what comes, or `None` when the stream has ended and its log is
-        gone or was read to its end.
+        gone, or lacks the end for good, or was read to its end.
 
     Raises:
         NotFound: `owner` has no such stream.
         Unavailable: another worker writes it, and it cannot be followed from here just now.
     """
     stream = get_stream(owner, stream_id).value
+    is_running = stream["status"] == "running"
     try:
-        return runtime().streams.join(
-            stream_id, after=after, is_expected=stream["status"] == "running"
-        )
+        reader = runtime().streams.join(stream_id, after=after, is_expected=is_running)
     except StreamGone as gone:
-        if stream["status"] != "running" or gone.reason == "ended":
+        if not is_running or gone.reason == "ended":
             return None
         # A Redis that came back empty knows nothing of it until its worker has written all again.
         if gone.reason != "expired" or not end_if_dead(stream_id):
@@ -96,6 +95,14 @@ def join_stream(owner: UserId, stream_id: str, *, after: int) -> Reader | None:
                 code="stream_elsewhere",
             ) from gone
         return None
+    # Its worker could not write all of it: Redis was full, or away until the worker was.
+    has_lost_end = not is_running and not reader.is_whole and not _end_may_come(stream)
+    return None if has_lost_end else reader
+
+
+def _end_may_come(stream: dict[str, Any]) -> bool:
+    ended_at = stream["ended_at"]
+    return end_may_come(None if ended_at is None else datetime.fromisoformat(ended_at))
 
 
 def stop_stream(owner: UserId, stream_id: str) -> None:

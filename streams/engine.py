@@ -192,6 +192,12 @@ class StreamEngine:
             return None
         return fetched.owner is not None and not fetched.lost
 
+    def declare_lost(self, stream_id: str) -> None:
+        """Have the stream's producer count as dead, to itself too, as far as Redis can be told."""
+        if self._shared is not None:
+            with suppress(OutOfReach):
+                self._shared.declare_lost(stream_id)
+
     def logged(self, stream_id: str) -> Sequence[Event]:
         """All events of a stream that can be had by now; none when it is out of reach."""
         return self._finder.logged(stream_id)

@@ -42,6 +42,11 @@ class Reader:
         return self._log.stream_id
 
     @property
+    def is_whole(self) -> bool:
+        """Whether no more events will come than are there by now."""
+        return self._log.is_closed
+
+    @property
     def has_failed(self) -> bool:
         """Whether it is known by now that the stream ended in an error, or out of sight."""
         return self._log.has_failed

@@ -220,7 +220,9 @@ class Follower:
                 continue
             try:
                 self._shared.declare_lost(followed.stream_id)
-            except OutOfReach:
+            except OutOfReach:  # it takes no notes: a full one goes on so for as long as it likes
+                replica.cut()
+                self._counters.add("readers_cut")
                 continue
             self._counters.add("found_lost")
             self._on_lost(followed.stream_id)

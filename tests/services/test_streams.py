@@ -13,8 +13,13 @@ from database.session import read_session
 from database.tables.conversations import Stream
 from services import streams
 from services.errors import Conflict, NotFound, Unavailable
+from services.lost_streams import sweep_lost_streams
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
+from streams.events import Event
+from streams.limits import StreamLimits
+from streams.logs.protocol import Writing
+from streams.logs.redis import RedisLogs
 from streams.plan import StreamHooks
 from tests.doubles.redis_process import RedisProcess, patient_client
 from tests.factories.chats import events_of, make_conversation, say
@@ -190,6 +195,52 @@ def own_redis():
     process = RedisProcess().start()
     yield process
     process.kill()
+
+
+@pytest.fixture
+def half_written(app, own_redis):
+    """A stream of which Redis has the first event only, and no sign of life; its engine here."""
+    client = patient_client(own_redis.port)
+    here = make_engine(redis=lambda: client)
+    app.extensions["larder"] = replace(runtime(), streams=here)
+    shared = RedisLogs(lambda: client, limits=StreamLimits(), prefix="larder")
+    shared.write("w", [Writing("s", [Event(0, "start", b"{}")])])
+    yield "s"
+    here.shutdown(0)
+    client.close()
+
+
+def _ended(stream_id, seconds_ago):
+    with unit_of_work() as work:
+        row = work.session.get_one(Stream, stream_id)
+        row.status = "ended"
+        row.ended_at = runtime().clock.now() - timedelta(seconds=seconds_ago)
+        work.invalidates(STREAMS.of(UserId(row.user_id)))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("ended_s", "is_read"), [(1, True), (60, False)])
+def test_a_stream_whose_end_never_came_is_over_after_a_while(owner, half_written, ended_s, is_read):
+    """Its worker could not write it, for Redis was full. The message has all of it."""
+    _ended(_elsewhere(owner, half_written), ended_s)
+
+    reader = streams.join_stream(owner, half_written, after=-1)
+
+    assert (reader is not None) is is_read
+
+
+@pytest.mark.server
+def test_whoever_comes_long_after_the_sweep_is_told_of_the_loss(owner, half_written):
+    """It says so once, and no further call says that nothing is left."""
+    _elsewhere(owner, half_written, age_s=120)
+    assert sweep_lost_streams() == 1
+    _ended(half_written, 60)
+
+    reader = streams.join_stream(owner, half_written, after=-1)
+
+    assert reader is not None
+    assert [each.name for batch in reader.batches() for each in batch] == ["start", "error"]
+    assert streams.join_stream(owner, half_written, after=1) is None
 
 
 @pytest.mark.server

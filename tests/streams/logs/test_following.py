@@ -12,7 +12,7 @@ from streams.errors import StreamGone
 from streams.events import Event
 from streams.limits import StreamLimits
 from streams.logs.following import Follower
-from streams.logs.protocol import Writing
+from streams.logs.protocol import OutOfReach, Writing
 from streams.logs.redis import RedisLogs
 from streams.logs.replica import Replica
 from telemetry.clock import SYSTEM_CLOCK
@@ -187,6 +187,23 @@ def test_a_short_absence_is_no_death(following):
     wait_until(lambda: copy.is_closed)
     assert not copy.is_lost
     assert following.lost == []
+
+
+def test_readers_are_let_go_when_a_loss_cannot_be_noted(following, monkeypatch):
+    """A full Redis takes no sign of life and no note: they would wait for as long as it is full."""
+
+    def refuse(_: str) -> None:
+        raise OutOfReach("full")
+
+    monkeypatch.setattr(following.shared, "declare_lost", refuse)
+    following.produce(0, 2, dies=True)
+
+    copy = following.follower.follow("s", patience_s=0)
+
+    wait_until(lambda: copy.is_closed)
+    assert not copy.is_lost
+    assert following.lost == []
+    assert following.counters.snapshot() == {"readers_cut": 1}
 
 
 def test_a_producer_that_is_known_to_live_is_not_buried(following):
