@@ -191,7 +191,8 @@ class Follower:
         return False
 
     def _is_dead(self, followed: _Followed, replica: Replica, fetched: Fetched, now: float) -> bool:
-        if fetched.owner or fetched.more or replica.is_closed:
+        # Events are a sign of life as well: Redis may have dropped the other one to make room.
+        if fetched.owner or fetched.events or fetched.more or replica.is_closed:
             followed.missing_since = None
             return False
         if followed.missing_since is None:

@@ -3,6 +3,8 @@
 import gc
 import threading
 import weakref
+from collections.abc import Sequence
+from functools import partial
 
 import fakeredis
 import pytest
@@ -12,10 +14,11 @@ from streams.errors import StreamGone
 from streams.events import Event
 from streams.limits import StreamLimits
 from streams.logs.following import Follower
-from streams.logs.protocol import OutOfReach, Writing
+from streams.logs.protocol import Fetched, OutOfReach, Writing
 from streams.logs.redis import RedisLogs
 from streams.logs.replica import Replica
-from telemetry.clock import SYSTEM_CLOCK
+from telemetry.clock import SYSTEM_CLOCK, Clock
+from tests.doubles.fake_clock import FakeClock
 from tests.streams.scripts import wait_until
 
 LIMITS = StreamLimits(heartbeat_s=0.1, follow_interval_s=0.005)
@@ -26,7 +29,7 @@ ALIVE = "larder:stream:{s}:alive"
 class Following:
     """A follower, and the other worker's side of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.server = fakeredis.FakeServer()
         self.client = fakeredis.FakeRedis(server=self.server)
         self.shared = RedisLogs(lambda: self.client, limits=LIMITS, prefix="larder")
@@ -36,12 +39,25 @@ class Following:
         self.counters = StreamCounters()
         self.follower = Follower(
             self.shared,
-            clock=SYSTEM_CLOCK,
+            clock=clock,
             limits=LIMITS,
             on_lost=self.lost.append,
             lives=self._lives,
             counters=self.counters,
         )
+
+    def wait_looked(self) -> None:
+        """Until the follower has looked at what is there now, and drawn its conclusions."""
+        looks: list[object] = []
+        fetch = self.shared.fetch
+
+        def counted(positions: Sequence[tuple[str, int]]) -> Sequence[Fetched]:
+            looks.append(None)
+            return fetch(positions)
+
+        self.shared.fetch = counted  # type: ignore[method-assign]
+        wait_until(lambda: len(looks) > 1 or not self.follower.is_running)
+        self.shared.fetch = fetch  # type: ignore[method-assign]
 
     def _lives(self, _: str) -> bool:
         self.lost_when_asked.append([*self.lost])
@@ -187,6 +203,28 @@ def test_a_short_absence_is_no_death(following):
     wait_until(lambda: copy.is_closed)
     assert not copy.is_lost
     assert following.lost == []
+
+
+def test_a_producer_that_writes_lives_without_another_sign():
+    """A Redis that makes room drops what would go next, and that is the sign of life."""
+    clock = FakeClock()
+    following = Following(clock)
+    following.produce(0, 0, dies=True)
+    copy = following.follower.follow("s", patience_s=0)
+    following.wait_looked()
+
+    for number in (1, 2, 3):
+        clock.advance(LIMITS.confirm_lost_s * 0.6)
+        following.produce(number, number, dies=True)
+        wait_until(partial(_has_come, copy, number))
+        following.wait_looked()
+
+    assert not copy.is_lost
+    assert following.lost == []
+
+
+def _has_come(copy: Replica, number: int) -> bool:
+    return copy.last_id == number or copy.is_closed
 
 
 def test_readers_are_let_go_when_a_loss_cannot_be_noted(following, monkeypatch):
