@@ -14,7 +14,15 @@ from redis.exceptions import (
     ResponseError,
 )
 
-__all__ = ["FAULTS", "SlowAnswers", "detail_of", "is_away", "is_elsewhere", "reason_of"]
+__all__ = [
+    "FAULTS",
+    "SlowAnswers",
+    "detail_of",
+    "is_away",
+    "is_elsewhere",
+    "is_of_another_type",
+    "reason_of",
+]
 
 FAULTS = (RedisError, RedisClusterException, OSError)  # the second is no RedisError
 DETAIL_CHARACTERS = 200
@@ -52,6 +60,11 @@ def is_away(fault: BaseException) -> bool:
 def is_elsewhere(fault: BaseException) -> bool:
     """Whether `fault` shows that another server has the part of the one that was asked."""
     return isinstance(fault, ELSEWHERE)
+
+
+def is_of_another_type(fault: BaseException) -> bool:
+    """Whether `fault` shows that no string stands at a key: nothing of ours."""
+    return str(fault).startswith("WRONGTYPE")
 
 
 def reason_of(fault: BaseException) -> str:

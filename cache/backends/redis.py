@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from cache.circuit import Circuit, Outage
 from cache.cluster import probe_keys, scan_step
@@ -17,7 +17,14 @@ from cache.connection import Connection, RedisClient
 from cache.deadline import call_within
 from cache.pace import Pace, Start
 from cache.pool import fetch
-from cache.redis_faults import FAULTS, SlowAnswers, is_away, is_elsewhere, reason_of
+from cache.redis_faults import (
+    FAULTS,
+    SlowAnswers,
+    is_away,
+    is_elsewhere,
+    is_of_another_type,
+    reason_of,
+)
 from cache.refusals import Refusals
 from cache.settings import CacheSettings
 from telemetry.clock import Clock
@@ -30,7 +37,9 @@ CALLS_AT_ONCE = 64
 PROBE_TTL_MS = 1000
 REPLACE_LUA = """
 -- An entry is `LD3`, 16 bytes of signature and MessagePack whose first item is its order.
-local head = redis.call('GETRANGE', KEYS[1], 0, 28)
+-- What is no string gives way to it.
+local head = redis.pcall('GETRANGE', KEYS[1], 0, 28)
+if type(head) ~= 'string' then head = '' end
 if #head == 29 and string.sub(head, 1, 3) == 'LD3' and string.byte(head, 21) == 207 then
   local order = 0
   for at = 22, 29 do order = order * 256 + string.byte(head, at) end
@@ -39,6 +48,15 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
+
+
+def _bytes_at(client: RedisClient, key: str) -> bytes | None:
+    try:
+        return fetch(client, key)
+    except ResponseError as fault:
+        if is_of_another_type(fault):
+            return b""
+        raise
 
 
 class RedisTier:
@@ -90,8 +108,8 @@ class RedisTier:
         return self._ask(lambda client: client, None)
 
     def get(self, key: str) -> bytes | None:
-        """The bytes of `key`."""
-        return self._ask(lambda client: fetch(client, key), None, key)
+        """The bytes of `key`; none, but no `None`, of what is no string."""
+        return self._ask(lambda client: _bytes_at(client, key), None, key)
 
     def set(self, key: str, raw: bytes, ttl_s: float) -> bool:
         """Keep `raw` for `ttl_s` seconds; whether it was kept."""

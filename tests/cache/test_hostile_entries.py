@@ -267,6 +267,33 @@ def test_a_real_server_gives_the_same_answers(store, clock, redis_process, new_t
     client.close()
 
 
+OTHER_TYPES = ("rpush", "sadd", "hset", "xadd")
+
+
+def _put(client: Any, verb: str, key: str) -> None:
+    arguments = {"hset": ("a", "b"), "xadd": ({"a": "b"},)}.get(verb, ("a",))
+    client.delete(key)
+    getattr(client, verb)(key, *arguments)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("verb", OTHER_TYPES)
+def test_what_is_no_string_is_a_miss_and_gives_way(store, clock, redis_process, new_tier, verb):
+    """Else nothing could ever be kept there; and it is nothing that Redis refuses."""
+    client = patient_client(redis_process.port)
+    _put(client, verb, STORED)
+    worker = _worker(store, clock, new_tier(client))
+
+    first = worker.read(make_call(Answers("first")))
+    second = worker.read(make_call(Answers("second")))
+
+    assert (first.value, first.detail) == ("first", "signature")
+    assert (second.value, second.detail) == ("first", "redis")
+    assert worker.redis.outages == ()
+    client.delete(STORED)
+    client.close()
+
+
 WATCHED = """
 import hmac, pathlib, pickle, sys
 import fakeredis, msgspec

@@ -123,6 +123,39 @@ def test_a_turn_that_ran_out_takes_nobody_elses(new_leases):
     assert third.take("load") is None
 
 
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda client, key: client.set(key, "x"),
+        lambda client, key: client.set(key, "x", px=120_000),
+        lambda client, key: client.rpush(key, "x"),
+    ],
+    ids=["for ever", "for longer than any lease", "of another type"],
+)
+def test_what_is_no_lease_holds_up_nobody(new_leases, client, put):
+    """Somebody else's value, or a lease of before the clock of Redis was put back."""
+    put(client, "t:lease:load")
+    one, other = new_leases(), new_leases()
+
+    turn = _taken(one)
+
+    assert other.take("load") is None
+    turn.release()
+    assert client.exists("t:lease:load") == 0
+
+
+def test_a_lease_that_something_has_taken_the_place_of_is_let_go(new_leases, client):
+    """It is not ours to delete, and no failure of Redis."""
+    leases = new_leases()
+    turn = _taken(leases)
+    client.delete("t:lease:load")
+    client.rpush("t:lease:load", "x")
+
+    turn.release()
+
+    assert client.exists("t:lease:load") == 1
+
+
 def test_locks_stand_in_while_redis_is_away(new_leases, server, tmp_path):
     """Among the workers of the machine."""
     one, other = new_leases(FileLocks(tmp_path)), new_leases(FileLocks(tmp_path))

@@ -12,7 +12,14 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004 (redis-py's own name)
 )
 
-from cache.redis_faults import SlowAnswers, detail_of, is_away, is_elsewhere, reason_of
+from cache.redis_faults import (
+    SlowAnswers,
+    detail_of,
+    is_away,
+    is_elsewhere,
+    is_of_another_type,
+    reason_of,
+)
 from tests.doubles.redis_tier import OUTAGES, REFUSALS
 
 
@@ -64,6 +71,20 @@ def test_what_is_elsewhere(fault, elsewhere):
 def test_the_word_for_it(fault, word):
     """What an operator has to mend; the class alone would say «ConnectionError» of most."""
     assert reason_of(fault) == word
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_another"),
+    [
+        (ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"), True),
+        (ResponseError("ERR unknown command"), False),
+        (ConnectionError("refused"), False),
+    ],
+    ids=["another type", "another refusal", "an outage"],
+)
+def test_what_is_no_string(fault, is_another):
+    """A single command's refusal that says what stands there."""
+    assert is_of_another_type(fault) is is_another
 
 
 def test_a_circle_of_causes_ends():

@@ -51,7 +51,7 @@ REFUSALS: dict[Exception, str] = {
     ResponseError("BUSYGROUP Consumer Group name already exists"): "ResponseError",
     OutOfMemoryError("OOM command not allowed"): "OutOfMemoryError",
     NoPermissionError("this user has no permissions"): "NoPermissionError",
-    ResponseError("WRONGTYPE"): "ResponseError",
+    ResponseError("unknown command"): "ResponseError",
     MaxConnectionsError("Too many connections"): "MaxConnectionsError",
 }
 """What a server says to one command, or what is a limit of our own; and the word for it."""
