@@ -41,7 +41,7 @@ def scan_step(client: Any, pattern: str, cursor: int) -> tuple[int, Sequence[byt
     """
     if not isinstance(client, RedisCluster):
         after, found = client.scan(cursor=cursor, match=pattern, count=SCAN_STEP)
-        return int(after), found
+        return int(after), list(found)
     cluster: Any = client
     primaries: list[Any] = sorted(cluster.get_primaries(), key=lambda node: str(node.name))
     at, index = divmod(cursor, len(primaries))
@@ -49,5 +49,5 @@ def scan_step(client: Any, pattern: str, cursor: int) -> tuple[int, Sequence[byt
     cursors, found = cluster.scan(cursor=at, match=pattern, count=SCAN_STEP, target_nodes=node)
     after = int(cursors[node.name])
     if after:
-        return after * len(primaries) + index, found
-    return (index + 1) % len(primaries), found
+        return after * len(primaries) + index, list(found)
+    return (index + 1) % len(primaries), list(found)

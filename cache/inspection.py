@@ -197,10 +197,10 @@ def _size(redis: RedisTier) -> int:
         return 0
     try:
         size = client.dbsize()
+        return int(sum(size.values()) if isinstance(size, dict) else size)
     except FAULTS as fault:
         redis.report(fault)
         return 0
-    return int(sum(size.values()) if isinstance(size, dict) else size)
 
 
 def _mean_bytes(redis: RedisTier, keys: Sequence[bytes]) -> float:
@@ -209,11 +209,10 @@ def _mean_bytes(redis: RedisTier, keys: Sequence[bytes]) -> float:
     if client is None:
         return 0.0
     try:
-        sizes = [client.memory_usage(key) or 0 for key in keys]
+        return float(sum(client.memory_usage(key) or 0 for key in keys)) / len(keys)
     except FAULTS as fault:
         redis.report(fault)
         return 0.0
-    return float(sum(sizes)) / len(sizes)
 
 
 def _plain(text: str) -> str:

@@ -6,6 +6,7 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
+    InvalidResponse,
     MasterDownError,
     MaxConnectionsError,
     ReadOnlyError,
@@ -24,7 +25,9 @@ __all__ = [
     "reason_of",
 ]
 
-FAULTS = (RedisError, RedisClusterException, OSError)  # the second is no RedisError
+NONSENSE = (TypeError, ValueError, LookupError, AttributeError)
+"""What redis-py's parsers, and ours, make of an answer that is none to the command."""
+FAULTS = (RedisError, RedisClusterException, OSError, *NONSENSE)  # the second is no RedisError
 DETAIL_CHARACTERS = 200
 REFUSING_ALL = (
     BusyLoadingError,
@@ -74,6 +77,8 @@ def reason_of(fault: BaseException) -> str:
         return "CertificateRefused"
     if any(isinstance(each, ssl.SSLError) for each in causes):
         return "TlsRefused"
+    if isinstance(fault, NONSENSE):
+        return InvalidResponse.__name__
     return _word(fault) or type(fault).__name__
 
 

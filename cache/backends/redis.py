@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import InvalidResponse, OutOfMemoryError, ResponseError
 
 from cache.circuit import Circuit, Outage
 from cache.cluster import probe_keys, scan_step
@@ -52,11 +52,14 @@ return 1
 
 def _bytes_at(client: RedisClient, key: str) -> bytes | None:
     try:
-        return fetch(client, key)
+        found = fetch(client, key)
     except ResponseError as fault:
         if is_of_another_type(fault):
             return b""
         raise
+    if found is not None and not isinstance(found, bytes):
+        raise InvalidResponse(f"GET was answered with a value of type {type(found).__name__}")
+    return found
 
 
 class RedisTier:
@@ -144,18 +147,16 @@ class RedisTier:
 
     def delete(self, key: str) -> bool | None:
         """Drop `key`: whether there was one; `None` while Redis cannot be told."""
-        count = self._ask(lambda client: client.unlink(key), None, key)
-        return None if count is None else count > 0
+        return self._ask(lambda client: int(client.unlink(key)) > 0, None, key)
 
     def ttl_s(self, key: str) -> float | None:
         """Seconds that `key` still lives, or `None`."""
-        left = self._ask(lambda client: client.pttl(key), None, key)
-        return left / 1000 if left is not None and left > 0 else None
+        left = self._ask(lambda client: int(client.pttl(key)), 0, key)
+        return left / 1000 if left > 0 else None
 
     def run(self, script: str, key: str, *arguments: int) -> int | None:
         """What a Lua script on one key answers; `None` while Redis is away."""
-        answer = self._ask(lambda client: client.eval(script, 1, key, *arguments), None, key)
-        return None if answer is None else int(answer)
+        return self._ask(lambda client: int(client.eval(script, 1, key, *arguments)), None, key)
 
     def info(self, section: str) -> dict[str, Any]:
         """One section of INFO; empty while Redis is away. Of a cluster, one primary's."""

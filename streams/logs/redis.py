@@ -38,7 +38,7 @@ UNREACHED = (
     RedisClusterException,  # no node can be reached; it is no RedisError
     OSError,
 )
-FAULTS = (*UNREACHED, ValueError, TypeError, AttributeError)
+FAULTS = (*UNREACHED, ValueError, TypeError, LookupError, AttributeError)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode

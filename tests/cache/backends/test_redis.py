@@ -114,6 +114,39 @@ def test_a_failure_is_an_answer(new_tier, verb, fault, word):
     assert errors == [(word, "" if verb in WITHOUT_KEY else "k")]
 
 
+class Babbling:
+    """A client to which a server answers each command with the same."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def __getattr__(self, _: str) -> Callable[..., Any]:
+        return lambda *_, **__: self._answer
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        ("get", 5),
+        ("get", [b"x"]),
+        ("delete", b"hello"),
+        ("ttl_s", b"hello"),
+        ("run", b"hello"),
+        ("run", [b"x"]),
+        ("scan", 5),
+        ("scan", (0, 5)),
+    ],
+)
+def test_an_answer_to_another_command_is_none(new_tier, verb, answer):
+    """What stands between us and Redis may mix them up: it is done without."""
+    call, away = VERBS[verb]
+    tier = new_tier(Babbling(answer))
+
+    assert call(tier) == away
+    assert [each.reason for each in tier.outages] == ["InvalidResponse"]
+    assert not tier.is_up
+
+
 @pytest.mark.parametrize(
     ("fault", "opens"),
     [*((fault, True) for fault in OUTAGES), *((fault, False) for fault in REFUSALS)],
