@@ -267,7 +267,7 @@ def _engine(
         is_up = redis.circuit.try_now()
         if settings.backend == "redis" and not is_up:
             redis.stop()
-            raise CacheUnreachable("CACHE_BACKEND=redis, but Redis does not answer at REDIS_URL")
+            raise CacheUnreachable(f"CACHE_BACKEND=redis, but {redis.why_away}")
         log.debug("cache_ready", backend="redis" if is_up else "memory")
     codec = EntryCodec(
         settings.signing_keys,

@@ -94,4 +94,6 @@ def _cache_line() -> str:
         return f"Database: {database}. Cache: Redis, with memory {place} the fallback."
     if settings.cache_backend == "memory":
         return f"Database: {database}. Cache: memory, as CACHE_BACKEND says."
-    return f"Database: {database}. Cache: memory, for no Redis answers at REDIS_URL."
+    redis = cache.engine.redis
+    why = "there is no Redis" if redis is None else redis.why_away
+    return f"Database: {database}. Cache: memory, for {why.removesuffix('.')}."

@@ -35,6 +35,7 @@ T = TypeVar("T")
 CALLS_AT_ONCE = 64
 """Calls of one worker under way; the pool has room for the streams' as well."""
 PROBE_TTL_MS = 1000
+SILENT = ("ConnectionError", "TimeoutError")
 REPLACE_LUA = """
 -- An entry is `LD3`, 16 bytes of signature and MessagePack whose first item is its order.
 -- What is no string gives way to it.
@@ -60,6 +61,15 @@ def _bytes_at(client: RedisClient, key: str) -> bytes | None:
     if found is not None and not isinstance(found, bytes):
         raise InvalidResponse(f"GET was answered with a value of type {type(found).__name__}")
     return found
+
+
+def _info_of(client: RedisClient, section: str) -> Any:
+    try:
+        return client.info(section)
+    except ResponseError as fault:  # hosted ones forbid it, and so do ACLs without +info
+        if is_away(fault):
+            raise
+        return {}
 
 
 class RedisTier:
@@ -105,6 +115,14 @@ class RedisTier:
         """The times that it was away, or kept nothing, in the order that they began."""
         found = (*self.circuit.outages, *self._refusals.episodes)
         return tuple(sorted(found, key=lambda each: each.began_at))
+
+    @property
+    def why_away(self) -> str:
+        """Why it was away last, for people: a password that is refused is no silence."""
+        last = self.circuit.outages[-1] if self.circuit.outages else None
+        if last is None or last.reason in SILENT:
+            return "no Redis answers at REDIS_URL"
+        return f"the Redis at REDIS_URL cannot be used: {last.reason} ({last.detail})"
 
     def client(self) -> RedisClient | None:
         """The client, or `None` while Redis is away or cannot be reached."""
@@ -159,8 +177,8 @@ class RedisTier:
         return self._ask(lambda client: int(client.eval(script, 1, key, *arguments)), None, key)
 
     def info(self, section: str) -> dict[str, Any]:
-        """One section of INFO; empty while Redis is away. Of a cluster, one primary's."""
-        found: dict[str, Any] = self._ask(lambda client: client.info(section), {}) or {}
+        """One section of INFO; empty while Redis is away, or does not tell. Of a cluster, one's."""
+        found: dict[str, Any] = self._ask(lambda client: _info_of(client, section), {}) or {}
         nested = [each for each in found.values() if isinstance(each, dict)]
         return (
             nested[0]

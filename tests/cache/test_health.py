@@ -152,6 +152,22 @@ def test_a_server_that_says_nothing_of_itself_is_no_fault(new_worker):
     assert (health.redis_reachable, health.maxmemory_bytes, health.warnings) == (True, None, ())
 
 
+@pytest.mark.server
+def test_a_user_that_may_not_ask_info_is_no_outage(store, clock, redis_process, new_tier):
+    """`-@dangerous` takes that away, and nothing that a cache needs."""
+    redis_process.tell("ACL", "SETUSER", "cache", "on", "nopass", "~*", "+@all", "-@dangerous")
+    client = strict_client(redis_process.port)
+    client.execute_command("AUTH", "cache", "any")
+    worker = make_engine(store, clock, new_tier(client), backend="redis")
+
+    health = health_of(worker)
+    client.close()
+    redis_process.tell("ACL", "DELUSER", "cache")
+
+    assert (health.redis_reachable, health.circuit, health.outages) == (True, "closed", ())
+    assert health.redis_version is None
+
+
 def test_what_redis_evicts_is_told_since_the_last_look(new_worker, clock):
     """A count since its start says little a month later: what matters is whether it grows."""
     worker = new_worker(evicted_keys=50, uptime_in_seconds=86400)

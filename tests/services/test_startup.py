@@ -75,6 +75,17 @@ def test_what_the_cache_stands_on_is_said(started, backend, words):
 
 
 @pytest.mark.server
+def test_a_redis_that_refuses_is_not_called_silent(started, redis_process):
+    """A wrong password is looked for elsewhere than a server that is off."""
+    url = f"redis://nobody:wrong@127.0.0.1:{redis_process.port}/0"
+
+    (line,) = _lines(started(cache_backend="auto", redis_url=url))
+
+    assert "Cache: memory, for the Redis at REDIS_URL cannot be used: AuthenticationError" in line
+    assert "wrong" not in line.replace("WRONGPASS", "")
+
+
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("memory_first", "words"), [(True, "in front and as the fallback"), (False, "as the fallback")]
 )
