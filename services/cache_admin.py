@@ -20,7 +20,7 @@ from cache.results import encode_body
 from cache.scopes import Scope
 from schemas.cache_admin import EntryWrite, KeyQuery
 from services import audit_logs, cache_statistics
-from services.errors import Forbidden, Invalid, NotFound
+from services.errors import Forbidden, Invalid, NotFound, Unavailable
 from services.paging import decode_cursor, encode_cursor
 from services.principal import Principal
 from services.runtime import runtime
@@ -171,6 +171,7 @@ def put_entry(
         Forbidden: Larder itself goes by such entries: who may do what, where calls go, what they
             cost.
         NotFound, Invalid: as `get_entry`; or the value is over the size limit.
+        Unavailable: Redis is there and keeps nothing; what stood there before is a miss now.
     """
     space = _namespace(name)
     if reason := space.closed.get(key.partition(":")[0]):
@@ -183,7 +184,8 @@ def put_entry(
     body = encode_body(write.value)
     if len(body) > engine.settings.entry_bytes:
         raise Invalid.field("value", f"Must have {engine.settings.entry_bytes} bytes at most.")
-    before = Inspector(engine).entry(logical)
+    inspector = Inspector(engine)
+    before = inspector.entry(logical)
     with unit_of_work() as work:
         work.invalidates(scope)
         audit_logs.record(work, principal, "cache.entry_set", "cache", logical[:300], {})
@@ -192,6 +194,14 @@ def put_entry(
     entry: Entry = engine.entry(logical, shape, stamp, body, write.ttl_s)
     entry.is_manual = True
     engine.store(entry)
+    kept = inspector.entry(logical)
+    if kept is None or (kept[0].stamp != stamp and kept[0].created_s <= entry.created_s):
+        inspector.drop(logical)  # this worker alone would serve it
+        raise Unavailable(
+            "Redis does not keep anything just now (see «outages» in /api/cache/health), so the "
+            "value is not set: give Redis room, then set it again.",
+            code="cache_refuses",
+        )
     return get_entry(name, key, owner)
 
 

@@ -18,7 +18,7 @@ from schemas.cache_admin import EntryWrite, KeyQuery
 from services import cache_admin
 from services.authentication import authenticate
 from services.conversations import folders
-from services.errors import Forbidden, Invalid, NotFound
+from services.errors import Forbidden, Invalid, NotFound, Unavailable
 from services.principal import Principal
 from services.startup import prepare
 from tests.conftest import ADMIN_KEY
@@ -173,6 +173,26 @@ def test_a_value_set_by_hand_is_served(tier, admin_principal):
     assert entry["is_fresh"]
     assert 50 <= entry["ttl"] <= 60
     assert (served.outcome.value, served.body) == ("hit", b'{"items":["by hand"]}')
+
+
+@pytest.mark.parametrize("tier", [pytest.param("redis", marks=pytest.mark.server)], indirect=True)
+@pytest.mark.parametrize("stood_there", [True, False])
+def test_a_value_that_redis_does_not_keep_is_not_set(
+    tier, admin_principal, monkeypatch, stood_there
+):
+    """A full one keeps nothing: it is said so, and no worker serves what the others have not."""
+    if stood_there:
+        folders.list_folders(ANN)
+    key = _key_of(ANN) if stood_there else "folders:another"
+    monkeypatch.setattr(cache.engine.redis, "replace", lambda *_: False)
+
+    with pytest.raises(Unavailable) as refused:
+        cache_admin.put_entry(
+            admin_principal, "conversations", key, ANN, EntryWrite({"items": ["by hand"]}, 60)
+        )
+
+    assert refused.value.code == "cache_refuses"
+    assert b"by hand" not in folders.list_folders(ANN).body
 
 
 def test_what_looks_into_a_value_is_not_misled_by_hand(tier, admin_principal):
