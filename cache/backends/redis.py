@@ -236,6 +236,8 @@ class RedisTier:
         try:
             with call_within(self._timeout_s):
                 return self._in_turn(verb, away, key)
+        except UnicodeEncodeError:  # a key that is no text is its caller's fault
+            raise
         except FAULTS as fault:
             self.report(fault, key)
             return away

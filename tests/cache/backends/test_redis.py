@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import fakeredis
@@ -17,7 +18,7 @@ from redis.exceptions import (
 )
 
 from cache.backends.redis import RedisTier
-from tests.doubles.redis_process import RedisProcess, strict_client
+from tests.doubles.redis_process import RedisProcess, patient_client, strict_client
 from tests.doubles.redis_tier import OUTAGES, REFUSALS, FailingClient, OneClient
 from tests.streams.scripts import wait_until
 
@@ -147,6 +148,20 @@ def test_an_answer_to_another_command_is_none(new_tier, verb, answer):
     assert call(tier) == away
     assert [each.reason for each in tier.outages] == ["InvalidResponse"]
     assert not tier.is_up
+
+
+@pytest.mark.server
+def test_a_key_that_is_no_text_is_its_callers_fault(redis_process, new_tier):
+    """It is no outage: all others would have to do without Redis for it."""
+    with closing(patient_client(redis_process.port)) as client:
+        tier = new_tier(client)
+
+        for verb in ("get", "delete"):
+            with pytest.raises(UnicodeEncodeError):
+                getattr(tier, verb)("half a character: \ud800")
+
+    assert tier.is_up
+    assert tier.outages == ()
 
 
 @pytest.mark.parametrize(
