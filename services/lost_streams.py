@@ -128,13 +128,18 @@ def sweep_lost_streams() -> int:
             .order_by(Stream.started_at)
             .limit(SWEPT_AT_ONCE)
         ).all()
-    return sum(
-        _end_if_lost(row.id, row.worker)
+    lost = [
+        row
         for row in rows
         if row.started_at < now - YOUNGEST
         or worker_is_gone(row.worker)
         or unbooked.recall(row.id) is not None  # it was at its end, and others would only estimate
-    )
+    ]
+    lost = [row for row in lost if _is_lost(row.id, row.worker)]
+    if any(worker_is_gone(row.worker) is None for row in lost):
+        # A Redis that came back empty has no sign of life until each machine renews its own.
+        runtime().clock.sleep(runtime().streams.confirm_lost_s)
+    return sum(_end_if_lost(row.id, row.worker) for row in lost)
 
 
 def _end_if_lost(stream_id: str, worker: str) -> bool:
@@ -142,7 +147,9 @@ def _end_if_lost(stream_id: str, worker: str) -> bool:
     try:
         if not _is_lost(stream_id, worker):
             return False
-        runtime().streams.declare_lost(stream_id)  # readers that come later are told so
+        is_noted = runtime().streams.declare_lost(stream_id)  # who reads it later is told so
+        if not is_noted and worker_is_gone(worker) is None:
+            return False  # a full Redis takes no signs of life either
         return end_lost_stream(stream_id)
     except Exception:
         log.exception("lost_stream_not_ended", stream_id=stream_id)

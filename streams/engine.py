@@ -192,11 +192,20 @@ class StreamEngine:
             return None
         return fetched.owner is not None and not fetched.lost
 
-    def declare_lost(self, stream_id: str) -> None:
-        """Have the stream's producer count as dead, to itself too, as far as Redis can be told."""
-        if self._shared is not None:
-            with suppress(OutOfReach):
-                self._shared.declare_lost(stream_id)
+    @property
+    def confirm_lost_s(self) -> float:
+        """How long a sign of life must be missing to count as death, seconds."""
+        return self._limits.confirm_lost_s
+
+    def declare_lost(self, stream_id: str) -> bool:
+        """Have the stream's producer count as dead, to itself too; whether Redis took note."""
+        if self._shared is None:
+            return False
+        try:
+            self._shared.declare_lost(stream_id)
+        except OutOfReach:
+            return False
+        return True
 
     def logged(self, stream_id: str) -> Sequence[Event]:
         """All events of a stream that can be had by now; none when it is out of reach."""

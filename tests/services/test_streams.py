@@ -4,6 +4,7 @@ import socket
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -241,6 +242,52 @@ def test_whoever_comes_long_after_the_sweep_is_told_of_the_loss(owner, half_writ
     assert reader is not None
     assert [each.name for batch in reader.batches() for each in batch] == ["start", "error"]
     assert streams.join_stream(owner, half_written, after=1) is None
+
+
+class _Meanwhile:
+    """A clock on which something happens while one sleeps."""
+
+    def __init__(self, clock, happens):
+        self._clock = clock
+        self.sleep = lambda _seconds: happens()
+
+    def __getattr__(self, name):
+        return getattr(self._clock, name)
+
+
+def _is_running(stream_id):
+    with read_session() as session:
+        return session.get_one(Stream, stream_id).status == "running"
+
+
+@pytest.mark.server
+def test_a_stream_whose_sign_of_life_comes_back_is_not_swept(app, owner, half_written, own_redis):
+    """A Redis that was started anew knows no stream until its worker has renewed its sign."""
+    _elsewhere(owner, half_written, age_s=120)
+    client = patient_client(own_redis.port)
+    shared = RedisLogs(lambda: client, limits=StreamLimits(), prefix="larder")
+    renew = partial(shared.write, "w", [Writing(half_written, [], refresh=True)])
+    app.extensions["larder"] = replace(runtime(), clock=_Meanwhile(runtime().clock, renew))
+
+    assert sweep_lost_streams() == 0
+    assert _is_running(half_written)
+    assert not shared.write("w", [Writing(half_written, [], refresh=True)]).replies[0].lost
+    client.close()
+
+
+@pytest.mark.server
+def test_the_sweep_ends_no_other_machines_stream_while_redis_is_full(
+    owner, half_written, own_redis
+):
+    """It takes no signs of life; what its provider counts would give way to an estimate."""
+    _elsewhere(owner, half_written, age_s=120)
+    own_redis.tell("CONFIG", "SET", "maxmemory", "1")
+
+    assert sweep_lost_streams() == 0
+    assert _is_running(half_written)
+
+    own_redis.tell("CONFIG", "SET", "maxmemory", "0")
+    assert sweep_lost_streams() == 1
 
 
 @pytest.mark.server
