@@ -47,7 +47,7 @@ from services.background import BackgroundWork
 from services.cache_statistics import publish_statistics, tick
 from services.generations import purge_generations
 from services.installation import master_secret
-from services.lost_streams import end_lost_stream, lives, sweep_lost_streams
+from services.lost_streams import book_again, end_lost_stream, lives, sweep_lost_streams
 from services.runtime import Runtime
 from services.secrets import SecretBox
 from services.streams import stops_requested
@@ -211,6 +211,7 @@ def _init_runtime(app: Flask, settings: Settings, secrets: SecretBox, clock: Clo
 
     loops = (
         _repeated(partial(in_context, sweep_lost_streams), lambda: SWEEP_LOST_STREAMS_S),
+        _repeated(partial(in_context, book_again), lambda: streams.confirm_lost_s / 3),
         _repeated(partial(in_context, purge_generations), lambda: PURGE_GENERATIONS_S),
         _repeated(partial(in_context, tick), lambda: _to_next_minute_s(clock)),
     )

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cache.namespaces import STREAMS
 from cache.scopes import UserId
@@ -34,7 +36,14 @@ from streams.errors import ProducerLost
 from streams.events import Event
 from streams.outcome import Outcome, Tally
 
-__all__ = ["end_if_dead", "end_lost_stream", "end_may_come", "lives", "sweep_lost_streams"]
+__all__ = [
+    "book_again",
+    "end_if_dead",
+    "end_lost_stream",
+    "end_may_come",
+    "lives",
+    "sweep_lost_streams",
+]
 
 # A stream's row is there a moment before its worker gives signs of life; one whose process is gone
 # gives none any more, and holds a place of its key's limit.
@@ -61,6 +70,7 @@ def end_lost_stream(stream_id: str) -> bool:
     with read_session() as session:
         lost = session.get(Stream, stream_id)
     if lost is None or lost.status != "running":
+        unbooked.forget(stream_id)
         return False
     # A copy of another call's answer is no call of its own: nothing is owed for it.
     call = None if lost.copy_of else _call_of(lost, partial)
@@ -128,18 +138,33 @@ def sweep_lost_streams() -> int:
             .order_by(Stream.started_at)
             .limit(SWEPT_AT_ONCE)
         ).all()
-    lost = [
-        row
-        for row in rows
-        if row.started_at < now - YOUNGEST
-        or worker_is_gone(row.worker)
-        or unbooked.recall(row.id) is not None  # it was at its end, and others would only estimate
-    ]
+    lost = [row for row in rows if row.started_at < now - YOUNGEST or worker_is_gone(row.worker)]
     lost = [row for row in lost if _is_lost(row.id, row.worker)]
     if any(worker_is_gone(row.worker) is None for row in lost):
         # A Redis that came back empty has no sign of life until each machine renews its own.
         runtime().clock.sleep(runtime().streams.confirm_lost_s)
     return sum(_end_if_lost(row.id, row.worker) for row in lost)
+
+
+def book_again() -> int:
+    """End the streams of this process whose calls could not be booked; returns how many.
+
+    Sooner than another machine confirms that they are lost, for it could only estimate them.
+    """
+    failed = unbooked.call_ids()
+    running = set(runtime().streams.running())  # asked second: one that is booked ends after that
+    ended = 0
+    for call_id in failed:
+        if call_id in running:
+            continue
+        try:
+            ended += end_lost_stream(call_id)
+        except (OperationalError, InterfaceError, PoolTimeout):  # the database is away still
+            break
+        except Exception:
+            log.exception("lost_stream_not_ended", stream_id=call_id)
+            unbooked.forget(call_id)  # the sweep tries what is left of it
+    return ended
 
 
 def _end_if_lost(stream_id: str, worker: str) -> bool:

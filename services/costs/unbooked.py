@@ -6,7 +6,7 @@ stream later it books what the provider counted, where all others could only est
 
 from services.costs.ledger import PricedCall
 
-__all__ = ["forget", "recall", "remember"]
+__all__ = ["call_ids", "forget", "recall", "remember"]
 
 MOST = 10_000
 """While the database is away no call begins; this bounds what nobody comes back for."""
@@ -23,6 +23,11 @@ def remember(owed: PricedCall) -> None:
 def recall(call_id: str) -> PricedCall | None:
     """What this process knows of a call that was never booked."""
     return _calls.get(call_id)
+
+
+def call_ids() -> list[str]:
+    """The calls whose booking is under way or failed, the oldest first."""
+    return list(_calls)
 
 
 def forget(call_id: str) -> None:

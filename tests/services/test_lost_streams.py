@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from cache.namespaces import STREAMS
 from cache.scopes import UserId
@@ -16,7 +17,7 @@ from providers.protocol import Chunk, Usage
 from services.conversations import messages
 from services.costs import unbooked
 from services.costs.ledger import PricedCall
-from services.lost_streams import end_lost_stream, lives, sweep_lost_streams
+from services.lost_streams import book_again, end_lost_stream, lives, sweep_lost_streams
 from services.runtime import runtime
 from services.unit_of_work import unit_of_work
 from services.worker_processes import name_of_worker
@@ -254,17 +255,63 @@ def test_the_sweep_finds_what_no_reader_does(context, alice, conversation_id, wo
     assert len(booked()) == swept
 
 
-def test_the_sweep_soon_finds_what_this_process_could_not_book(context, alice, conversation_id):
-    """Before another machine does, which could only estimate it."""
-    make_stream(alice, conversation_id, worker=name_of_worker(), age_s=20)
-    counted = Usage(1000, 50, reasoning_tokens=40)
-    call = make_call(alice.user_id, runtime().clock.now(), call_id=STREAM, usage=counted)
+@pytest.fixture
+def counted(context, alice, conversation_id, monkeypatch):
+    """A call of this process that its provider counted, and whose booking failed just now."""
+    monkeypatch.setattr(unbooked, "_calls", {})
+    make_stream(alice, conversation_id, worker=name_of_worker(), age_s=1)
+    usage = Usage(1000, 50, reasoning_tokens=40)
+    call = make_call(alice.user_id, runtime().clock.now(), call_id=STREAM, usage=usage)
     unbooked.remember(PricedCall(call, None))
 
-    assert sweep_lost_streams() == 1
+
+def test_what_this_process_could_not_book_is_soon_booked_as_it_was_counted(counted):
+    """Before another machine takes it for lost, which could only estimate it."""
+    assert book_again() == 1
     (row,) = booked()
     assert (row.input_tokens, row.reasoning_tokens, row.is_estimated) == (1000, 40, False)
     assert (kept().status, kept().input_tokens) == ("error", 1000)
+    assert unbooked.call_ids() == []
+
+
+def test_what_is_being_booked_just_now_is_left_to_that(counted, monkeypatch):
+    """It ends well, and not as lost."""
+    monkeypatch.setattr(runtime().streams, "running", lambda: [STREAM])
+
+    assert book_again() == 0
+    assert status() == "running"
+
+
+def test_what_others_have_booked_meanwhile_is_let_go(counted):
+    """Else it would be asked for again and again."""
+    with unit_of_work() as work:
+        stream = work.session.get_one(Stream, STREAM)
+        stream.status = "ended"
+        work.invalidates(STREAMS.of(UserId(stream.user_id)))
+
+    assert book_again() == 0
+    assert (booked(), unbooked.call_ids()) == ([], [])
+
+
+FAULTS = [
+    pytest.param(OperationalError("select", {}, Exception("gone")), [STREAM], id="database away"),
+    pytest.param(ValueError("its log is broken"), [], id="its own fault"),
+]
+
+
+@pytest.mark.parametrize(("fault", "left"), FAULTS)
+def test_what_cannot_be_booked_now_is_booked_once_the_database_is_back(
+    counted, monkeypatch, fault, left
+):
+    """What stands in the way of one call alone is left to the sweep."""
+
+    def fail(stream_id):
+        raise fault
+
+    monkeypatch.setattr(runtime().streams, "logged", fail)
+
+    assert book_again() == 0
+    assert unbooked.call_ids() == left
 
 
 HERE_AND_ALIVE = f"{HERE}:{os.getppid()}"

@@ -13,6 +13,7 @@ def test_a_call_is_known_until_it_is_booked(clock):
     unbooked.remember(owed)
 
     assert unbooked.recall(call_id) is owed
+    assert call_id in unbooked.call_ids()
     assert unbooked.recall("another") is None
     unbooked.forget(call_id)
     unbooked.forget(call_id)
