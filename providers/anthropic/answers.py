@@ -97,7 +97,7 @@ class _Reader:
             tool_calls=tuple(call for each in chunks for call in each.tool_calls),
             details=tuple(detail for each in chunks for detail in each.details),
             finish_reason=_finish_reason(told.get("stop_reason")),
-            usage=self._usage.whole(),
+            usage=None if self._usage.is_half() else self._usage.whole(),
             stop_sequence=_stop_sequence(told),
             ending=_ending(told, told),
             blocks=() if _are_plain(blocks) else tuple(blocks),
@@ -151,6 +151,7 @@ class _Reader:
             reason = delta.get("stop_reason")
             # What the beginning says of the output is no count of it.
             is_counted = token_count(counted.get("output_tokens")) is not None
+            is_counted = is_counted and not self._usage.is_half()
             return Chunk(
                 finish_reason=_finish_reason(reason) if reason else None,
                 usage=self._usage.whole() if reason and is_counted else None,

@@ -16,6 +16,7 @@ FIELDS = (
     "cache_read_input_tokens",
     "cache_creation_input_tokens",
 )
+PROMPT = set(FIELDS) - {"output_tokens"}
 
 
 class UsageCount:
@@ -45,6 +46,10 @@ class UsageCount:
             cache_write_1h_tokens=min(self._counts.get("hour", 0), made),
             reasoning_tokens=self._counts.get("thinking", 0),
         )
+
+    def is_half(self) -> bool:
+        """Whether of prompt and answer one was never counted: it would be free."""
+        return "output_tokens" not in self._counts or not self._counts.keys() & PROMPT
 
     def _take(self, told: Any, names: dict[str, str]) -> None:
         for theirs, ours in names.items():

@@ -173,6 +173,13 @@ def test_an_end_that_does_not_count_the_answer_leaves_it_to_an_estimate(wire, wi
     assert [each.usage for each in chunks] == [None] * len(chunks)
 
 
+def test_an_answer_whose_prompt_nobody_counted_leaves_it_to_an_estimate(wire, wired):
+    """Else the prompt would be free, and nobody would know."""
+    _sends(wire, {"type": "message_start", "message": {}}, _delta("a long answer"), END)
+
+    assert all(each.usage is None for each in _chunks(_asked(wired)))
+
+
 @pytest.mark.parametrize(
     ("model", "reason"), [("long-answer", "length"), ("refusal", "content_filter")]
 )
@@ -295,6 +302,17 @@ def test_a_whole_answer_must_be_one(wire, wired, body):
 
     with pytest.raises(protocol.ProviderMalformed):
         _chunks(_asked(wired, stream=False))
+
+
+@pytest.mark.parametrize("told", [{"input_tokens": 2}, {"output_tokens": 1}, {}])
+def test_a_whole_answer_that_is_counted_by_half_leaves_it_to_an_estimate(wire, wired, told):
+    """The other half would be free."""
+    body = {"content": [{"type": "text", "text": "all"}], "stop_reason": "end_turn", "usage": told}
+    wire.replies([whole(msgspec.json.encode(body))])
+
+    (chunk,) = _asked(wired, stream=False)
+
+    assert (chunk.text, chunk.usage) == ("all", None)
 
 
 LABELS = [["Content-Type: application/json"], ["Content-Type: text/event-stream"], []]

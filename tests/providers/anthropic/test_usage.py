@@ -48,3 +48,21 @@ def test_the_last_word_on_each_count_is_taken(told, usage):
         count.add(each)
 
     assert count.whole() == usage
+
+
+@pytest.mark.parametrize(
+    ("told", "is_half"),
+    [
+        ({}, True),
+        ({"input_tokens": 9}, True),
+        ({"output_tokens": 5}, True),
+        ({"input_tokens": 0, "output_tokens": 0}, False),
+        ({"cache_read_input_tokens": 9, "output_tokens": 5}, False),
+    ],
+)
+def test_prompt_and_answer_have_to_be_counted(told, is_half):
+    """A zero is a count."""
+    count = UsageCount()
+    count.add(told)
+
+    assert count.is_half() is is_half
