@@ -73,7 +73,7 @@ EXPOSED = (*RESPONSE_HEADERS, "Content-Disposition")
 SWEEP_LOST_STREAMS_S = 30.0
 PURGE_GENERATIONS_S = 6 * 3600.0
 BACKGROUND_ENDS_S = 5.0
-ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]+|null|.*[*\\^$\[(].*", re.IGNORECASE)
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]+|file://|null|.*[]*\\?^$[()].*", re.IGNORECASE)
 """What a browser sends; or a pattern, as Flask-CORS knows one."""
 OUTAGES = (OperationalError, InterfaceError, PoolTimeout, GenerationsOutOfReach, LoaderTimeout)
 """The database is out of reach; the cache may have something for it."""

@@ -11,10 +11,10 @@ from tests.factories.users import make_user
 ORIGIN = "https://chat.example"
 
 
-def _asked(settings, *origins: str) -> str | None:
+def _asked(settings, *origins: str, by: str = ORIGIN) -> str | None:
     app = create_app(replace(settings, cors_origins=origins))
     try:
-        answer = app.test_client().get("/healthz", headers={"Origin": ORIGIN})
+        answer = app.test_client().get("/healthz", headers={"Origin": by})
         return answer.headers.get("Access-Control-Allow-Origin")
     finally:
         app.extensions["larder_shutdown"](0.0)
@@ -42,10 +42,18 @@ def test_what_no_browser_sends_stops_the_start(settings, wrong):
         create_app(replace(settings, cors_origins=("https://other.example", wrong)))
 
 
-@pytest.mark.parametrize("named", ["*", r"https://.*\.example", "https://CHAT.example"])
+@pytest.mark.parametrize(
+    "named", ["*", r"https://.*\.example", "https://CHAT.example", "https?://chat.example"]
+)
 def test_patterns_are_let_through(settings, named):
     """As Flask-CORS has them."""
     assert _asked(settings, named) in {ORIGIN, "*"}
+
+
+@pytest.mark.parametrize("named", ["null", "file://", "capacitor://localhost"])
+def test_pages_of_apps_can_be_named(settings, named):
+    """Their origin has no host, or no web server's scheme."""
+    assert _asked(settings, named, by=named) == named
 
 
 @pytest.mark.usefixtures("app")  # it makes the tables
