@@ -63,6 +63,7 @@ GRACE_S = _number("SHUTDOWN_GRACE", 25, 0, 3600, float)
 SETTLE_S = 5
 START_S = 60
 """How long a new worker may take before the old ones go all the same."""
+ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 LAST_WAIT_S = 0.5
 """For a request on a connection that waits for one, or comes, when the end has begun."""
 LAST_REQUESTS_S = 1.6
@@ -130,53 +131,56 @@ logger_class = QuietLog
 if _faults:
     sys.exit("Larder cannot start: " + "; ".join(_faults))
 
-_own_dir: list[str] = []
-
 
 def on_starting(server: Any) -> None:
     """Before the first worker: a place for shared counters, and the installation made ready."""
+    server.larder_last_age = 0
     server.manage_workers = partial(manage_workers, server, server.manage_workers)
     if not os.environ.get(STATISTICS_DIR):
         folder = tempfile.mkdtemp(prefix="larder-statistics-")
-        os.environ[STATISTICS_DIR] = folder
-        _own_dir.append(folder)
+        os.environ[STATISTICS_DIR] = server.larder_folder = folder
     done = subprocess.run([sys.executable, "-m", "flask", "--app", "wsgi", "prepare"], check=False)
     if done.returncode:
         server.log.error("Larder is not ready to start: see above.")
-        _clean()
+        on_exit(server)
         sys.exit(done.returncode)
 
 
 def manage_workers(server: Any, manage: Callable[[], None]) -> None:
     """Leave old workers at their work until those that are to follow them serve.
 
-    At a reload gunicorn would end them at once, and all would wait for the new ones' start. Another
-    signal, an end for example, is not kept waiting.
+    At a reload gunicorn would end them at once, and all would wait for the start. An end need not.
     """
     deadline_s = time.monotonic() + START_S
-    while not (_are_followed(server) or _is_called(server) or time.monotonic() > deadline_s):
+    while len(new := _followers(server)) < len(server.WORKERS) and time.monotonic() < deadline_s:
+        if sum(map(_serves, new)) >= server.num_workers or _is_to_end(server):
+            break
+        if len(new) < server.num_workers:
+            server.spawn_worker()  # for one that died: an old one would stay in its place
         server.reap_workers()
         time.sleep(0.1)
     manage()
 
 
-def _is_called(server: Any) -> bool:
-    """Whether a signal waits, other than that a worker has changed its state."""
-    while not server.SIG_QUEUE.empty():
-        number = server.SIG_QUEUE.get_nowait()
-        if number != signal.SIGCHLD:
-            server.SIG_QUEUE.put_nowait(number)
-            return True
-    return False
+def on_reload(server: Any) -> None:
+    """Note which workers are to be followed: all that there are."""
+    server.larder_last_age = server.worker_age
 
 
-def _are_followed(server: Any) -> bool:
-    by_age = sorted(server.WORKERS.values(), key=lambda worker: worker.age)
-    return len(by_age) <= server.num_workers or all(map(_serves, by_age[-server.num_workers :]))
+def _followers(server: Any) -> list[Any]:
+    return [each for each in server.WORKERS.values() if each.age > server.larder_last_age]
 
 
 def _serves(worker: Any) -> bool:
     return os.fstat(worker.tmp.fileno()).st_size > 0
+
+
+def _is_to_end(server: Any) -> bool:
+    """Whether a signal that ends the server is among those that wait; all are left there."""
+    waiting = [server.SIG_QUEUE.get_nowait() for _ in range(server.SIG_QUEUE.qsize())]
+    for number in waiting:
+        server.SIG_QUEUE.put_nowait(number)
+    return not ENDS.isdisjoint(waiting)
 
 
 def when_ready(server: Any) -> None:
@@ -385,10 +389,6 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def on_exit(server: Any) -> None:
     """Take the shared counters away; their sums are in the database by now."""
-    del server
-    _clean()
-
-
-def _clean() -> None:
-    for folder in _own_dir:
+    folder = getattr(server, "larder_folder", None)  # of the server: a reload runs this file anew
+    if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)

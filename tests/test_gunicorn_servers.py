@@ -71,7 +71,7 @@ def test_workers_that_are_replaced_leave_no_files_behind(tmp_path, worker_class)
 @pytest.mark.slow
 @pytest.mark.parametrize("worker_class", ["gevent", "gthread"])
 def test_a_reload_refuses_nobody(tmp_path, worker_class):
-    """Workers that were told to go are still handed requests for a moment."""
+    """Workers that were told to go are still handed requests for a moment. No counters are left."""
     server = GunicornServer(tmp_path, LARDER_WORKER_CLASS=worker_class).start()
     before, statuses = set(server.worker_pids()), set()
 
@@ -82,6 +82,7 @@ def test_a_reload_refuses_nobody(tmp_path, worker_class):
     server.stop()
 
     assert statuses == {200}
+    assert list(tmp_path.glob("larder-statistics-*")) == []
 
 
 @pytest.mark.server
