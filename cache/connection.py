@@ -22,6 +22,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import URL_QUERY_ARGUMENT_PARSERS, to_bool
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -199,6 +200,24 @@ def check_redis_url(url: str) -> None:
     database = target.path[1:] if has_service else target.path
     if "+cluster" not in target.scheme and not (database[0] if database else "0").isdecimal():
         raise ValueError("must end with the number of a database, such as /0")
+    if "+cluster" not in target.scheme:  # whose client asks the nodes as soon as it is made
+        _check_options(url)
+
+
+def _check_options(url: str) -> None:
+    try:
+        client = Connection(CacheSettings(redis_url=url)).client()
+        for pool in (client.connection_pool, *_sentinel_pools(client)):
+            pool.connection_class(**pool.connection_kwargs)  # which connects later
+    except (TypeError, ValueError, RedisError) as fault:  # with names, not what they are set to
+        raise ValueError(f"has an option that cannot be used: {fault}") from None
+
+
+def _sentinel_pools(client: RedisClient) -> list[Any]:
+    pool = client.connection_pool
+    if not isinstance(pool, QuickSentinelPool):
+        return []
+    return [each.connection_pool for each in pool.sentinel_manager.sentinels]
 
 
 def _parse(url: str) -> _Target:

@@ -298,6 +298,8 @@ def test_limits_hold_for_a_cluster_too(connect, redis_cluster):
         "rediss://u:p%40ss@[::1]:6390/3?ssl_ca_certs=/ca.pem",
         "redis+sentinel://a:1,b:2/main/1",
         "redis+sentinel://a:1",
+        "rediss+sentinel://:p@a:1/main/0?sentinel_password=q&sentinel_ssl=false&ssl_ca_certs=/ca",
+        "redis://localhost/0?health_check_interval=30&protocol=3&ssl_cert_reqs=none",
         "redis+cluster://a:1,b:2",
     ],
 )
@@ -315,6 +317,11 @@ def test_a_url_of_each_form_is_let_through(url):
         ("redis://:hunter2@a:1,b:2/0", "several hosts"),
         ("redis://:hunter2@localhost/cache", "number of a database"),
         ("redis+sentinel://:hunter2@a:1/main/cache", "number of a database"),
+        ("redis://:hunter2@localhost/0?timeout=5", "option .*'timeout'"),
+        ("redis://localhost/0?password=hunter2", "option .*'password'"),
+        ("redis://localhost/0?sentinel_password=hunter2", "option .*'sentinel_password'"),
+        ("redis://:hunter2@localhost/0?protocol=9", "option .*protocol"),
+        ("redis+sentinel://:hunter2@a:1/main?sentinel_user=me", "option .*'user'"),
     ],
 )
 def test_a_url_that_could_never_work_is_told_without_its_password(url, told):
