@@ -33,6 +33,8 @@ def started(settings, clock):
     for app in apps:
         app.extensions["larder_shutdown"](0.0)
         with app.app_context():
+            with db.engine.execution_options(writes=True).begin() as connection:
+                connection.execute(text("DROP TABLE IF EXISTS alembic_version"))  # all share it
             db.engine.dispose()
 
 
